@@ -1,0 +1,41 @@
+"""Values as plain JSON data, and equality of values as equality of text."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic
+
+
+def to_plain(value: Any) -> Any:
+    """Turn any value into plain JSON data; records become dictionaries, the rest its text."""
+    if isinstance(value, pydantic.BaseModel):
+        return to_plain(value.model_dump(mode="json"))
+    if isinstance(value, Mapping):
+        return {str(k): to_plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [to_plain(v) for v in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return str(value)
+
+
+def normalise(value: Any) -> Any:
+    """Make equal values equal as JSON: integral floats become integers, mappings are walked."""
+    if isinstance(value, bool) or value is None or isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return int(value) if math.isfinite(value) and value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {str(k): normalise(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [normalise(v) for v in value]
+    return value
+
+
+def canonical(value: Any) -> str:
+    """JSON text of a value with sorted keys and normalised numbers; equal texts mean equal values."""
+    return json.dumps(normalise(value), sort_keys=True, ensure_ascii=False, default=str)

@@ -1,0 +1,74 @@
+"""Does a prompt carry corpus rows inside it? Long verbatim runs of words say so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from core.results import Check, CheckStatus, ProgramPrompts
+
+RUN_LENGTH = 13
+"""Words in a row that count as copied; the length used for train/test contamination by Brown et al., 2020 (GPT-3)."""
+
+_WORD = re.compile(r"\w+", re.UNICODE)
+
+
+def runs(text: str, length: int = RUN_LENGTH) -> Iterator[tuple[str, ...]]:
+    """Every run of ``length`` lower-case words in a text."""
+    tokens = _WORD.findall(text.casefold())
+    for start in range(len(tokens) - length + 1):
+        yield tuple(tokens[start : start + length])
+
+
+@dataclass(frozen=True)
+class CorpusText:
+    """The text of one row and the split it belongs to."""
+
+    row_id: str
+    split: str
+    text: str
+
+
+def corpus_texts(rows: Iterable[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]]) -> tuple[CorpusText, ...]:
+    """Collect the texts of rows given as (id, split, inputs, gold)."""
+    return tuple(CorpusText(i, split, f"{_flat(inputs)}\n{_flat(gold)}") for i, split, inputs, gold in rows)
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return "\n".join(_flat(v) for v in value.values())
+    if isinstance(value, (list, tuple)):
+        return "\n".join(_flat(v) for v in value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: Iterable[CorpusText]) -> Check:
+    """Fail when an instruction holds a run of words from any row, or a demo holds one from outside the train split.
+
+    A demo is a train row by design, so train rows are allowed there. Runs that the seed prompt already had are not
+    counted against the candidate.
+    """
+    known = {run for prompt in baseline.prompts for run in runs(prompt.text)}
+    instructions = {run for prompt in candidate.prompts for run in runs(prompt.instruction)} - known
+    demos = {run for prompt in candidate.prompts for demo in prompt.demos for run in runs(_flat(demo))} - known
+    copied: list[tuple[str, str]] = []
+    if instructions or demos:
+        for row in corpus:
+            suspects = instructions if row.split == "train" else instructions | demos
+            hit = next((run for run in runs(row.text) if run in suspects), None)
+            if hit is not None:
+                copied.append((row.row_id, " ".join(hit)))
+    if not copied:
+        return Check("copying", CheckStatus.PASS, f"no run of {RUN_LENGTH} words is copied from the corpus")
+    row_id, words = copied[0]
+    return Check(
+        "copying",
+        CheckStatus.FAIL,
+        f"the prompt copies {len(copied)} corpus rows verbatim, such as row {row_id!r}: “{words}”",
+        evidence={"rows": [row_id for row_id, _ in copied[:20]]},
+    )

@@ -1,0 +1,139 @@
+"""Evaluating one program on rows: every row ends with a score or with the reason why it has none."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import dspy
+
+from core.corpus import Row
+from core.errors import ModelError
+from core.lm import Halt, Meter, RoleLM, describe_error, model_error
+from core.results import Evaluation, RowResult, RowStatus, total
+from metrics.metric import Metric, produced
+
+OnRow = Callable[[RowResult, int, int], None]
+
+
+class EvaluationInterrupted(KeyboardInterrupt):
+    """Ctrl-C during an evaluation; ``evaluation`` keeps every row that was finished."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        super().__init__("interrupted")
+        self.evaluation = evaluation
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """How to evaluate: with which model, adapter, metric and number of threads.
+
+    ``max_error_share`` is the share of rows that may fail by the model's fault; above it (judged after ten rows, or
+    at the end) the evaluation stops with a :class:`ModelError` that names the dominant error.
+    """
+
+    lm: RoleLM
+    adapter: dspy.ChatAdapter
+    metric: Metric
+    threads: int = 8
+    max_error_share: float = 0.1
+
+    def __call__(
+        self,
+        program: dspy.Module,
+        rows: Sequence[Row],
+        *,
+        split: str,
+        program_hash: str = "",
+        on_row: OnRow | None = None,
+    ) -> Evaluation:
+        """Run the program on every row and judge what comes out.
+
+        Returns:
+            An evaluation in row order; results do not depend on the number of threads.
+
+        Raises:
+            ModelError: If too many rows fail by the model's fault.
+            EvaluationInterrupted: On Ctrl-C; finished rows are kept.
+        """
+        stop = threading.Event()
+        results: dict[str, RowResult] = {}
+
+        def work(row: Row) -> RowResult:
+            return _skipped(row) if stop.is_set() else self._row(program, row)
+
+        pool = ThreadPoolExecutor(max_workers=max(1, self.threads), thread_name_prefix="evaluate")
+        try:
+            futures: list[Future[RowResult]] = [
+                pool.submit(contextvars.copy_context().run, work, row) for row in rows
+            ]
+            for future in as_completed(futures):
+                result = future.result()
+                results[result.row_id] = result
+                if on_row is not None and result.status is not RowStatus.SKIPPED:
+                    on_row(result, len(results), len(rows))
+                self._stop_if_failing(results, len(rows))
+        except KeyboardInterrupt:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+            finished = tuple(results.get(row.id, _skipped(row)) for row in rows)
+            raise EvaluationInterrupted(Evaluation(split, program_hash, finished)) from None
+        finally:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+        return Evaluation(split, program_hash, tuple(results[row.id] for row in rows))
+
+    def _row(self, program: dspy.Module, row: Row) -> RowResult:
+        started = time.perf_counter()
+        values: dict[str, object] = {}
+        judgement, error = None, None
+        with Meter.row() as usages, dspy.context(lm=self.lm, adapter=self.adapter, trace=[], max_trace_size=0):
+            try:
+                values = produced(program(**row.inputs))
+                status = RowStatus.OK
+            except dspy.AdapterParseError as failure:
+                status, error = RowStatus.PARSE_ERROR, describe_error(failure)
+            except dspy.LMError as failure:
+                status, error = RowStatus.LM_ERROR, str(model_error(self.lm.spec, failure))
+            except Halt:
+                raise
+            except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
+                status, error = RowStatus.METRIC_ERROR, f"program: {describe_error(failure)}"
+            if status is RowStatus.OK:
+                try:
+                    judgement = self.metric.judge(row, values)
+                except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
+                    status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
+        return RowResult(
+            row_id=row.id,
+            status=status,
+            score=judgement.score if judgement else None,
+            fields=dict(judgement.fields) if judgement else {},
+            feedback=judgement.feedback if judgement else "",
+            inputs=dict(row.inputs),
+            gold=dict(row.gold),
+            prediction=values,
+            error=error,
+            usage=total(usages),
+            latency=time.perf_counter() - started,
+        )
+
+    def _stop_if_failing(self, results: dict[str, RowResult], planned: int) -> None:
+        """Raise once too many rows failed; a few rows at the start are allowed to be unlucky."""
+        errors = [r.error or "" for r in results.values() if r.status is RowStatus.LM_ERROR]
+        judged = len(results) >= min(10, planned)
+        if errors and judged and len(errors) > self.max_error_share * len(results):
+            dominant, count = Counter(errors).most_common(1)[0]
+            raise ModelError(
+                f"{len(errors)} of {len(results)} rows failed by the model's fault; stopped. "
+                f"Most frequent ({count}x): {dominant}"
+            )
+
+
+def _skipped(row: Row) -> RowResult:
+    return RowResult(row.id, RowStatus.SKIPPED, inputs=dict(row.inputs), gold=dict(row.gold))

@@ -1,0 +1,126 @@
+"""What a metric is, and its two faces for DSPy's optimisers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import dspy
+
+from core.corpus import Row
+from core.errors import ProvenError
+from core.lm import Halt, describe_error
+from core.plain import canonical, to_plain
+from core.results import Judgement
+
+
+class Metric(Protocol):
+    """Judges one prediction against one row; the only definition of quality a task has."""
+
+    @property
+    def name(self) -> str: ...
+
+    def judge(self, row: Row, prediction: Any) -> Judgement:
+        """Return score, per-field scores and feedback; raise when the prediction cannot be judged."""
+        ...
+
+
+class MetricError(ProvenError):
+    """A metric raised while an optimiser was running; the run ends, because a failure is not a score."""
+
+    exit_code = 70
+
+
+def to_example(row: Row) -> dspy.Example:
+    """A row as DSPy sees it: inputs and gold fields, and nothing else that a proposer could read."""
+    return dspy.Example(**row.inputs, **row.gold).with_inputs(*row.inputs)
+
+
+class ExampleBook:
+    """Rows as examples, and the way back from an example to its row."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = tuple(rows)
+        self.examples = [to_example(row) for row in rows]
+        self._by_identity = {id(example): row for example, row in zip(self.examples, self.rows, strict=True)}
+        self._by_inputs = {canonical(dict(row.inputs)): row for row in reversed(self.rows)}
+
+    def __add__(self, other: ExampleBook) -> ExampleBook:
+        """Both books' rows, keeping the identity of their examples."""
+        joined = ExampleBook(())
+        joined.rows = self.rows + other.rows
+        joined.examples = self.examples + other.examples
+        joined._by_identity = {**self._by_identity, **other._by_identity}
+        joined._by_inputs = {**self._by_inputs, **other._by_inputs}
+        return joined
+
+    def row(self, example: dspy.Example) -> Row:
+        """The row of an example; a copy of an example is found by its inputs.
+
+        Raises:
+            KeyError: If the example is not of this book.
+        """
+        found = self._by_identity.get(id(example))
+        if found is not None:
+            return found
+        return self._by_inputs[canonical(to_plain(dict(example.inputs())))]
+
+
+def produced(prediction: Any) -> dict[str, Any]:
+    """The output fields of a prediction as plain data."""
+    return {name: to_plain(value) for name, value in prediction.items()} if prediction is not None else {}
+
+
+class _Judge:
+    """Judges once per (row, prediction): GEPA asks a metric twice for the same answer."""
+
+    def __init__(self, metric: Metric, book: ExampleBook) -> None:
+        self.metric, self.book = metric, book
+        self._memo: dict[tuple[str, str], Judgement] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, example: dspy.Example, prediction: Any) -> Judgement:
+        row, values = self.book.row(example), produced(prediction)
+        key = (row.id, canonical(values))
+        with self._lock:
+            if key in self._memo:
+                return self._memo[key]
+        try:
+            judgement = self.metric.judge(row, values)
+        except Exception as error:
+            raise Halt(
+                MetricError(
+                    f"metric {self.metric.name!r} failed on row {row.id!r}: {describe_error(error)}",
+                    hint="a metric must return a score in [0, 1] for every prediction of the declared types",
+                )
+            ) from error
+        with self._lock:
+            self._memo[key] = judgement
+        return judgement
+
+
+def gepa_metric(metric: Metric, book: ExampleBook) -> Callable[..., Any]:
+    """The metric as GEPA wants it: score and feedback, callable with two to five arguments."""
+    judge = _Judge(metric, book)
+
+    def scored(gold: Any, pred: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Any:
+        judgement = judge(gold, pred)
+        return dspy.Prediction(score=judgement.score, feedback=judgement.feedback)
+
+    return scored
+
+
+def float_metric(metric: Metric, book: ExampleBook) -> Callable[..., float]:
+    """The metric as a plain float, for optimisers that take any truthy value for a success."""
+    judge = _Judge(metric, book)
+
+    def scored(gold: Any, pred: Any, trace: Any = None) -> float:
+        return judge(gold, pred).score
+
+    return scored
+
+
+def labels_of(fields: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Categorical fields and their labels, from field specifications that have ``labels``."""
+    return {name: tuple(map(str, spec.labels)) for name, spec in fields.items() if getattr(spec, "labels", None)}

@@ -1,0 +1,9 @@
+"""How we improve: one strategy per file, and the run that puts a strategy, a gate and a record together."""
+
+from core.catalog import Catalog
+from optimizers.base import Optimizer
+from optimizers.bootstrap import Bootstrap
+from optimizers.gepa import Gepa
+from optimizers.mipro import Mipro
+
+OPTIMIZERS: Catalog[Optimizer] = Catalog("optimizer", (Gepa(), Mipro(), Bootstrap()))

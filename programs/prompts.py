@@ -1,0 +1,143 @@
+"""Reading, applying, comparing, hashing and rendering the prompts of a program."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import dspy
+import pydantic
+
+from core.errors import ConfigError, Problem
+from core.plain import to_plain
+from core.results import ProgramPrompts, Prompt
+
+ADAPTERS = ("chat", "json")
+
+
+def make_adapter(name: str) -> dspy.ChatAdapter:
+    """Return the adapter that turns a signature into messages.
+
+    The chat adapter's silent second call in JSON is off: it would send a prompt that was never tuned and is not the
+    one exported.
+
+    Raises:
+        ConfigError: If there is no such adapter.
+    """
+    if name == "chat":
+        return dspy.ChatAdapter(use_json_adapter_fallback=False)
+    if name == "json":
+        return dspy.JSONAdapter()
+    raise ConfigError([Problem("configuration", None, "adapter", f"received {name!r}; allowed: {', '.join(ADAPTERS)}")])
+
+
+def predictors(program: dspy.Module) -> list[tuple[str, dspy.Predict]]:
+    """Name and predictor of every LM call in the program, in its own order."""
+    return list(program.named_predictors())
+
+
+def read_prompts(program: dspy.Module) -> ProgramPrompts:
+    """Read what an optimiser may change: every predictor's instruction and demos, as plain data."""
+    prompts = []
+    for name, predictor in predictors(program):
+        known = set(predictor.signature.fields)
+        demos = tuple({k: to_plain(v) for k, v in dict(demo).items() if k in known} for demo in predictor.demos)
+        prompts.append(Prompt(name, predictor.signature.instructions, demos))
+    return ProgramPrompts(tuple(prompts))
+
+
+def apply_prompts(program: dspy.Module, prompts: ProgramPrompts) -> dspy.Module:
+    """Return a copy of the program that carries exactly these prompts.
+
+    Raises:
+        ConfigError: If the prompts were made for a program with other predictors.
+    """
+    copy = program.deepcopy()
+    by_name = {prompt.predictor: prompt for prompt in prompts.prompts}
+    names = [name for name, _ in predictors(copy)]
+    if set(names) != set(by_name):
+        raise ConfigError(
+            [Problem("prompts", None, "predictors", f"made for {sorted(by_name)}, the program has {names}")],
+            hint="the program changed since; optimise again",
+        )
+    for name, predictor in predictors(copy):
+        predictor.signature = predictor.signature.with_instructions(by_name[name].instruction)
+        predictor.demos = [dict(demo) for demo in by_name[name].demos]
+    return copy
+
+
+def component_hashes(prompts: ProgramPrompts) -> dict[str, str]:
+    """MD5 of every instruction and demo, by component name; identity only, not security."""
+    hashes = {}
+    for prompt in prompts.prompts:
+        hashes[f"{prompt.predictor}.instruction"] = md5(prompt.instruction)
+        for index, demo in enumerate(prompt.demos):
+            body = json.dumps(demo, sort_keys=True, ensure_ascii=False)
+            hashes[f"{prompt.predictor}.demo.{index}"] = md5(body)
+    return hashes
+
+
+def md5(text: str) -> str:
+    """MD5 of the UTF-8 bytes, without any normalisation."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def schema_hash(program: dspy.Module) -> str:
+    """Sixteen hex digits over every predictor's field names, types and descriptions.
+
+    DSPy's saved state holds neither names nor types, so a prompt could be loaded into a changed signature unnoticed.
+    """
+    shape = []
+    for name, predictor in predictors(program):
+        for kind, fields in (("in", predictor.signature.input_fields), ("out", predictor.signature.output_fields)):
+            for field_name, info in fields.items():
+                description = (info.json_schema_extra or {}).get("desc", "")
+                shape.append([name, kind, field_name, _type_text(info.annotation), description])
+    return hashlib.sha256(json.dumps(shape, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def _type_text(annotation: Any) -> str:
+    try:
+        return json.dumps(pydantic.TypeAdapter(annotation).json_schema(), sort_keys=True)
+    except (pydantic.PydanticUserError, pydantic.errors.PydanticInvalidForJsonSchema):
+        return str(annotation)
+
+
+def diff_prompts(before: ProgramPrompts, after: ProgramPrompts) -> str:
+    """Unified diff of two prompt sets, predictor by predictor; empty when they are equal."""
+    old = {p.predictor: p.text for p in before.prompts}
+    lines: list[str] = []
+    for prompt in after.prompts:
+        lines += difflib.unified_diff(
+            old.get(prompt.predictor, "").splitlines(),
+            prompt.text.splitlines(),
+            f"{prompt.predictor} (before)",
+            f"{prompt.predictor} (after)",
+            lineterm="",
+        )
+    return "\n".join(lines)
+
+
+def placeholder(name: str) -> str:
+    """What stands for an input's value in an exported template."""
+    return "{{" + name + "}}"
+
+
+def render_messages(
+    predictor: dspy.Predict, adapter: dspy.ChatAdapter, inputs: Mapping[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """Render the messages that the model receives for one call.
+
+    Args:
+        predictor: The predictor with its instruction and demos.
+        adapter: The adapter of the evaluation.
+        inputs: Input values; placeholders ``{{field}}`` when omitted.
+
+    Returns:
+        Messages with ``role`` and ``content``, byte-identical to what an evaluation sends.
+    """
+    values = {n: placeholder(n) for n in predictor.signature.input_fields} if inputs is None else dict(inputs)
+    return adapter.format(predictor.signature, [dict(d) for d in predictor.demos], values)
