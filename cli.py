@@ -1,1 +1,299 @@
+"""The door: parse flags, call one front door, finish. Nothing heavy is imported before it is needed."""
 
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from core.workspace import Workspace
+
+VERSION = "0.1.0"
+USAGE_EXIT = 64
+
+app = typer.Typer(
+    name="proven",
+    help="Tune the prompts of an LLM pipeline stage, and prove on unseen rows that they are better.\n\n"
+    "Start: [bold]python cli.py optimize extraction[/bold]   "
+    "Your own data: [bold]python cli.py init NAME --from-gold rows.jsonl[/bold]",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+class Finished(SystemExit):
+    """The command is over and its exit code is meant."""
+
+
+Task = Annotated[str, typer.Argument(help="A task name (see `tasks`) or the path of a task file.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
+WorkspaceDir = Annotated[
+    str | None, typer.Option("--workspace", metavar="DIR", help="Folder with configs/, corpora/ and mlruns/.")
+]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as in --set gate.margin=0.02; DROP deletes it."),
+]
+
+
+def finish(body: dict[str, Any], text: str | None, *, as_json: bool, code: int = 0) -> NoReturn:
+    """Print the outcome, for a program or for a person, and end with the code."""
+    if as_json:
+        print(json.dumps(body, ensure_ascii=False, default=str))
+    elif text:
+        print(text)
+    raise Finished(code)
+
+
+def _workspace(folder: str | None) -> Workspace:
+    from core.workspace import find_workspace
+
+    return find_workspace(folder)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    if version:
+        print(f"proven {VERSION}")
+        raise Finished(0)
+
+
+@app.command(epilog="Example: python cli.py optimize extraction --optimizer mipro --budget medium --seed 1")
+def optimize(
+    task: Task,
+    optimizer: Annotated[str | None, typer.Option(help="gepa, mipro or bootstrap.")] = None,
+    budget: Annotated[str | None, typer.Option(help="light, medium, heavy, or a number of program rollouts.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same result.")] = None,
+    student: Annotated[str | None, typer.Option(help="Model that runs the program.")] = None,
+    reflector: Annotated[str | None, typer.Option(help="Model that writes better prompts.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="seed or champion: what has to be beaten.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, call no model.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 0 on PROMOTE, 1 on HOLD, 2 on INCONCLUSIVE (for CI).")
+    ] = False,
+    sets: Sets = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search for a better prompt and prove it on rows that no optimiser has seen."""
+    from commands.optimize import run_optimize
+
+    flags = {
+        "optimizer.name": optimizer,
+        "optimizer.budget": budget,
+        "optimizer.seed": seed,
+        "models.student": student,
+        "models.reflector": reflector,
+        "run.threads": threads,
+    }
+    run_optimize(
+        _workspace(workspace),
+        task,
+        flags=flags,
+        sets=sets or [],
+        baseline=baseline,
+        dry_run=dry_run,
+        command=" ".join(["python cli.py", *sys.argv[1:]]),
+        as_json=as_json,
+        strict=strict,
+        finish=finish,
+    )
+
+
+@app.command(epilog="Example: python cli.py init triage --from-gold triage.jsonl && python cli.py optimize triage")
+def init(
+    name: Annotated[str, typer.Argument(help="Task name; without --from-gold, a folder for a workspace of your own.")],
+    from_gold: Annotated[
+        str | None, typer.Option("--from-gold", metavar="FILE", help="JSONL or CSV rows of {input, label, id?, split?}.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing task file.")] = False,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start with your own data: write a task file that runs at once."""
+    from commands.tasks import run_init
+
+    run_init(name, from_gold, force=force, workspace=workspace, as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py ui --port 5001")
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the leaderboard in a browser.")] = False,
+    workspace: WorkspaceDir = None,
+) -> None:
+    """Open MLflow on the local store, with a leaderboard of runs."""
+    from commands.tracking import run_ui
+
+    run_ui(_workspace(workspace), port=port, open_browser=open_browser)
+
+
+@app.command(epilog="Example: python cli.py export extraction --format messages --out prompt.json")
+def export(
+    task: Task,
+    form: Annotated[str, typer.Option("--format", help="text, messages, dspy, yaml or python.")] = "text",
+    out: Annotated[str | None, typer.Option(help="File to write; stdout when omitted.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="FILE.py:CONSTANT", help="With --format python: the constant to replace.")
+    ] = None,
+    run: Annotated[str | None, typer.Option(help="Run id or its beginning; the latest promoted one by default.")] = None,
+    predictor: Annotated[str | None, typer.Option(help="One predictor of a program with several.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Export without an accepting verdict; this is recorded.")] = False,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a tuned prompt where production can use it."""
+    from commands.prompts import run_export
+
+    run_export(
+        _workspace(workspace), task, form=form, out=out, target=target, run=run, predictor=predictor, force=force,
+        as_json=as_json, finish=finish,
+    )  # fmt: skip
+
+
+@app.command(epilog="Example: python cli.py promote extraction")
+def promote(
+    task: Task,
+    run: Annotated[str | None, typer.Option(help="Run id; the latest promoted one by default.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote without an accepting verdict; recorded.")] = False,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a run's prompt the champion of its task."""
+    from commands.prompts import run_promote
+
+    run_promote(_workspace(workspace), task, run=run, force=force, as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py rollback extraction")
+def rollback(task: Task, workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """Return to the champion before this one."""
+    from commands.prompts import run_rollback
+
+    run_rollback(_workspace(workspace), task, as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py diff extraction seed champion")
+def diff(
+    task: Task,
+    before: Annotated[str, typer.Argument(help="seed, champion, or a run id.")] = "seed",
+    after: Annotated[str | None, typer.Argument(help="The same; the latest run by default.")] = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what changed between two prompts."""
+    from commands.prompts import run_diff
+
+    run_diff(_workspace(workspace), task, before, after, as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py history extraction")
+def history(task: Task, workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """List the champions of a task and its latest runs."""
+    from commands.prompts import run_history
+
+    run_history(_workspace(workspace), task, as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py tasks")
+def tasks(workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """List the tasks of the workspace."""
+    from commands.tasks import run_tasks
+
+    run_tasks(_workspace(workspace), as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py validate extraction")
+def validate(
+    task: Annotated[str | None, typer.Argument(help="One task; all of them when omitted.")] = None,
+    sets: Sets = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check task files, corpora and splits; report every mistake with file and line."""
+    from commands.tasks import run_validate
+
+    run_validate(_workspace(workspace), task, sets or [], as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py show extraction")
+def show(task: Task, sets: Sets = None, workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """Show a task: its data, splits, models, metric and prompts."""
+    from commands.tasks import run_show
+
+    run_show(_workspace(workspace), task, sets or [], as_json=as_json, finish=finish)
+
+
+@app.command(name="eval", epilog="Example: python cli.py eval extraction --prompts champion --split dev")
+def evaluate(
+    task: Task,
+    prompts: Annotated[str, typer.Option(help="seed, champion, or a run id.")] = "seed",
+    split: Annotated[str, typer.Option(help="train, dev or holdout.")] = "dev",
+    student: Annotated[str | None, typer.Option(help="Model that runs the program.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
+    open_holdout: Annotated[
+        bool, typer.Option("--open-holdout", help="Allow split holdout; counted as an opening.")
+    ] = False,
+    sets: Sets = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Score one prompt on one split."""
+    from commands.optimize import run_eval
+
+    flags = {"models.student": student, "run.threads": threads}
+    run_eval(
+        _workspace(workspace), task, prompts=prompts, split=split, flags=flags, sets=sets or [],
+        open_holdout=open_holdout, as_json=as_json, finish=finish,
+    )  # fmt: skip
+
+
+@app.command(epilog="Example: python cli.py sync")
+def sync(workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
+    """Replay into MLflow whatever it has missed."""
+    from commands.tracking import run_sync
+
+    run_sync(_workspace(workspace), as_json=as_json, finish=finish)
+
+
+def _fail(error: Any, *, as_json: bool) -> NoReturn:
+    if as_json:
+        print(json.dumps({"error": type(error).__name__, "message": error.message, "hint": error.hint}))
+    print(f"error: {error}", file=sys.stderr)
+    raise Finished(error.exit_code)
+
+
+def main() -> None:
+    """Run the command line; every expected failure ends with a message and its own exit code, never a traceback."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except Finished:
+        raise
+    except SystemExit as stop:
+        raise SystemExit(USAGE_EXIT if stop.code == 2 else stop.code) from None
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(141) from None
+    except Exception as error:
+        from core.errors import ProvenError
+
+        if isinstance(error, ProvenError):
+            _fail(error, as_json=as_json)
+        raise
+
+
+if __name__ == "__main__":
+    main()

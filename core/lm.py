@@ -7,7 +7,7 @@ import contextvars
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,6 +136,7 @@ class Meter:
 
     by_role: dict[str, Usage] = field(default_factory=dict)
     last_error: str | None = None
+    listener: Callable[[str], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, role: str, usage: Usage) -> None:
@@ -145,6 +146,9 @@ class Meter:
         row = _row_usage.get()
         if row is not None:
             row.append(usage)
+        listener = self.listener
+        if usage.calls and listener is not None:
+            listener(role)
 
     def fail(self, role: str, error: Exception, seconds: float) -> None:
         """Count a call that failed after its retries."""

@@ -1,0 +1,1 @@
+"""Whether it may ship: checks that turn evidence into a verdict."""

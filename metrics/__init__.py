@@ -1,0 +1,1 @@
+"""How we judge: comparators against gold, and the evaluation of a program on rows."""

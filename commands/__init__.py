@@ -1,0 +1,1 @@
+"""One function per command: it calls a front door and hands the outcome to ``finish``."""

@@ -1,0 +1,66 @@
+"""What every command needs: the workspace's store, its tracker, its models and an assembled task."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NoReturn, Protocol
+
+import yaml
+from dotenv import load_dotenv
+
+from core.store import Store
+from core.tracking import Tracker
+from core.workspace import HOME, Workspace
+from tasks.task import Task, assemble, read_config
+
+
+class Finish(Protocol):
+    """Print the outcome and end the process."""
+
+    def __call__(self, body: dict[str, Any], text: str | None, *, as_json: bool, code: int = 0) -> NoReturn: ...
+
+
+def as_sets(flags: Mapping[str, Any]) -> list[str]:
+    """Flags that were given, as ``key=value`` overrides."""
+    return [f"{key}={_yaml_value(value)}" for key, value in flags.items() if value is not None]
+
+
+def _yaml_value(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("\n...").strip()
+
+
+def open_task(workspace: Workspace, name: str, sets: Sequence[str]) -> Task:
+    """Load and assemble a task; keys come from the environment or the workspace's ``.env``."""
+    load_dotenv(workspace.root / ".env", override=False)
+    return assemble(read_config(workspace, name, sets), workspace)
+
+
+def open_store(workspace: Workspace) -> Store:
+    """The workspace's own record."""
+    return Store(workspace.mlruns / "proven.db")
+
+
+@contextlib.contextmanager
+def tracking(workspace: Workspace, store: Store) -> Iterator[Tracker]:
+    """Project the store into MLflow while the block runs; what it could not take is said at the end."""
+    tracker = Tracker(store, workspace.mlruns)
+    try:
+        yield tracker
+    finally:
+        tracker.close()
+        for problem in tracker.problems:
+            print(f"mlflow: {problem}; your results are safe, run `python cli.py sync` later", file=sys.stderr)
+
+
+def code_version() -> str:
+    """Git commit of the project, or its version where there is no repository."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(HOME), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"

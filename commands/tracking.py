@@ -1,0 +1,38 @@
+"""``ui`` and ``sync``."""
+
+from __future__ import annotations
+
+import contextlib
+import webbrowser
+
+from commands.session import Finish, open_store
+from core.tracking import Tracker, serve
+from core.workspace import Workspace
+
+
+def run_ui(workspace: Workspace, *, port: int, open_browser: bool) -> None:
+    """Serve MLflow on the local store until Ctrl-C."""
+    store = open_store(workspace)
+    tracker = Tracker(store, workspace.mlruns)
+    tracker.close()
+    server = serve(workspace.mlruns, port=port)
+    print(f"MLflow is up at {server.url}")
+    for task in sorted({run.task for run in store.runs()}):
+        print(f"  {task}: {tracker.links(task, None)['leaderboard']}")
+    print("Ctrl-C ends it")
+    if open_browser:
+        webbrowser.open(server.url)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.wait()
+    server.stop()
+
+
+def run_sync(workspace: Workspace, *, as_json: bool, finish: Finish) -> None:
+    """Replay into MLflow whatever it has missed."""
+    store = open_store(workspace)
+    tracker = Tracker(store, workspace.mlruns)
+    tracker.nudge()
+    tracker.close()
+    waiting = len(store.unsynced())
+    text = "MLflow has everything" if not waiting else f"{waiting} runs are still waiting: {'; '.join(tracker.problems)}"
+    finish({"waiting": waiting, "problems": list(tracker.problems)}, text, as_json=as_json, code=1 if waiting else 0)

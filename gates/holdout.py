@@ -1,0 +1,220 @@
+"""The holdout gate: may this prompt replace that one? Decided on rows that no optimiser has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.results import (
+    Check,
+    CheckStatus,
+    Decision,
+    Evaluation,
+    Evidence,
+    ProgramPrompts,
+    RowStatus,
+    Verdict,
+)
+from gates.copying import CorpusText, copying_check
+from stats import PairedDecision, minimum_pairs, opening_alpha, paired_decision, paired_mde, t_interval
+
+BOOTSTRAP_SEED = 1337
+LIFT = "lift"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A field that must not get worse by more than ``tolerance`` (on the [0, 1] scale)."""
+
+    field: str
+    tolerance: float = 0.05
+
+
+@dataclass(frozen=True)
+class HoldoutGate:
+    """Promotes only what is proven better on paired holdout rows.
+
+    Args:
+        margin: The lift that must be exceeded; the lower bound has to be strictly above it.
+        alpha: Two-sided error rate of the first opening; each further opening of the same holdout gets less.
+        guards: Fields that must not drop.
+    """
+
+    margin: float = 0.0
+    alpha: float = 0.05
+    guards: tuple[Guard, ...] = ()
+
+    @classmethod
+    def from_config(cls, config: Any) -> HoldoutGate:
+        """Build the gate from a task's ``gate`` section."""
+        return cls(config.margin, config.alpha, tuple(Guard(g.field, g.tolerance) for g in config.guards))
+
+    def no_op(self) -> Verdict:
+        """The verdict on a winner that is the seed itself; the holdout stays closed."""
+        message = "no candidate beat the seed prompt on dev, so there is nothing to promote; the holdout stays closed"
+        return Verdict(Decision.HOLD, (message,), (Check("no-op", CheckStatus.FAIL, message),))
+
+    def decide(
+        self,
+        baseline: Evaluation,
+        candidate: Evaluation,
+        baseline_prompts: ProgramPrompts,
+        candidate_prompts: ProgramPrompts,
+        *,
+        corpus: Iterable[CorpusText] = (),
+        opening: int = 1,
+    ) -> Verdict:
+        """Compare two evaluations of the same holdout rows.
+
+        Args:
+            baseline: The champion's evaluation.
+            candidate: The challenger's evaluation, on the same rows in the same order.
+            baseline_prompts: The champion's prompts.
+            candidate_prompts: The challenger's prompts; equal prompts are a no-op.
+            corpus: All rows' texts, to find prompts that carry rows inside them.
+            opening: How many times this holdout has been opened for this task, counting this one.
+
+        Raises:
+            ValueError: If the two evaluations are not of the same rows in the same order.
+        """
+        if baseline_prompts.hash == candidate_prompts.hash:
+            return self.no_op()
+        if [r.row_id for r in baseline.rows] != [r.row_id for r in candidate.rows]:
+            raise ValueError("unpaired evidence: the two evaluations are not of the same rows in the same order")
+        checks = [_complete(baseline, candidate), copying_check(baseline_prompts, candidate_prompts, corpus)]
+        if checks[0].status is not CheckStatus.PASS:
+            return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), tuple(checks))
+        alpha = opening_alpha(self.alpha, opening)
+        decision = _decide(_scores(baseline), _scores(candidate), self.margin, alpha)
+        evidence = _evidence(baseline, candidate, decision, alpha, self.margin, opening)
+        checks.append(_lift_check(decision, evidence))
+        checks += [_guard_check(guard, baseline, candidate, alpha) for guard in self.guards]
+        return _verdict(tuple(checks), evidence)
+
+
+def _scores(evaluation: Evaluation) -> list[float]:
+    return [row.score for row in evaluation.rows if row.score is not None]
+
+
+def _decide(
+    before: Sequence[float], after: Sequence[float], margin: float, alpha: float
+) -> PairedDecision | None:
+    """The paired decision, or None when there are too few rows to decide anything at this alpha."""
+    if len(before) < minimum_pairs(alpha):
+        return None
+    deltas = [b - a for a, b in zip(before, after, strict=True)]
+    return paired_decision(deltas, margin=margin, alpha=alpha, seed=BOOTSTRAP_SEED)
+
+
+def _complete(baseline: Evaluation, candidate: Evaluation) -> Check:
+    lacking = [
+        f"{row.row_id} ({name}: {row.status}{': ' + row.error if row.error else ''})"
+        for name, evaluation in (("baseline", baseline), ("candidate", candidate))
+        for row in evaluation.rows
+        if row.status is not RowStatus.OK
+    ]
+    if not baseline.rows:
+        return Check("complete evidence", CheckStatus.NOT_EVALUATED, "the holdout has no rows")
+    if lacking:
+        message = f"{len(lacking)} holdout rows have no score, and unequal evidence is not compared: {lacking[0]}"
+        return Check("complete evidence", CheckStatus.NOT_EVALUATED, message, evidence={"rows": lacking[:20]})
+    return Check("complete evidence", CheckStatus.PASS, f"all {len(baseline.rows)} rows are scored for both prompts")
+
+
+def _evidence(
+    baseline: Evaluation,
+    candidate: Evaluation,
+    decision: PairedDecision | None,
+    alpha: float,
+    margin: float,
+    opening: int,
+) -> Evidence:
+    before, after = _scores(baseline), _scores(candidate)
+    deltas = [b - a for a, b in zip(before, after, strict=True)]
+    n = len(deltas)
+    mean = sum(deltas) / n
+    sd = (sum((d - mean) ** 2 for d in deltas) / (n - 1)) ** 0.5 if n > 1 else 0.0
+    return Evidence(
+        n=n,
+        baseline=sum(before) / n,
+        candidate=sum(after) / n,
+        delta=mean,
+        low=decision.low if decision else None,
+        high=decision.high if decision else None,
+        p_value=decision.p_value if decision else None,
+        alpha=alpha,
+        margin=margin,
+        mde=paired_mde(n, sd, alpha=alpha) if n > 1 and sd > 0 else None,
+        method=decision.method if decision else "too few rows",
+        wins=sum(d > 0 for d in deltas),
+        losses=sum(d < 0 for d in deltas),
+        ties=sum(d == 0 for d in deltas),
+        opening=opening,
+        fields=_fields(baseline, candidate, alpha),
+    )
+
+
+def _fields(
+    baseline: Evaluation, candidate: Evaluation, alpha: float
+) -> Mapping[str, tuple[float, float, float, float]]:
+    result = {}
+    for name in baseline.rows[0].fields:
+        before = [row.fields[name] for row in baseline.rows]
+        after = [row.fields[name] for row in candidate.rows]
+        deltas = [b - a for a, b in zip(before, after, strict=True)]
+        interval = t_interval(deltas, confidence=1 - alpha)
+        result[name] = (sum(before) / len(before), sum(after) / len(after), interval.low, interval.high)
+    return result
+
+
+def _lift_check(decision: PairedDecision | None, evidence: Evidence) -> Check:
+    if decision is None:
+        needed = minimum_pairs(evidence.alpha)
+        return Check(LIFT, CheckStatus.NOT_EVALUATED, f"{evidence.n} rows cannot decide anything; {needed} are needed")
+    numbers = (
+        f"lift {decision.mean:+.3f}, {100 * (1 - evidence.alpha):.4g} % interval "
+        f"{decision.low:+.3f} to {decision.high:+.3f}, p = {decision.p_value:.2g}, n = {decision.n}"
+    )
+    if decision.promote:
+        return Check(LIFT, CheckStatus.PASS, f"{numbers}: proven above {evidence.margin:+.3f}")
+    return Check(LIFT, CheckStatus.FAIL, f"{numbers}: not proven above {evidence.margin:+.3f} ({decision.reason})")
+
+
+def _guard_check(guard: Guard, baseline: Evaluation, candidate: Evaluation, alpha: float) -> Check:
+    name = f"guard {guard.field}"
+    before = [row.fields.get(guard.field) for row in baseline.rows]
+    after = [row.fields.get(guard.field) for row in candidate.rows]
+    deltas = [b - a for a, b in zip(before, after, strict=True) if a is not None and b is not None]
+    if len(deltas) != len(before) or len(deltas) < 2:
+        return Check(name, CheckStatus.NOT_EVALUATED, f"the metric reports no field {guard.field!r} for every row")
+    interval = t_interval(deltas, confidence=1 - alpha)
+    mean = sum(deltas) / len(deltas)
+    text = f"{guard.field} changed by {mean:+.3f} (at worst {interval.low:+.3f}); allowed is {-guard.tolerance:+.3f}"
+    status = CheckStatus.FAIL if interval.low < -guard.tolerance else CheckStatus.PASS
+    return Check(name, status, text)
+
+
+def _verdict(checks: tuple[Check, ...], evidence: Evidence) -> Verdict:
+    """PROMOTE when every required check passes; INCONCLUSIVE when only the lift is open and points upward."""
+    open_checks = [c for c in checks if c.required and c.status is not CheckStatus.PASS]
+    if not open_checks:
+        lift = next(c for c in checks if c.name == LIFT)
+        return Verdict(Decision.PROMOTE, (lift.message,), checks, evidence)
+    reasons = tuple(c.message for c in open_checks)
+    only_lift = all(c.name == LIFT for c in open_checks)
+    undecided = evidence.low is None or (evidence.delta > evidence.margin and evidence.low <= evidence.margin)
+    if only_lift and undecided:
+        return Verdict(Decision.INCONCLUSIVE, (*reasons, *_remedy(evidence)), checks, evidence)
+    return Verdict(Decision.HOLD, reasons, checks, evidence)
+
+
+def _remedy(evidence: Evidence) -> tuple[str, ...]:
+    """What would settle an inconclusive verdict."""
+    if evidence.mde is None or evidence.delta <= evidence.margin:
+        return ()
+    rows = evidence.n * (evidence.mde / (evidence.delta - evidence.margin)) ** 2
+    return (
+        f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power; about {round(rows)} rows would "
+        f"settle a true lift of {evidence.delta:+.3f}",
+    )

@@ -1,0 +1,24 @@
+"""What a run tells whoever watches it; the null object says nothing."""
+
+from __future__ import annotations
+
+from core.results import Candidate, Plan
+
+
+class Progress:
+    """A listener to one run. Methods may be called from any thread; this base class ignores everything."""
+
+    def plan(self, plan: Plan) -> None:
+        """What is going to be spent; called once, before anything is."""
+
+    def phase(self, name: str, calls: int) -> None:
+        """A phase begins that is expected to take so many model calls."""
+
+    def call(self, role: str) -> None:
+        """One model call ended."""
+
+    def candidate(self, candidate: Candidate, best: Candidate) -> None:
+        """A candidate was scored; ``best`` leads now."""
+
+    def note(self, text: str) -> None:
+        """Something a person should know."""

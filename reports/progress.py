@@ -1,0 +1,106 @@
+"""The live display of a run: a bar with a true ETA in a terminal, a line per event elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from core.results import Candidate, Plan
+from optimizers.progress import Progress
+
+
+def money(cost: float | None) -> str:
+    """Dollars for people; an unknown price is not zero."""
+    if cost is None:
+        return "unknown cost"
+    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}"
+
+
+def plan_lines(task: str, optimizer: str, plan: Plan) -> list[str]:
+    """The forecast, a few lines long."""
+    calls = ", ".join(f"{count} {role}" for role, count in plan.calls.items())
+    minutes = f"{plan.minutes:.0f} min" if plan.minutes >= 2 else f"{plan.minutes * 60:.0f} s"
+    lines = [
+        f"{task}: {optimizer}, about {plan.trials} trials",
+        f"  calls   about {calls}",
+        f"  tokens  about {plan.input_tokens:,} in, {plan.output_tokens:,} out",
+        f"  money   about {money(plan.cost_usd)}",
+        f"  time    about {minutes}",
+    ]
+    if plan.mde is not None:
+        lines.append(f"  power   the holdout can show a lift of {plan.mde:.3f} or more (80 % power)")
+    return lines + [f"  note    {note}" for note in plan.notes]
+
+
+class LiveProgress(Progress):
+    """Shows a run on a console; in a pipe it prints one line per phase and per new best candidate."""
+
+    def __init__(self, console: Console, task: str) -> None:
+        self.console, self.task = console, task
+        self.live = console.is_terminal
+        self._bar = Bar(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("calls"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[best]}"),
+            console=console,
+            disable=not self.live,
+            transient=True,
+        )
+        self._current: TaskID | None = None
+        self._best = ""
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> LiveProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def _say(self, text: str) -> None:
+        self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def plan(self, plan: Plan) -> None:
+        """Print the forecast."""
+        for line in plan_lines(self.task, "plan", plan):
+            self._say(line)
+
+    def phase(self, name: str, calls: int) -> None:
+        """Start a new bar, or say the phase's name in a pipe."""
+        with self._lock:
+            if self._current is not None:
+                self._bar.remove_task(self._current)
+            self._current = self._bar.add_task(name, total=calls, best=self._best)
+        if not self.live:
+            self._say(f"[{time.monotonic() - self._started:6.1f} s] {name}: about {calls} calls")
+
+    def call(self, role: str) -> None:
+        """Advance the bar by one student call; other roles are too few to matter."""
+        if role == "student" and self._current is not None:
+            self._bar.advance(self._current)
+
+    def candidate(self, candidate: Candidate, best: Candidate) -> None:
+        """Show the leader; in a pipe, say when it changes."""
+        score = "-" if best.dev_score is None else f"{best.dev_score:.3f}"
+        self._best = f"best dev {score} (#{best.index} of {candidate.index + 1})"
+        if self._current is not None:
+            self._bar.update(self._current, best=self._best)
+        if not self.live and best.index == candidate.index:
+            self._say(f"[{time.monotonic() - self._started:6.1f} s] candidate {candidate.index}: dev {score}, new best")
+
+    def note(self, text: str) -> None:
+        """Print a note above the bar."""
+        self._say(text)
