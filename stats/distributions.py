@@ -1,0 +1,35 @@
+"""Quantiles and tails as plain floats: the only room that talks to ``scipy.special``."""
+
+from __future__ import annotations
+
+from scipy import special  # pyright: ignore[reportMissingTypeStubs]
+
+
+def normal_quantile(probability: float) -> float:
+    """The standard normal value below which a share ``probability`` lies."""
+    return float(special.ndtri(probability))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def normal_below(value: float) -> float:
+    """P(Z <= value) for a standard normal Z."""
+    return float(special.ndtr(value))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def t_quantile(probability: float, df: int) -> float:
+    """The value of Student's t with ``df`` degrees of freedom below which a share ``probability`` lies."""
+    return float(special.stdtrit(df, probability))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def t_below(value: float, df: int) -> float:
+    """P(T <= value) for Student's t with ``df`` degrees of freedom."""
+    return float(special.stdtr(df, value))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def noncentral_t_below(value: float, df: int, shift: float) -> float:
+    """P(T <= value) for the non-central t with ``df`` degrees of freedom and non-centrality ``shift``."""
+    return float(special.nctdtr(df, shift, value))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def fair_coin_at_least(heads: int, tosses: int) -> float:
+    """P(at least ``heads`` heads in ``tosses`` fair tosses), exact."""
+    return 1.0 if heads <= 0 else float(special.bdtrc(heads - 1, tosses, 0.5))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
