@@ -243,7 +243,8 @@ class Evidence:
     """The paired comparison of baseline and candidate on the holdout.
 
     ``low`` and ``high`` bound the mean lift (candidate minus baseline) at confidence ``1 - alpha``;
-    ``mde`` is the smallest lift that this many rows could have shown with 80 % power.
+    ``mde`` is the smallest lift that this many rows could have shown with 80 % power;
+    ``sd`` is the standard deviation of the rows' lifts.
     """
 
     n: int
@@ -261,6 +262,7 @@ class Evidence:
     losses: int
     ties: int
     opening: int
+    sd: float | None = None
     fields: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
     """Per field: baseline mean, candidate mean, lower and upper bound of the lift."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,8 @@ from core.results import (
     Verdict,
 )
 from gates.copying import CorpusText, copying_check
-from stats import PairedDecision, minimum_pairs, opening_alpha, paired_decision, paired_mde, t_interval
+from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, required_pairs, t_interval
 
-BOOTSTRAP_SEED = 1337
 LIFT = "lift"
 
 
@@ -86,7 +85,7 @@ class HoldoutGate:
         if checks[0].status is not CheckStatus.PASS:
             return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), tuple(checks))
         alpha = opening_alpha(self.alpha, opening)
-        decision = _decide(_scores(baseline), _scores(candidate), self.margin, alpha)
+        decision = _decide(baseline, candidate, self.margin, alpha)
         evidence = _evidence(baseline, candidate, decision, alpha, self.margin, opening)
         checks.append(_lift_check(decision, evidence))
         checks += [_guard_check(guard, baseline, candidate, alpha) for guard in self.guards]
@@ -97,14 +96,10 @@ def _scores(evaluation: Evaluation) -> list[float]:
     return [row.score for row in evaluation.rows if row.score is not None]
 
 
-def _decide(
-    before: Sequence[float], after: Sequence[float], margin: float, alpha: float
-) -> PairedDecision | None:
-    """The paired decision, or None when there are too few rows to decide anything at this alpha."""
-    if len(before) < minimum_pairs(alpha):
-        return None
-    deltas = [b - a for a, b in zip(before, after, strict=True)]
-    return paired_decision(deltas, margin=margin, alpha=alpha, seed=BOOTSTRAP_SEED)
+def _decide(baseline: Evaluation, candidate: Evaluation, margin: float, alpha: float) -> PairedDecision:
+    before = {row.row_id: row.score for row in baseline.rows if row.score is not None}
+    after = {row.row_id: row.score for row in candidate.rows if row.score is not None}
+    return compare_scores(before, after, margin=margin, alpha=alpha)
 
 
 def _complete(baseline: Evaluation, candidate: Evaluation) -> Check:
@@ -125,7 +120,7 @@ def _complete(baseline: Evaluation, candidate: Evaluation) -> Check:
 def _evidence(
     baseline: Evaluation,
     candidate: Evaluation,
-    decision: PairedDecision | None,
+    decision: PairedDecision,
     alpha: float,
     margin: float,
     opening: int,
@@ -140,16 +135,17 @@ def _evidence(
         baseline=sum(before) / n,
         candidate=sum(after) / n,
         delta=mean,
-        low=decision.low if decision else None,
-        high=decision.high if decision else None,
-        p_value=decision.p_value if decision else None,
+        low=decision.low,
+        high=decision.high,
+        p_value=decision.p_value,
         alpha=alpha,
         margin=margin,
-        mde=paired_mde(n, sd, alpha=alpha) if n > 1 and sd > 0 else None,
-        method=decision.method if decision else "too few rows",
-        wins=sum(d > 0 for d in deltas),
-        losses=sum(d < 0 for d in deltas),
-        ties=sum(d == 0 for d in deltas),
+        sd=sd if n > 1 and sd > 0 else None,
+        mde=mde(n, sd, margin=margin, alpha=alpha) if n >= minimum_pairs(alpha) and sd > 0 else None,
+        method=decision.method,
+        wins=decision.wins,
+        losses=decision.losses,
+        ties=decision.ties,
         opening=opening,
         fields=_fields(baseline, candidate, alpha),
     )
@@ -168,9 +164,9 @@ def _fields(
     return result
 
 
-def _lift_check(decision: PairedDecision | None, evidence: Evidence) -> Check:
-    if decision is None:
-        needed = minimum_pairs(evidence.alpha)
+def _lift_check(decision: PairedDecision, evidence: Evidence) -> Check:
+    needed = minimum_pairs(evidence.alpha)
+    if evidence.n < needed:
         return Check(LIFT, CheckStatus.NOT_EVALUATED, f"{evidence.n} rows cannot decide anything; {needed} are needed")
     numbers = (
         f"lift {decision.mean:+.3f}, {100 * (1 - evidence.alpha):.4g} % interval "
@@ -211,10 +207,10 @@ def _verdict(checks: tuple[Check, ...], evidence: Evidence) -> Verdict:
 
 def _remedy(evidence: Evidence) -> tuple[str, ...]:
     """What would settle an inconclusive verdict."""
-    if evidence.mde is None or evidence.delta <= evidence.margin:
+    if evidence.mde is None or evidence.sd is None or evidence.delta <= evidence.margin:
         return ()
-    rows = evidence.n * (evidence.mde / (evidence.delta - evidence.margin)) ** 2
+    rows = required_pairs(evidence.sd, evidence.delta, margin=evidence.margin, alpha=evidence.alpha)
     return (
-        f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power; about {round(rows)} rows would "
-        f"settle a true lift of {evidence.delta:+.3f}",
+        f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power; about {rows} rows would settle a "
+        f"true lift of {evidence.delta:+.3f}",
     )

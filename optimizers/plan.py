@@ -10,7 +10,7 @@ from core.lm import ModelSpec
 from core.results import Plan
 from optimizers.base import Optimizer, Shape
 from programs.prompts import predictors, render_messages
-from stats import paired_mde
+from stats import mde
 from tasks.task import Task
 
 CHARS_PER_TOKEN = 4.0
@@ -53,7 +53,7 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, li
         output_tokens=round(tokens_out),
         cost_usd=_money(calls, tokens, task.models),
         minutes=_minutes(calls, task.models, threads),
-        mde=paired_mde(holdout, sd, alpha=task.config.gate.alpha) if holdout >= 2 else None,
+        mde=mde(holdout, sd, alpha=task.config.gate.alpha) if holdout >= 2 else None,
         notes=tuple(notes),
     )
 

@@ -22,8 +22,6 @@ def finite_vector(values: Sequence[float] | Vector, *, name: str, at_least: int 
     Raises:
         ValueError: If there are too few values, more than one dimension, or a value that is not a finite number.
     """
-    if not isinstance(values, np.ndarray) and any(value is None for value in values):
-        raise ValueError(f"{name}: received None; a failed or missing score is not a number, decide about it first")
     vector = np.asarray(values, dtype=np.float64)
     if vector.ndim != 1:
         raise ValueError(f"{name}: received {vector.ndim} dimensions, need a flat sequence of numbers")
@@ -31,7 +29,9 @@ def finite_vector(values: Sequence[float] | Vector, *, name: str, at_least: int 
         raise ValueError(f"{name}: received {vector.size} values, need at least {at_least}")
     if not np.isfinite(vector).all():
         place = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise ValueError(f"{name}: received {vector[place]} at position {place}, need finite numbers only")
+        raise ValueError(
+            f"{name}: received {vector[place]} at position {place}, need finite numbers only (nothing failed, nothing missing)"
+        )
     return vector
 
 

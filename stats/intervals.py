@@ -27,6 +27,7 @@ class Interval:
         return self.high - self.low
 
     def __contains__(self, value: float) -> bool:
+        """Whether the value lies in the range, ends included."""
         return self.low <= value <= self.high
 
 

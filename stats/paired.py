@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -118,20 +118,178 @@ def paired_decision(
     vector = finite_vector(deltas, name="deltas")
     finite(margin, name="margin")
     open_unit(alpha, name="alpha")
-    positive(worst_loss, name="worst_loss")
-    sizes = np.abs(vector)
-    scale = max(worst_loss, float(sizes.max()))
-    step = _step(sizes, unit, worst_loss)
+    scale = max(positive(worst_loss, name="worst_loss"), float(np.abs(vector).max()))
+    step = _step(vector, unit, worst_loss)
     if vector.size < minimum_pairs(alpha):
         evidence = _too_few(vector, scale, alpha)
     elif step is not None and abs(margin) < step:
-        evidence = _two_point(vector, step, margin, alpha, full_scale=unit is not None or step >= scale - TIE)
+        evidence = _two_point(vector, step, margin, alpha)
     elif float(np.ptp(vector)) <= TIE:
         evidence = _no_spread(vector)
     else:
         evidence = _mean(vector, margin, alpha)
-    if not evidence.objection and not (evidence.method == TWO_POINT and (unit is not None or step == scale)):
-        evidence = _guarded(evidence, vector, scale, margin, alpha)
+    losses_are_bounded_by_step = evidence.method == TWO_POINT and (unit is not None or step == scale)
+    if not evidence.objection and not losses_are_bounded_by_step:
+        evidence = _challenged_by_worst_case(evidence, vector, scale, margin, alpha)
     return _decision(vector, evidence, margin, alpha)
 
 
+def compare_scores(
+    baseline: Mapping[Hashable, float],
+    candidate: Mapping[Hashable, float],
+    *,
+    margin: float = 0.0,
+    alpha: float = 0.05,
+    worst_loss: float = 1.0,
+) -> PairedDecision:
+    """:func:`paired_decision` on two arms' scores, paired by row key; knows two-point outcomes from the scores.
+
+    Args:
+        baseline: Row key -> score of the baseline.
+        candidate: Row key -> score of the candidate, for exactly the same keys.
+        margin: What the mean delta has to exceed, in the unit of the scores.
+        alpha: Two-sided level, strictly between 0 and 1.
+        worst_loss: The largest loss that a row can suffer.
+
+    Raises:
+        ValueError: If the keys differ or there are none, a score is missing or not finite, or an argument is out of
+            range.
+    """
+    deltas = paired_deltas(baseline, candidate)
+    unit = two_point_unit([*baseline.values(), *candidate.values()])
+    return paired_decision(deltas, margin=margin, alpha=alpha, unit=unit, worst_loss=worst_loss)
+
+
+def paired_deltas(baseline: Mapping[Hashable, float], candidate: Mapping[Hashable, float]) -> Vector:
+    """Candidate minus baseline for every row key, in the order of the baseline.
+
+    Raises:
+        ValueError: If the keys differ, there are none, or a score is missing or not finite.
+    """
+    unpaired = baseline.keys() ^ candidate.keys()
+    if unpaired:
+        shown = ", ".join(sorted(repr(key) for key in unpaired)[:5])
+        raise ValueError(
+            f"scores: received {len(baseline)} baseline and {len(candidate)} candidate rows, {len(unpaired)} of them"
+            f" without a partner ({shown}); need the same rows on both sides"
+        )
+    before = finite_vector(list(baseline.values()), name="baseline scores")
+    after = finite_vector([candidate[key] for key in baseline], name="candidate scores")
+    return after - before
+
+
+def two_point_unit(scores: Sequence[float] | Vector) -> float | None:
+    """The step s if every score is 0 or one common s > 0, else None.
+
+    Raises:
+        ValueError: If there are no scores or one is not finite.
+    """
+    vector = finite_vector(scores, name="scores")
+    step = float(vector.max())
+    is_two_point = step > TIE and bool(((np.abs(vector) <= TIE) | (np.abs(vector - step) <= TIE)).all())
+    return step if is_two_point else None
+
+
+def _step(deltas: Vector, unit: float | None, worst_loss: float) -> float | None:
+    """The s of two-point outcomes: given, or read off the deltas; None if the deltas are graded.
+
+    Identical deltas reveal a step only if they are as large as a delta can be. No change at all is judged on that
+    scale.
+    """
+    sizes = np.abs(deltas)
+    step = positive(unit, name="unit") if unit is not None else float(sizes.max())
+    if step <= TIE:
+        return worst_loss
+    fits = bool(((sizes <= TIE) | (np.abs(sizes - step) <= TIE)).all())
+    if unit is not None:
+        if not fits:
+            raise ValueError(f"unit: received {unit:g}, but some delta is neither 0 nor +-{unit:g}")
+        return step
+    identical = float(np.ptp(deltas)) <= TIE
+    return step if fits and (not identical or abs(step - worst_loss) <= TIE) else None
+
+
+def _too_few(deltas: Vector, scale: float, alpha: float) -> _Evidence:
+    objection = f"{deltas.size} pairs are too few, at least {minimum_pairs(alpha)} are needed at alpha {alpha:g}"
+    return _Evidence(Interval(-scale, scale), 1.0, TOO_FEW, objection)
+
+
+def _no_spread(deltas: Vector) -> _Evidence:
+    mean = float(deltas.mean())
+    objection = f"all {deltas.size} deltas are {mean:+.4g}, and an interval without width is no evidence"
+    return _Evidence(Interval(mean, mean), 1.0, NO_SPREAD, objection)
+
+
+def _two_point(deltas: Vector, step: float, margin: float, alpha: float) -> _Evidence:
+    wins, losses, n = int((deltas > TIE).sum()), int((deltas < -TIE).sum()), deltas.size
+    scaled = tango(wins, losses, n, 1 - alpha)
+    interval = Interval(step * scaled.low, step * scaled.high)
+    p_value = normal_below(-tango_score(wins, losses, n, margin / step))
+    objection = "" if interval.low > margin else _not_above(interval, margin)
+    if margin >= 0:
+        exact = fair_coin_at_least(wins, wins + losses)
+        p_value = max(p_value, exact)
+        if not objection and exact > alpha / 2:
+            objection = f"the exact McNemar test objects: {wins} wins to {losses} losses have one-sided p {exact:.4f}"
+    return _Evidence(interval, p_value, TWO_POINT, objection)
+
+
+def _mean(deltas: Vector, margin: float, alpha: float) -> _Evidence:
+    bent = skewed_mean(deltas)
+    interval = bent.interval(1 - alpha)
+    p_value = bent.p_above(margin)
+    shifted = deltas - margin
+    moved = shifted[np.abs(shifted) > TIE]
+    flip_p = exact_flip_p(moved) if moved.size <= EXACT_UP_TO else 0.0
+    is_small = deltas.size < SMALL_SAMPLE
+    if is_small:
+        p_value = max(p_value, flip_p)
+    if not interval.low > margin:
+        objection = _not_above(interval, margin)
+    elif moved.size < minimum_pairs(alpha):
+        objection = f"only {moved.size} pairs differ from {margin:+g}, at least {minimum_pairs(alpha)} must"
+    elif flip_p > (alpha / 2 if is_small else alpha):
+        objection = f"the exact sign-flip test objects with one-sided p {flip_p:.4f}"
+    else:
+        objection = ""
+    return _Evidence(interval, p_value, SMALL_MEAN if is_small else LARGE_MEAN, objection)
+
+
+def _challenged_by_worst_case(
+    evidence: _Evidence, deltas: Vector, scale: float, margin: float, alpha: float
+) -> _Evidence:
+    clean_sweep = deltas.size < SMALL_SAMPLE and float(deltas.min()) > max(margin, TIE)
+    if clean_sweep:
+        return evidence
+    p_value = worst_case_test(deltas, lowest=-scale, margin=margin)
+    if p_value <= WORST_CASE_ALPHAS * alpha:
+        return evidence
+    objection = (
+        f"a rare loss of {scale:g}, not seen in {deltas.size} pairs, could undo this (worst-case p {p_value:.3f})"
+    )
+    return replace(evidence, objection=objection)
+
+
+def _not_above(interval: Interval, margin: float) -> str:
+    return f"the interval starts at {interval.low:+.4f}, not above {margin:+g}"
+
+
+def _decision(deltas: Vector, evidence: _Evidence, margin: float, alpha: float) -> PairedDecision:
+    mean = float(deltas.mean())
+    wins, losses = int((deltas > TIE).sum()), int((deltas < -TIE).sum())
+    verdict = evidence.objection or f"the interval starts at {evidence.interval.low:+.4f}, above {margin:+g}"
+    return PairedDecision(
+        n=deltas.size,
+        mean=mean,
+        low=evidence.interval.low,
+        high=evidence.interval.high,
+        p_value=evidence.p_value,
+        promote=not evidence.objection,
+        method=evidence.method,
+        reason=f"mean {mean:+.4f} over {deltas.size} pairs: {verdict}",
+        wins=wins,
+        losses=losses,
+        ties=deltas.size - wins - losses,
+        margin=margin,
+        alpha=alpha,
+    )

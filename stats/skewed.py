@@ -97,5 +97,3 @@ def _bend_back(value: float, bend: float) -> float:
     if abs(bend) < 1e-7:
         return value - bend / 6 - bend * value * value / 3
     return 3 * (math.cbrt(1 + bend * (value - bend / 6)) - 1) / bend
-
-

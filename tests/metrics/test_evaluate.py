@@ -1,0 +1,130 @@
+"""Evaluation: every row ends with a score or with the reason why it has none."""
+
+import time
+
+import dspy
+import pytest
+from dspy.lm15 import AuthError, Message, Response, ServerError, Usage
+
+from core.corpus import Row
+from core.errors import ModelError
+from core.lm import Halt, Meter, ModelSpec, RoleLM
+from core.results import Judgement, RowStatus
+from metrics.evaluate import Evaluator
+from programs.prompts import make_adapter
+
+
+class Engine:
+    """Answers ``label: <word>`` with the word; fails or babbles when the text says so."""
+
+    def complete(self, request):
+        text = request.messages[-1].text
+        if "FAIL" in text:
+            raise ServerError("provider is down")
+        if "BADKEY" in text:
+            raise AuthError("no such key")
+        body = "babble" if "BABBLE" in text else f"[[ ## label ## ]]\n{text.split()[4]}\n\n[[ ## completed ## ]]"
+        if "SLOW" in text:
+            time.sleep(0.05)
+        return Response(
+            id=None,
+            model=request.model,
+            message=Message.assistant(body),
+            finish_reason="stop",
+            usage=Usage(input_tokens=10, output_tokens=2),
+        )
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+class SameLabel:
+    name = "same_label"
+
+    def judge(self, row, prediction):
+        if row.gold["label"] == "explode":
+            raise RuntimeError("metric bug")
+        same = float(prediction["label"] == row.gold["label"])
+        return Judgement(same, {"label": same}, "fine")
+
+
+SPEC = ModelSpec("test", "test/echo", input_price=1.0, output_price=10.0)
+
+
+def lab(threads=4, share=0.5):
+    meter = Meter()
+    lm = RoleLM(SPEC, "student", meter, engine=Engine(), num_retries=0)
+    return meter, lm, Evaluator(lm, make_adapter("chat"), SameLabel(), threads, share)
+
+
+def rows(*texts):
+    return [Row(id=f"r{i}", inputs={"text": t}, gold={"label": t.split()[0]}) for i, t in enumerate(texts)]
+
+
+PROGRAM = dspy.Predict("text -> label")
+
+
+def test_scores_tokens_and_money_are_kept_per_row():
+    meter, _, evaluate = lab()
+    result = evaluate(PROGRAM, rows("a x", "b y"), split="dev")
+    assert [(r.row_id, r.status, r.score) for r in result.rows] == [("r0", "ok", 1.0), ("r1", "ok", 1.0)]
+    assert result.mean == 1.0
+    assert result.rows[0].usage.input_tokens == 10
+    assert result.rows[0].usage.cost_usd == pytest.approx((10 * 1.0 + 2 * 10.0) / 1e6)
+    assert meter.by_role["student"].calls == 2
+
+
+def test_each_kind_of_failure_has_its_status_and_no_score():
+    _, _, evaluate = lab(share=0.9)
+    result = evaluate(PROGRAM, rows("a", "b FAIL", "c BABBLE", "explode"), split="dev")
+    assert [r.status for r in result.rows] == [
+        RowStatus.OK,
+        RowStatus.LM_ERROR,
+        RowStatus.PARSE_ERROR,
+        RowStatus.METRIC_ERROR,
+    ]
+    assert [r.score for r in result.rows] == [1.0, None, None, None]
+    assert "provider is down" in result.rows[1].error
+    assert "metric bug" in result.rows[3].error
+    assert not result.complete
+    assert result.mean == 1.0
+
+
+@pytest.mark.parametrize("threads", [1, 8])
+def test_order_and_results_do_not_depend_on_threads(threads):
+    _, _, evaluate = lab(threads)
+    texts = [f"w{i} {'SLOW' if i % 3 == 0 else ''}" for i in range(20)]
+    result = evaluate(PROGRAM, rows(*texts), split="dev")
+    assert [r.row_id for r in result.rows] == [f"r{i}" for i in range(20)]
+    assert [r.prediction["label"] for r in result.rows] == [f"w{i}" for i in range(20)]
+
+
+def test_a_model_that_keeps_failing_stops_the_evaluation_and_is_named():
+    _, _, evaluate = lab(share=0.1)
+    with pytest.raises(ModelError, match="provider is down"):
+        evaluate(PROGRAM, rows(*["a FAIL"] * 30), split="dev")
+
+
+def test_a_refused_key_says_so():
+    _, _, evaluate = lab(share=0.0)
+    with pytest.raises(ModelError, match="BADKEY|no such key"):
+        evaluate(PROGRAM, rows("a BADKEY"), split="dev")
+
+
+def test_inside_an_optimiser_a_failed_call_halts_and_no_exception_handler_swallows_it():
+    _, lm, _ = lab()
+    with dspy.context(lm=lm.halted(), adapter=make_adapter("chat")), pytest.raises(Halt) as caught:
+        try:
+            PROGRAM(text="a FAIL")
+        except Exception:
+            pytest.fail("an optimiser would have made this a score of zero")
+    assert isinstance(caught.value.cause, ModelError)
+    assert caught.value.cause.exit_code == 69
+
+
+def test_dspys_own_parallel_evaluation_lets_a_halt_through():
+    _, lm, _ = lab()
+    examples = [dspy.Example(text=f"a{i} FAIL", label="a").with_inputs("text") for i in range(6)]
+    evaluate = dspy.Evaluate(devset=examples, metric=lambda g, p, t=None: 1.0, num_threads=3, display_progress=False)
+    with dspy.context(lm=lm.halted(), adapter=make_adapter("chat")), pytest.raises(Halt):
+        evaluate(PROGRAM)
