@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
-import yaml
 from dotenv import load_dotenv
 
 from core.store import Store
@@ -24,12 +23,8 @@ class Finish(Protocol):
 
 
 def as_sets(flags: Mapping[str, Any]) -> list[str]:
-    """Flags that were given, as ``key=value`` overrides."""
-    return [f"{key}={_yaml_value(value)}" for key, value in flags.items() if value is not None]
-
-
-def _yaml_value(value: Any) -> str:
-    return yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("\n...").strip()
+    """Flags that were given, as ``key=value`` overrides, read like any other."""
+    return [f"{key}={value}" for key, value in flags.items() if value is not None]
 
 
 def open_task(workspace: Workspace, name: str, sets: Sequence[str]) -> Task:

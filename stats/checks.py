@@ -29,9 +29,7 @@ def finite_vector(values: Sequence[float] | Vector, *, name: str, at_least: int 
         raise ValueError(f"{name}: received {vector.size} values, need at least {at_least}")
     if not np.isfinite(vector).all():
         place = int(np.flatnonzero(~np.isfinite(vector))[0])
-        raise ValueError(
-            f"{name}: received {vector[place]} at position {place}, need finite numbers only (nothing failed, nothing missing)"
-        )
+        raise ValueError(f"{name}: received {vector[place]} at position {place}, need finite numbers, none missing")
     return vector
 
 

@@ -98,7 +98,7 @@ def bootstrap_mean(
     """The percentile bootstrap interval for a mean.
 
     Assumes independent values. It undercovers below about 100 skewed values (on 20 left-skewed ones a nominal 2.5 %
-    tail is really 7-10 %), which is why no gate here decides by it alone; it is offered for display.
+    tail is really 7-13 %), which is why no gate here decides by it alone; it is offered for display.
 
     Args:
         values: At least two numbers.

@@ -63,10 +63,10 @@ def preflight(
 def paired_power(n: int, sd: float, lift: float, *, margin: float = 0.0, alpha: float = 0.05) -> float:
     """The chance that :func:`stats.paired.paired_decision` promotes a candidate whose true mean delta is ``lift``.
 
-    Computed for the one-sided t test at ``alpha / 2`` on normal deltas (non-central t). Measured for deltas with sd 0.3,
-    the rule is within 1 point of this from 20 pairs on, but up to 14 points below it under 20 pairs. It pays more where
-    it has to be careful: two-point outcomes lose up to 10 points to the exact McNemar test, left-skewed deltas up to 13
-    points at 60 pairs, and lifts below 0.1 cannot be shown on fewer than about ``1.7 / lift`` pairs, whatever their sd,
+    Computed for the one-sided t test at ``alpha / 2`` on normal deltas (non-central t). With sd 0.3 the rule measures
+    within 1 point of this from 20 pairs on, but up to 14 points below it under 20 pairs. It pays more where it has to
+    be careful: two-point outcomes lose up to 11 points to the exact McNemar test, left-skewed deltas up to 13 points at
+    60 pairs, and lifts below 0.1 cannot be shown on fewer than about ``1.7 / lift`` pairs, whatever their sd,
     because of the worst-case test. 0 below the minimum number of pairs.
 
     Args:
