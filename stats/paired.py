@@ -91,7 +91,7 @@ def paired_decision(
     1. Fewer than :func:`minimum_pairs` pairs never promote. Identical non-zero deltas never promote: their interval has
        no width, and no width is no evidence about rows not seen.
     2. Two-point outcomes (every delta is 0 or +-s): Tango's score interval must lie above the margin, and for margins
-       of at least 0 the exact McNemar test must agree (one-sided, ``alpha / 2``), which makes the level exact at margin 0.
+       of at least 0 the exact McNemar test must agree (one-sided, ``alpha / 2``); at margin 0 the level is then exact.
     3. Otherwise the skew-corrected t interval must lie above the margin; a percentile bootstrap is not enough, its real
        error is 6-13 % on left-skewed deltas at n = 20 to 40. At least :func:`minimum_pairs` deltas must differ from the
        margin, and the exact sign-flip test must agree: at ``alpha / 2`` below 20 pairs, where it is the leading
