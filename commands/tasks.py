@@ -11,7 +11,7 @@ from core.errors import ConfigError, OutputError, ProvenError
 from core.workspace import HOME, Workspace, find_workspace
 from optimizers import OPTIMIZERS
 from programs.prompts import component_hashes, predictors, read_prompts
-from tasks.config import list_tasks
+from tasks.loading import list_tasks
 from tasks.scaffold import scaffold
 from tasks.task import read_config
 

@@ -50,25 +50,28 @@ def _flat(value: Any) -> str:
 def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: Iterable[CorpusText]) -> Check:
     """Fail when an instruction holds a run of words from any row, or a demo holds one from outside the train split.
 
-    A demo is a train row by design, so train rows are allowed there. Runs that the seed prompt already had are not
-    counted against the candidate.
+    A demo is a train row by design, so train rows are allowed there. Runs that the seed prompt already had, and runs
+    that several rows share (greetings, boilerplate), are not counted against the candidate.
     """
     known = {run for prompt in baseline.prompts for run in runs(prompt.text)}
     instructions = {run for prompt in candidate.prompts for run in runs(prompt.instruction)} - known
     demos = {run for prompt in candidate.prompts for demo in prompt.demos for run in runs(_flat(demo))} - known
-    copied: list[tuple[str, str]] = []
+    holders: dict[tuple[str, ...], list[CorpusText]] = {}
     if instructions or demos:
         for row in corpus:
-            suspects = instructions if row.split == "train" else instructions | demos
-            hit = next((run for run in runs(row.text) if run in suspects), None)
-            if hit is not None:
-                copied.append((row.row_id, " ".join(hit)))
+            for run in {run for run in runs(row.text) if run in instructions or run in demos}:
+                holders.setdefault(run, []).append(row)
+    copied = {
+        rows[0].row_id: " ".join(run)
+        for run, rows in sorted(holders.items(), reverse=True)
+        if len(rows) == 1 and (run in instructions or rows[0].split != "train")
+    }
     if not copied:
         return Check("copying", CheckStatus.PASS, f"no run of {RUN_LENGTH} words is copied from the corpus")
-    row_id, words = copied[0]
+    row_id, words = min(copied.items())
     return Check(
         "copying",
         CheckStatus.FAIL,
         f"the prompt copies {len(copied)} corpus rows verbatim, such as row {row_id!r}: “{words}”",
-        evidence={"rows": [row_id for row_id, _ in copied[:20]]},
+        evidence={"rows": sorted(copied)[:20]},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,18 +37,21 @@ class HoldoutGate:
 
     Args:
         margin: The lift that must be exceeded; the lower bound has to be strictly above it.
-        alpha: Two-sided error rate of the first opening; each further opening of the same holdout gets less.
+        alpha: Two-sided level of the first opening; the k-th opening of the same holdout gets ``alpha / k**2``. The
+            rule promotes on one side only, so that the levels of all openings sum to 0.82 alpha.
+        min_rows: Fewer holdout rows than this never promote: below 20 a rare disaster can hide behind a clean sweep.
         guards: Fields that must not drop.
     """
 
     margin: float = 0.0
     alpha: float = 0.05
+    min_rows: int = 20
     guards: tuple[Guard, ...] = ()
 
     @classmethod
     def from_config(cls, config: Any) -> HoldoutGate:
         """Build the gate from a task's ``gate`` section."""
-        return cls(config.margin, config.alpha, tuple(Guard(g.field, g.tolerance) for g in config.guards))
+        return cls(config.margin, config.alpha, config.min_rows, tuple(Guard(g.field, g.tolerance) for g in config.guards))
 
     def no_op(self) -> Verdict:
         """The verdict on a winner that is the seed itself; the holdout stays closed."""
@@ -84,10 +88,10 @@ class HoldoutGate:
         checks = [_complete(baseline, candidate), copying_check(baseline_prompts, candidate_prompts, corpus)]
         if checks[0].status is not CheckStatus.PASS:
             return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), tuple(checks))
-        alpha = opening_alpha(self.alpha, opening)
+        alpha = opening_alpha(self.alpha * math.pi**2 / 6, opening)  # the first opening keeps all of alpha
         decision = _decide(baseline, candidate, self.margin, alpha)
         evidence = _evidence(baseline, candidate, decision, alpha, self.margin, opening)
-        checks.append(_lift_check(decision, evidence))
+        checks.append(_lift_check(decision, evidence, max(self.min_rows, minimum_pairs(alpha))))
         checks += [_guard_check(guard, baseline, candidate, alpha) for guard in self.guards]
         return _verdict(tuple(checks), evidence)
 
@@ -164,10 +168,10 @@ def _fields(
     return result
 
 
-def _lift_check(decision: PairedDecision, evidence: Evidence) -> Check:
-    needed = minimum_pairs(evidence.alpha)
+def _lift_check(decision: PairedDecision, evidence: Evidence, needed: int) -> Check:
     if evidence.n < needed:
-        return Check(LIFT, CheckStatus.NOT_EVALUATED, f"{evidence.n} rows cannot decide anything; {needed} are needed")
+        message = f"{evidence.n} holdout rows are too few to prove a lift; at least {needed} are needed"
+        return Check(LIFT, CheckStatus.NOT_EVALUATED, message)
     numbers = (
         f"lift {decision.mean:+.3f}, {100 * (1 - evidence.alpha):.4g} % interval "
         f"{decision.low:+.3f} to {decision.high:+.3f}, p = {decision.p_value:.2g}, n = {decision.n}"
@@ -199,8 +203,7 @@ def _verdict(checks: tuple[Check, ...], evidence: Evidence) -> Verdict:
         return Verdict(Decision.PROMOTE, (lift.message,), checks, evidence)
     reasons = tuple(c.message for c in open_checks)
     only_lift = all(c.name == LIFT for c in open_checks)
-    undecided = evidence.low is None or (evidence.delta > evidence.margin and evidence.low <= evidence.margin)
-    if only_lift and undecided:
+    if only_lift and evidence.delta > evidence.margin:
         return Verdict(Decision.INCONCLUSIVE, (*reasons, *_remedy(evidence)), checks, evidence)
     return Verdict(Decision.HOLD, reasons, checks, evidence)
 

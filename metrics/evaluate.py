@@ -14,11 +14,21 @@ import dspy
 
 from core.corpus import Row
 from core.errors import ModelError
-from core.lm import Halt, Meter, RoleLM, describe_error, model_error
+from core.lm import Meter, RoleLM, describe_error, model_error
 from core.results import Evaluation, RowResult, RowStatus, total
 from metrics.metric import Metric, produced
 
 OnRow = Callable[[RowResult, int, int], None]
+
+FATAL = (
+    dspy.LMAuthError,
+    dspy.LMBillingError,
+    dspy.LMUnsupportedModelError,
+    dspy.LMConfigurationError,
+    dspy.LMTransportError,
+    dspy.LMTimeoutError,
+)
+"""Errors that every other row would meet as well; on the first row they end the evaluation at once."""
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
@@ -33,7 +43,7 @@ class EvaluationInterrupted(KeyboardInterrupt):
 class Evaluator:
     """How to evaluate: with which model, adapter, metric and number of threads.
 
-    ``max_error_share`` is the share of rows that may fail by the model's fault; above it (judged after ten rows, or
+    The first row goes alone: when the model is unreachable or refuses the key, that one row says so. ``max_error_share`` is the share of rows that may fail by the model's fault; above it (judged after ten rows, or
     at the end) the evaluation stops with a :class:`ModelError` that names the dominant error.
     """
 
@@ -65,19 +75,26 @@ class Evaluator:
         results: dict[str, RowResult] = {}
 
         def work(row: Row) -> RowResult:
-            return _skipped(row) if stop.is_set() else self._row(program, row)
+            return _skipped(row) if stop.is_set() else self._row(program, row)[0]
+
+        def done(result: RowResult) -> None:
+            results[result.row_id] = result
+            if on_row is not None and result.status is not RowStatus.SKIPPED:
+                on_row(result, len(results), len(rows))
+            self._stop_if_failing(results, len(rows))
 
         pool = ThreadPoolExecutor(max_workers=max(1, self.threads), thread_name_prefix="evaluate")
         try:
+            for row in rows[:1]:
+                first, failure = self._row(program, row)
+                if isinstance(failure, FATAL):
+                    raise model_error(self.lm.spec, failure)
+                done(first)
             futures: list[Future[RowResult]] = [
-                pool.submit(contextvars.copy_context().run, work, row) for row in rows
+                pool.submit(contextvars.copy_context().run, work, row) for row in rows[1:]
             ]
             for future in as_completed(futures):
-                result = future.result()
-                results[result.row_id] = result
-                if on_row is not None and result.status is not RowStatus.SKIPPED:
-                    on_row(result, len(results), len(rows))
-                self._stop_if_failing(results, len(rows))
+                done(future.result())
         except KeyboardInterrupt:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -88,28 +105,30 @@ class Evaluator:
             pool.shutdown(wait=False, cancel_futures=True)
         return Evaluation(split, program_hash, tuple(results[row.id] for row in rows))
 
-    def _row(self, program: dspy.Module, row: Row) -> RowResult:
+    def _row(self, program: dspy.Module, row: Row) -> tuple[RowResult, Exception | None]:
+        """Run and judge one row; also returns what the program raised, if it did."""
         started = time.perf_counter()
         values: dict[str, object] = {}
-        judgement, error = None, None
+        judgement, error, raised = None, None, None
         with Meter.row() as usages, dspy.context(lm=self.lm, adapter=self.adapter, trace=[], max_trace_size=0):
             try:
                 values = produced(program(**row.inputs))
                 status = RowStatus.OK
             except dspy.AdapterParseError as failure:
+                raised = failure
                 status, error = RowStatus.PARSE_ERROR, describe_error(failure)
             except dspy.LMError as failure:
+                raised = failure
                 status, error = RowStatus.LM_ERROR, str(model_error(self.lm.spec, failure))
-            except Halt:
-                raise
             except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
+                raised = failure
                 status, error = RowStatus.METRIC_ERROR, f"program: {describe_error(failure)}"
             if status is RowStatus.OK:
                 try:
                     judgement = self.metric.judge(row, values)
                 except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
                     status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
-        return RowResult(
+        result = RowResult(
             row_id=row.id,
             status=status,
             score=judgement.score if judgement else None,
@@ -122,6 +141,7 @@ class Evaluator:
             usage=total(usages),
             latency=time.perf_counter() - started,
         )
+        return result, raised
 
     def _stop_if_failing(self, results: dict[str, RowResult], planned: int) -> None:
         """Raise once too many rows failed; a few rows at the start are allowed to be unlucky."""

@@ -7,12 +7,13 @@ import importlib
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dspy
 
-from core.corpus import Corpus, load_corpus
-from core.errors import ConfigError, Problem
+from core.corpus import Corpus, read_corpus
+from core.errors import ConfigError, DataError, Problem
 from core.lm import Meter, ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
 from core.splits import Splits, make_splits
@@ -33,7 +34,8 @@ from metrics.field_agreement import FieldAgreement, FieldRule
 from metrics.metric import Metric
 from programs import PROGRAMS
 from programs.prompts import apply_prompts, make_adapter
-from tasks.config import TaskConfig, config_hash, load_task
+from tasks.config import TaskConfig, config_hash
+from tasks.loading import load_task
 
 ROLES = ("student", "reflector", "proposer")
 
@@ -90,7 +92,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         ConfigError: If the program, the metric, a comparator or a model is not to be had.
         DataError: If the corpus cannot be used.
     """
-    corpus = load_corpus(config, workspace.root)
+    corpus = _corpus(config, workspace)
     models = load_models(workspace.models)
     chosen = {role: find_model(getattr(config.models, role) or config.models.reflector, models) for role in ROLES}
     return Task(
@@ -103,6 +105,35 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         adapter=make_adapter(config.adapter),
         models=chosen,
     )
+
+
+def _corpus(config: TaskConfig, workspace: Workspace) -> Corpus:
+    """Read the rows and check that each has the inputs the task names."""
+    path = Path(config.corpus.path)
+    corpus = read_corpus(
+        path if path.is_absolute() else workspace.root / path,
+        inputs=tuple(config.inputs),
+        outputs=tuple(config.outputs),
+        max_row_bytes=config.corpus.max_row_bytes,
+    )
+    lacking = [(row.id, name) for row in corpus.rows for name in config.inputs if name not in row.inputs]
+    if lacking:
+        row_id, name = lacking[0]
+        raise DataError(
+            f"{corpus.path}: {len(lacking)} rows lack an input that the task names; row {row_id!r} has no {name!r}",
+            hint="name the inputs that the rows have",
+        )
+    ins = set(config.inputs) or set(corpus.rows[0].inputs)
+    outs = set(config.outputs) or {name for row in corpus.rows for name in row.gold}
+    rows = tuple(
+        dataclasses.replace(
+            row,
+            inputs={k: v for k, v in row.inputs.items() if k in ins},
+            gold={k: v for k, v in row.gold.items() if k in outs},
+        )
+        for row in corpus.rows
+    )
+    return Corpus(rows, corpus.path)
 
 
 def _program(config: TaskConfig, workspace: Workspace) -> dspy.Module:

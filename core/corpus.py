@@ -1,0 +1,231 @@
+"""Gold rows: read from JSONL, JSON or CSV, checked line by line, identified by content."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.catalog import did_you_mean
+from core.errors import DataError
+from core.plain import canonical
+
+MAX_PROBLEMS = 20
+MAX_ROW_BYTES = 5_000_000
+SPLIT_NAMES: Mapping[str, str] = {
+    "train": "train",
+    "dev": "dev",
+    "val": "dev",
+    "validation": "dev",
+    "holdout": "holdout",
+    "test": "holdout",
+}
+RESERVED = ("id", "scenarioId", "split", "group")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One example: inputs and gold, with an id that stays as it was given.
+
+    ``split`` is train, dev, holdout or None; rows with the same ``group`` never end up in different splits.
+    """
+
+    id: str
+    inputs: Mapping[str, Any]
+    gold: Mapping[str, Any]
+    split: str | None = None
+    group: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All rows of a task and the file they come from."""
+
+    rows: tuple[Row, ...]
+    path: Path
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that name exactly these rows, in any order."""
+        return fingerprint(self.rows)
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
+    """Sixteen hex digits over ids, inputs and gold; the order of rows does not matter."""
+    lines = sorted(canonical([row.id, dict(row.inputs), dict(row.gold)]) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def content_id(inputs: Mapping[str, Any]) -> str:
+    """An id made of the inputs alone: the same inputs get the same id in every file."""
+    return hashlib.sha256(canonical(dict(inputs)).encode()).hexdigest()[:12]
+
+
+def safe_name(text: str) -> str:
+    """A file name for an id; only for file names, ids themselves are never changed."""
+    return "".join(c if c.isalnum() or c in "-_." else "__" if c == ":" else "_" for c in text)
+
+
+def read_corpus(
+    path: Path,
+    *,
+    inputs: tuple[str, ...] = (),
+    outputs: tuple[str, ...] = (),
+    max_row_bytes: int = MAX_ROW_BYTES,
+) -> Corpus:
+    """Read gold rows.
+
+    JSONL has one ``{id | scenarioId?, input, label, split?, group?}`` per line; ``.json`` holds a list of them. In CSV
+    the columns ``input.x`` and ``label.x`` are fields, or the named ``inputs`` and ``outputs``; otherwise ``label`` (or
+    the last column) is the label and every other column an input.
+
+    Raises:
+        DataError: With up to twenty mistakes, each with ``file:line``.
+    """
+    text = _read_text(path)
+    problems: list[str] = []
+    if path.suffix.lower() == ".csv":
+        items = _csv_items(text, path, inputs, outputs, problems)
+    elif path.suffix.lower() == ".json":
+        items = _json_items(text, path)
+    else:
+        items = _jsonl_items(text, path, max_row_bytes, problems)
+    rows = _rows(items, path, problems)
+    if problems:
+        more = len(problems) - MAX_PROBLEMS
+        tail = [f"... and {more} more"] if more > 0 else []
+        raise DataError("\n".join(problems[:MAX_PROBLEMS] + tail))
+    if not rows:
+        raise DataError(f"{path}: there are no rows in it", hint="one JSON object per line: {input, label}")
+    return Corpus(tuple(rows), path)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise DataError(
+            f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start})",
+            hint="convert it, for instance: iconv -f latin1 -t utf-8 FILE",
+        ) from None
+
+
+Item = tuple[int, Any]
+
+
+def _jsonl_items(text: str, path: Path, limit: int, problems: list[str]) -> Iterator[Item]:
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        size = len(line.encode())
+        if size > limit:
+            problems.append(f"{path}:{number}: the row has {size:,} bytes; allowed are {limit:,} (corpus.max_row_bytes)")
+            continue
+        try:
+            yield number, json.loads(line)
+        except json.JSONDecodeError as error:
+            problems.append(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}")
+
+
+def _json_items(text: str, path: Path) -> Iterator[Item]:
+    try:
+        loaded = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+    if not isinstance(loaded, list):
+        raise DataError(f"{path}: a .json corpus is a list of rows, received {type(loaded).__name__}")
+    yield from enumerate(loaded, 1)
+
+
+def _csv_items(
+    text: str, path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], problems: list[str]
+) -> Iterator[Item]:
+    reader = csv.DictReader(io.StringIO(text))
+    columns = list(reader.fieldnames or [])
+    if len(columns) < 2:
+        raise DataError(f"{path}:1: a CSV needs a header with at least two columns, received {columns}")
+    plain = [c for c in columns if c not in RESERVED]
+    ins = {c: c.removeprefix("input.") for c in plain if c.startswith("input.") or c in inputs}
+    outs = {c: c.removeprefix("label.") for c in plain if c.startswith("label.") or c in outputs}
+    if not outs:
+        outs = {"label": "label"} if "label" in plain else {plain[-1]: plain[-1]}
+    if not ins:
+        ins = {c: c for c in plain if c not in outs}
+    for record in reader:
+        if None in record or None in record.values():
+            problems.append(f"{path}:{reader.line_num}: has other columns than the header")
+            continue
+        item: dict[str, Any] = {key: record[key] for key in RESERVED if record.get(key)}
+        item["input"] = {name: record[column] for column, name in ins.items()}
+        item["label"] = {name: _cell(record[column]) for column, name in outs.items()}
+        yield reader.line_num, item
+
+
+def _cell(text: str) -> Any:
+    """A CSV cell: JSON lists, objects, numbers and truth values are taken as such, anything else is text."""
+    stripped = text.strip()
+    if stripped in ("true", "false", "null") or stripped[:1] in "[{-0123456789":
+        try:
+            return json.loads(stripped)
+        except json.JSONDecodeError:
+            pass
+    return {"True": True, "False": False}.get(stripped, text)
+
+
+def _rows(items: Iterator[Item], path: Path, problems: list[str]) -> list[Row]:
+    rows: list[Row] = []
+    lines: dict[str, int] = {}
+    for number, item in items:
+        row = _row(item, f"{path}:{number}", problems)
+        if row is None:
+            continue
+        if row.id in lines:
+            problems.append(f"{path}:{number}: duplicate id {row.id!r}, first seen at line {lines[row.id]}")
+            continue
+        lines[row.id] = number
+        rows.append(row)
+    return rows
+
+
+def _row(item: Any, place: str, problems: list[str]) -> Row | None:
+    if not isinstance(item, dict):
+        problems.append(f"{place}: a row is an object with input and label, received {type(item).__name__}")
+        return None
+    missing = [key for key in ("input", "label") if key not in item]
+    if missing:
+        problems.append(f"{place}: the row has no {' and no '.join(missing)}; it has {', '.join(item) or 'nothing'}")
+        return None
+    split = item.get("split")
+    if split not in (None, "") and split not in SPLIT_NAMES:
+        near = did_you_mean(str(split), list(SPLIT_NAMES))
+        problems.append(f"{place}: unknown split {split!r}; allowed: {', '.join(SPLIT_NAMES)}{f' ({near})' if near else ''}")
+        return None
+    inputs = item["input"] if isinstance(item["input"], dict) else {"input": item["input"]}
+    gold = item["label"] if isinstance(item["label"], dict) else {"label": item["label"]}
+    if not inputs:
+        problems.append(f"{place}: the row's input is empty")
+        return None
+    given = item.get("scenarioId", item.get("id"))
+    meta = {k: v for k, v in item.items() if k not in (*RESERVED, "input", "label")}
+    group = item.get("group")
+    return Row(
+        id=content_id(inputs) if given in (None, "") else str(given),
+        inputs=inputs,
+        gold=gold,
+        split=SPLIT_NAMES[split] if split else None,
+        group=None if group in (None, "") else str(group),
+        meta=meta,
+    )

@@ -1,0 +1,186 @@
+"""From any gold file to a task file that runs at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from core.corpus import Corpus, Row, read_corpus
+from core.errors import DataError, OutputError, UsageError
+from core.leaks import find_duplicates
+from core.plain import canonical
+from tasks.config import NAME
+
+CAPS = {"train": 200, "dev": 100, "holdout": 300}
+SHARES = {"train": 0.4, "dev": 0.2, "holdout": 0.4}
+MAX_LABELS = 200
+MAX_LABEL_CHARS = 60
+
+
+@dataclass(frozen=True)
+class Scaffold:
+    """A task file that was written, and what a person should know about it."""
+
+    path: Path
+    text: str
+    notes: tuple[str, ...]
+
+
+def infer_field(values: Sequence[Any]) -> dict[str, Any]:
+    """The specification of a field from its values over all rows; absent and null values do not count."""
+    present = [v for v in values if v is not None]
+    if not present:
+        return {"type": "text"}
+    if all(isinstance(v, bool) for v in present):
+        return {"type": "boolean"}
+    if all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in present):
+        return {"type": "number"}
+    if any(isinstance(v, list) for v in present):
+        return _infer_array([item for v in present for item in (v if isinstance(v, list) else [v])], len(present))
+    texts = [v if isinstance(v, str) else canonical(v) for v in present]
+    if all(_is_date(t) for t in texts):
+        return {"type": "date"}
+    labels = _labels(texts)
+    return {"type": "categorical", "labels": labels} if labels else {"type": "text"}
+
+
+def _infer_array(items: Sequence[Any], rows: int) -> dict[str, Any]:
+    records = [item for item in items if isinstance(item, Mapping)]
+    if records and len(records) == len(items):
+        names = list(dict.fromkeys(key for record in records for key in record))
+        return {"type": "records", "fields": {n: infer_field([r.get(n) for r in records]) for n in names}}
+    labels = _labels([item if isinstance(item, str) else canonical(item) for item in items])
+    return {"type": "array", "item_labels": labels} if labels else {"type": "array"}
+
+
+def _labels(texts: Sequence[str]) -> list[str] | None:
+    """The distinct values when they look like a closed set: short, few, and seen again and again."""
+    counts = Counter(texts)
+    if not counts or len(counts) > MAX_LABELS or max(map(len, counts)) > MAX_LABEL_CHARS:
+        return None
+    repeated = sum(count for count in counts.values() if count > 1)
+    if len(counts) > 2 and repeated < 0.8 * len(texts):
+        return None
+    return sorted(counts)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        dt.date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d(?:[T ].*)?", text))
+
+
+def infer_fields(rows: Sequence[Row]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Input and output specifications of a corpus.
+
+    Raises:
+        DataError: If a field name is not an identifier, or one name is both input and output.
+    """
+    ins = list(dict.fromkeys(name for row in rows for name in row.inputs))
+    outs = list(dict.fromkeys(name for row in rows for name in row.gold))
+    bad = [name for name in (*ins, *outs) if not re.fullmatch(r"[A-Za-z_]\w*", name)]
+    if bad:
+        raise DataError(f"field names must be identifiers; received {', '.join(map(repr, bad[:5]))}")
+    both = sorted(set(ins) & set(outs))
+    if both:
+        raise DataError(f"{', '.join(both)} is both an input and a label; rename one of them")
+    common = [name for name in ins if all(name in row.inputs for row in rows)]
+    inputs = {name: {"type": "text"} for name in common}
+    return inputs, {name: infer_field([row.gold.get(name) for row in rows]) for name in outs}
+
+
+def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaffold:
+    """Write ``configs/NAME.yaml`` for a gold file.
+
+    Raises:
+        UsageError: If the name cannot be a task name, or the task exists and ``force`` is off.
+        DataError: If the gold file cannot be used.
+        OutputError: If the file cannot be written.
+    """
+    if not re.fullmatch(NAME, name) or name == "models":
+        raise UsageError(f"{name!r} cannot be a task name; use lower-case letters, digits, - and _ (not 'models')")
+    path = root / "configs" / f"{name}.yaml"
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", hint="choose another name, or add --force to overwrite it")
+    corpus = read_corpus(gold)
+    inputs, outputs = infer_fields(corpus.rows)
+    split, notes = _split(corpus)
+    body = {
+        "task": name,
+        "description": f"{_listing(outputs)} from {_listing(inputs)}",
+        "program": "analyst",
+        "instruction": f"Read the {_listing(inputs)} and determine the {_listing(outputs)}.",
+        "inputs": inputs,
+        "outputs": outputs,
+        "corpus": {"path": _relative(gold, root)},
+        "split": split,
+        "optimizer": {"name": "gepa", "budget": "light"},
+    }
+    head = (
+        "# yaml-language-server: $schema=task.schema.json\n"
+        f"# Scaffolded from {gold.name} ({len(corpus.rows)} rows). Descriptions of fields and labels help the model:\n"
+        "# write them where the names do not say enough, and make the instruction your own.\n"
+    )
+    text = head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    _write(path, text)
+    return Scaffold(path, text, tuple(notes))
+
+
+def _listing(fields: Mapping[str, Any]) -> str:
+    names = [name.replace("_", " ") for name in fields]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _relative(path: Path, root: Path) -> str:
+    resolved = path.resolve()
+    return str(resolved.relative_to(root.resolve())) if resolved.is_relative_to(root.resolve()) else str(resolved)
+
+
+def _split(corpus: Corpus) -> tuple[dict[str, Any], list[str]]:
+    """A split that runs at once: the rows' own tags where they give enough, capped to sizes that are enough."""
+    rows, notes = corpus.rows, []
+    section: dict[str, Any] = {}
+    tags = Counter(row.split for row in rows if row.split)
+    wanted = {name: min(CAPS[name], int(share * len(rows))) for name, share in SHARES.items()}
+    usable = bool(tags) and tags["train"] >= 20 and tags["holdout"] >= 20
+    if tags and not usable:
+        section["tags"] = "ignore"
+        notes.append(f"the rows' own split tags are too one-sided to use ({_counts(tags)}); rows are split anew")
+    elif tags:
+        train = tags["train"] if tags["dev"] else int(tags["train"] * 2 / 3)
+        dev = tags["dev"] or tags["train"] - train
+        available = {"train": train, "dev": dev, "holdout": tags["holdout"]}
+        wanted = {name: max(1, min(CAPS[name], available[name])) for name in CAPS}
+        notes.append(f"the rows' own split tags are used ({_counts(tags)})")
+    if len(rows) > sum(wanted.values()) or sum(wanted.values()) >= sum(CAPS.values()):
+        section["counts"] = wanted
+    texts = find_duplicates(rows).exact
+    if texts:
+        section["leaks"] = "drop"
+        notes.append(f"{len(texts)} inputs stand more than once; copies outside the holdout are left out (split.leaks)")
+    return section, notes
+
+
+def _counts(tags: Counter[str]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(tags.items()))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as handle:
+            handle.write(text)
+        os.replace(handle.name, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror}") from None
