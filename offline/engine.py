@@ -1,0 +1,92 @@
+"""The embedded model as a DSPy engine: deterministic, thread-safe, a pure function of the request."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from dspy.lm15 import Message, Request, Response, Usage
+
+from offline.proposer import ROLES, propose
+from offline.reading import Reading, read_request, system_text
+from offline.reflector import reflect
+from offline.student import Skill, Student, write
+
+VERSION = "1"
+SKILLS = {"small": Skill(signs=16, demos=6, pairs=False), "large": Skill(signs=60, demos=16, pairs=True)}
+SIZES = tuple(SKILLS)
+REFLECTOR_SIGNS = 60
+
+
+class OfflineEngine:
+    """The embedded stand-in in one of its sizes. It sees the prompt and nothing else.
+
+    Raises:
+        ValueError: If there is no such size.
+    """
+
+    def __init__(self, size: str = "small") -> None:
+        if size not in SKILLS:
+            raise ValueError(f"no size {size!r}; sizes: {', '.join(SIZES)}")
+        self.size, self.skill, self.version = size, SKILLS[size], VERSION
+
+    def complete(self, request: Request) -> Response:
+        """Answer one request."""
+        text = self._answer(read_request(request))
+        asked = system_text(request) + "".join(m.text or "" for m in request.messages)
+        return Response(
+            id=None,
+            model=request.model,
+            message=Message.assistant(text),
+            finish_reason="stop",
+            usage=Usage(input_tokens=len(asked) // 4, output_tokens=max(1, len(text) // 4)),
+        )
+
+    def _answer(self, reading: Reading) -> str:
+        frame, given = reading.frame, dict(reading.inputs)
+        if not frame.outputs:
+            return given.get("input", "")[:200]
+        role = frame.outputs[-1].name
+        if role == "new_instruction" and "examples_with_feedback" in given:
+            return write(frame, {role: self._reflect(given)})
+        if role == "shortened_instruction":
+            return write(frame, {role: _shorten(given.get("instruction", ""), given.get("length_limit", ""))})
+        if role in ROLES:
+            return write(frame, {role: propose(role, given, pairs=self.skill.pairs)})
+        return write(frame, Student(self.skill, reading).answer())
+
+    def _reflect(self, given: dict[str, str]) -> str:
+        try:
+            examples = json.loads(given["examples_with_feedback"])
+        except json.JSONDecodeError:
+            examples = []
+        text = reflect(
+            given.get("current_instruction", ""), examples, keep=REFLECTOR_SIGNS, pairs=True, output=None
+        )
+        return _shorten(text, given["length_limit"]) if "length_limit" in given else text
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> OfflineEngine:
+        return self
+
+    def dump_state(self) -> dict[str, Any]:
+        """The size, which is all there is."""
+        return {"size": self.size}
+
+    @classmethod
+    def load_state(cls, state: dict[str, Any]) -> OfflineEngine:
+        """The engine of a saved size."""
+        return cls(state["size"])
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _shorten(text: str, limit: str) -> str:
+    """Drop rules from the end until a text fits a limit stated in words, such as ``at most 120 characters``."""
+    numbers = [int(word) for word in limit.split() if word.isdigit()]
+    if not numbers or len(text) <= numbers[0]:
+        return text
+    lines = text.splitlines()
+    while len(lines) > 1 and len("\n".join(lines)) > numbers[0]:
+        lines.pop()
+    return "\n".join(lines)[: numbers[0]]

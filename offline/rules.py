@@ -1,0 +1,150 @@
+"""The rules the embedded model writes into an instruction and reads back from it: counted signs, in plain English.
+
+A rule line looks like ``- urgency: "high" in 21 of 60 texts; signs: urgent 12/14, immediately 7/8``: the value was right
+for 21 of 60 texts seen, and of 14 texts with the word ``urgent`` it was right for 12. The counts are a sufficient
+statistic: rules from two batches merge by adding them up.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+HEADING = "What the examples seen so far show (counts: with this value / in all):"
+_RULE = re.compile(r'^- ([\w.]+): ("(?:[^"\\]|\\.)*"|true|false|-?[\d.]+) in (\d+) of (\d+) (?:texts|sentences)(?:; signs: (.*))?$')
+_SIZE = re.compile(r"^- ([\w.]+): list lengths (.*)$")
+_SIGN = re.compile(r"(.+?) (\d+)/(\d+)(?:, |$)")
+
+
+@dataclass
+class Table:
+    """What is known about one value of one field."""
+
+    count: int = 0
+    signs: dict[str, list[int]] = field(default_factory=dict)
+
+    def weight(self, sign: str, seen: int) -> float:
+        """Log likelihood ratio of a sign for this value, smoothed by half a count."""
+        a, b = self.signs[sign]
+        inside = (a + 0.5) / (self.count + 1.0)
+        outside = (b - a + 0.5) / (max(seen - self.count, 0) + 1.0)
+        return math.log(inside / outside)
+
+    def strength(self, sign: str, seen: int) -> float:
+        """How surely the sign speaks for the value: weight times the square root of its support."""
+        return self.weight(sign, seen) * math.sqrt(self.signs[sign][0])
+
+
+_UNSEEN = Table()
+
+
+@dataclass
+class Knowledge:
+    """All rules of one instruction: per field the number of units seen and a table per value."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+    tables: dict[tuple[str, str], Table] = field(default_factory=dict)
+    sizes: dict[str, Counter[int]] = field(default_factory=dict)
+
+    def values(self, name: str) -> list[str]:
+        """JSON texts of the values known for a field, most frequent first."""
+        found = [(key[1], table.count) for key, table in self.tables.items() if key[0] == name]
+        return [value for value, _ in sorted(found, key=lambda item: (-item[1], item[0]))]
+
+    def observe(self, name: str, units: Sequence[tuple[frozenset[str], frozenset[str]]]) -> None:
+        """Count a batch of units (texts or sentences), each with its features and its right values as JSON texts."""
+        self.seen[name] += len(units)
+        shown = Counter(sign for found, _ in units for sign in found)
+        for value in sorted({value for _, right in units for value in right}):
+            self.tables.setdefault((name, value), Table())
+        for (owner, value), table in self.tables.items():
+            if owner != name:
+                continue
+            hits = Counter(sign for found, right in units if value in right for sign in found)
+            table.count += sum(value in right for _, right in units)
+            for sign in {*hits, *(s for s in table.signs if s in shown)}:
+                pair = table.signs.setdefault(sign, [0, 0])
+                pair[0] += hits[sign]
+                pair[1] += shown[sign]
+
+    def score(self, name: str, value: str, found: frozenset[str], limit: int) -> float:
+        """Log odds that the value is right for a unit with these features."""
+        table, seen = self.tables.get((name, value), _UNSEEN), self.seen[name]
+        if not seen:
+            return 0.0
+        prior = math.log((table.count + 0.5) / (seen - table.count + 0.5))
+        evidence = sum(table.weight(sign, seen) for sign in list(table.signs)[:limit] if sign in found)
+        return prior + evidence
+
+    def pruned(self, keep: int) -> Knowledge:
+        """The same knowledge with at most ``keep`` signs per value, the strongest first."""
+        slim = Knowledge(Counter(self.seen), {}, {k: Counter(v) for k, v in self.sizes.items()})
+        for (name, value), table in self.tables.items():
+            seen = self.seen[name]
+            good = [s for s in table.signs if table.signs[s][0] and table.weight(s, seen) > 0.2]
+            good.sort(key=lambda s: (-table.strength(s, seen), s))
+            slim.tables[name, value] = Table(table.count, {s: list(table.signs[s]) for s in good[:keep]})
+        return slim
+
+    def render(self, units: str = "texts") -> str:
+        """The rules as lines of an instruction; empty when nothing is known."""
+        lines = []
+        for name in sorted(self.seen):
+            unit = "sentences" if "." in name else "texts"
+            for value in self.values(name):
+                table = self.tables[name, value]
+                signs = ", ".join(f"{s} {a}/{b}" for s, (a, b) in table.signs.items())
+                tail = f"; signs: {signs}" if signs else ""
+                lines.append(f"- {name}: {value} in {table.count} of {self.seen[name]} {unit}{tail}")
+        for name, sizes in sorted(self.sizes.items()):
+            spread = ", ".join(f"{size} x{count}" for size, count in sorted(sizes.items()))
+            lines.append(f"- {name}: list lengths {spread}")
+        return "\n".join([HEADING, *lines]) if lines else ""
+
+
+def parse(text: str) -> tuple[str, Knowledge]:
+    """Split an instruction into what people wrote and the rules in it; repeated rules are added up."""
+    knowledge, human = Knowledge(), []
+    totals: dict[str, dict[str, int]] = {}
+    for line in text.splitlines():
+        bare = line.strip()
+        rule, size = _RULE.match(bare), _SIZE.match(bare)
+        if rule:
+            name, value, count, seen, signs = rule.groups()
+            table = knowledge.tables.setdefault((name, value), Table())
+            table.count += int(count)
+            per_value = totals.setdefault(name, {})
+            per_value[value] = per_value.get(value, 0) + int(seen)
+            for sign, a, b in _SIGN.findall(signs or ""):
+                pair = table.signs.setdefault(sign, [0, 0])
+                pair[0] += int(a)
+                pair[1] += int(b)
+        elif size:
+            counter = knowledge.sizes.setdefault(size.group(1), Counter())
+            for length, count in re.findall(r"(\d+) x(\d+)", size.group(2)):
+                counter[int(length)] += int(count)
+        elif bare != HEADING:
+            human.append(line)
+    for name, per_value in totals.items():
+        knowledge.seen[name] = max(per_value.values())
+    return "\n".join(human).rstrip(), knowledge
+
+
+def as_json(value: object) -> str:
+    """The text by which a value is named in a rule."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def join(human: str, knowledge: Knowledge, keep: int) -> str:
+    """An instruction: what people wrote, then the rules."""
+    rules = knowledge.pruned(keep).render()
+    return f"{human}\n\n{rules}" if rules else human
+
+
+def usual_sizes(sizes: Counter[int]) -> Sequence[int]:
+    """Every list length seen, once per occurrence, in order."""
+    return sorted(sizes.elements())

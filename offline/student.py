@@ -1,0 +1,304 @@
+"""The student: answers any signature from rules, demos and, failing those, the wording of its fields and labels."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from offline.reading import FieldInfo, Frame, Reading
+from offline.rules import Knowledge, as_json, parse
+from offline.text import features, overlap, sentences, stem, words
+
+_LITERAL = re.compile(r"^(?:Literal|Optional\[Literal|Union\[Literal)\[(.*?)\]")
+_LIST_LITERAL = re.compile(r"^list\[Literal\[(.*)\]\]$")
+_BULLET = re.compile(r"^\s*[-*]\s*[`'\"]?([\w /-]+?)[`'\"]?\s*[:=-]\s+(.*)$")
+_LIMIT = re.compile(r"(?:at most|up to|no more than|~|about|under|maximum(?: of)?)\s*(\d+)\s*(words?|items?|sentences?)", re.I)
+
+
+@dataclass(frozen=True)
+class Skill:
+    """What a size of the model can do: signs it heeds per rule, demos it looks at, whether it sees word pairs."""
+
+    signs: int
+    demos: int
+    pairs: bool
+
+
+def labels_of(kind: str) -> list[Any] | None:
+    """The values of a Literal type as written in a prompt."""
+    match = _LITERAL.match(kind)
+    if not match:
+        return None
+    return _values(match.group(1))
+
+
+def _values(inside: str) -> list[Any]:
+    try:
+        return list(ast.literal_eval(f"[{inside}]"))
+    except (SyntaxError, ValueError):
+        return []
+
+
+def material(inputs: tuple[tuple[str, str], ...]) -> str:
+    """All inputs as one text."""
+    return "\n".join(text for _, text in inputs)
+
+
+@lru_cache(maxsize=512)
+def knowledge_of(instruction: str) -> tuple[str, Knowledge]:
+    """The rules in an instruction; treated as read-only by every caller."""
+    return parse(instruction)
+
+
+class Student:
+    """Answers one request."""
+
+    def __init__(self, skill: Skill, reading: Reading) -> None:
+        self.skill, self.reading = skill, reading
+        self.human, self.knowledge = knowledge_of(reading.frame.instruction)
+        self.text = material(reading.inputs)
+        self.found = features(self.text, skill.pairs)
+        self.hints = _hints(self.human)
+
+    def answer(self) -> dict[str, Any]:
+        """A valid value for every output field."""
+        return {info.name: self.value(info) for info in self.reading.frame.outputs}
+
+    def value(self, info: FieldInfo) -> Any:
+        """A valid value for one field."""
+        kind = info.type
+        labels = labels_of(kind)
+        if labels:
+            return self.one_of(info.name, labels)
+        many = _LIST_LITERAL.match(kind)
+        if many:
+            return self.some_of(info.name, _values(many.group(1)))
+        if kind.startswith("list[") or info.schema.startswith('{"type": "array"'):
+            return self.records(info)
+        if kind == "bool":
+            return self.one_of(info.name, [True, False])
+        if kind in ("int", "float"):
+            return self.number(info)
+        return self.free_text(info)
+
+    def scores(self, name: str, labels: list[Any]) -> dict[str, float]:
+        """Evidence for each label: rules, demos, wording."""
+        result = {}
+        votes = self.votes(name)
+        for label in labels:
+            key = as_json(label)
+            score = self.knowledge.score(name, key, self.found, self.skill.signs)
+            score += 5.0 * votes.get(key, 0.0)
+            score += 0.8 * self.wording(name, str(label))
+            result[key] = score
+        return result
+
+    def votes(self, name: str) -> dict[str, float]:
+        """Similarity-weighted votes of the demos, normalised by all demos' similarity."""
+        votes: dict[str, float] = {}
+        total = 1e-9
+        for inputs, outputs in self.reading.demos[-self.skill.demos :]:
+            answer = dict(outputs).get(name)
+            if answer is None:
+                continue
+            theirs = features(material(inputs), self.skill.pairs)
+            likeness = len(self.found & theirs) / (1 + (len(self.found) * len(theirs)) ** 0.5)
+            total += likeness
+            for value in _demo_values(answer):
+                votes[value] = votes.get(value, 0.0) + likeness
+        return {value: weight / total * min(1.0, 6 * total) for value, weight in votes.items()}
+
+    def wording(self, name: str, label: str) -> float:
+        """How much of a label's own words, and of what the instruction says about it, the text shows."""
+        own = {stem(w) for w in words(label.replace("_", " "))}
+        said = {stem(w) for w in words(self.hints.get(label.casefold(), ""))} - own
+        here = sum(w in self.found for w in own) / len(own) if own else 0.0
+        told = sum(w in self.found for w in said) / (4 + len(said)) if said else 0.0
+        return here + told
+
+    def one_of(self, name: str, labels: list[Any]) -> Any:
+        """The label with the most evidence; the earliest on a tie."""
+        scores = self.scores(name, labels)
+        return max(labels, key=lambda label: (round(scores[as_json(label)], 9), -labels.index(label)))
+
+    def some_of(self, name: str, labels: list[Any]) -> list[Any]:
+        """Labels with odds for them, within the lengths that examples showed."""
+        scores = self.scores(name, labels)
+        ranked = sorted(labels, key=lambda label: (-round(scores[as_json(label)], 9), labels.index(label)))
+        sizes = self.knowledge.sizes.get(name)
+        low, high = (min(sizes), max(sizes)) if sizes else (1, 2)
+        informed = bool(self.knowledge.seen[name]) or bool(self.reading.demos)
+        bar = 0.0 if self.knowledge.seen[name] else (1.2 if informed else 0.35)
+        chosen = [label for label in ranked if scores[as_json(label)] > bar]
+        chosen = chosen[:high]
+        return chosen if len(chosen) >= low else ranked[: max(low, 0)]
+
+    def number(self, info: FieldInfo) -> float | int:
+        """A number that rules, demos or the text suggest, inside the stated bounds."""
+        known = [json.loads(v) for v in self.knowledge.values(info.name)]
+        votes = self.votes(info.name)
+        options = [v for v in known if isinstance(v, (int, float)) and not isinstance(v, bool)]
+        options += [v for v in map(_number, votes) if v is not None and v not in options]
+        if options:
+            value: float = self.one_of(info.name, options)
+        else:
+            seen = re.findall(r"-?\d+(?:\.\d+)?", self.text)
+            value = float(seen[0]) if seen else 0.0
+        for word, sign in (("greater than or equal to", 1), ("less than or equal to", -1)):
+            bound = re.search(rf"{word}: (-?[\d.]+)", info.description)
+            if bound and sign * value < sign * float(bound.group(1)):
+                value = float(bound.group(1))
+        return int(value) if info.type == "int" or float(value).is_integer() else value
+
+    def free_text(self, info: FieldInfo) -> Any:
+        """A short extract: a known value for short answers, else the leading sentences within the limit."""
+        if "None" in info.type and not self.text:
+            return None
+        known = self.knowledge.values(info.name)
+        votes = self.votes(info.name)
+        if known or votes:
+            options = [json.loads(v) for v in known] or [json.loads(v) for v in sorted(votes)]
+            return self.one_of(info.name, options)
+        limit = next((int(n) for n, unit in _LIMIT.findall(self.human) if unit.lower().startswith("word")), 40)
+        out: list[str] = []
+        for sentence in sentences(self.text):
+            if out and len(" ".join([*out, sentence]).split()) > limit:
+                break
+            out.append(sentence)
+        return " ".join(" ".join(out).split()[:limit])
+
+    def records(self, info: FieldInfo) -> list[Any]:
+        """Items found sentence by sentence."""
+        shape = record_shape(info.schema)
+        if shape is None:
+            known = [json.loads(v) for v in self.knowledge.values(info.name)]
+            if known:
+                return self.some_of(info.name, known)
+            shape = Shape(None, (), None)
+        ranked = self.ranked_sentences(info.name, shape)
+        sizes = self.knowledge.sizes.get(info.name)
+        informed = bool(self.knowledge.seen[f"{info.name}.{shape.label or 'item'}"])
+        high = max(sizes) if sizes else 3
+        bar = -0.6 if informed else 0.5
+        chosen = [item for item in ranked if item[0] > bar][:high]
+        if not chosen and sizes and min(sizes) > 0:
+            chosen = ranked[:1]
+        chosen.sort(key=lambda item: item[1])
+        return [shape.build(label, sentence) for _, _, label, sentence in chosen]
+
+    def ranked_sentences(self, name: str, shape: Shape) -> list[tuple[float, int, Any, str]]:
+        """(score, position, label, sentence), best first."""
+        key = f"{name}.{shape.label or 'item'}"
+        options = list(shape.labels) or ["item"]
+        ranked = []
+        for position, sentence in enumerate(sentences(self.text)):
+            found = features(sentence, self.skill.pairs)
+            scored = []
+            for order, label in enumerate(options):
+                if self.knowledge.seen[key]:
+                    score = self.knowledge.score(key, as_json(label), found, self.skill.signs)
+                else:
+                    said = {stem(w) for w in words(self.hints.get(str(label).casefold(), str(label)))}
+                    score = sum(w in found for w in said if len(w) > 3) * 0.3
+                scored.append((score, -order, label))
+            best = max(scored, key=lambda item: (round(item[0], 9), item[1]))
+            ranked.append((best[0], position, best[2], sentence))
+        ranked.sort(key=lambda item: (-round(item[0], 9), item[1]))
+        return ranked
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a record is built: its label field, the labels, its text field, and what else must be there."""
+
+    label: str | None
+    labels: tuple[Any, ...]
+    text: str | None
+    others: tuple[tuple[str, str], ...] = ()
+
+    def build(self, label: Any, sentence: str) -> Any:
+        """A record, or the bare sentence for a list of texts."""
+        if self.text is None and self.label is None:
+            return sentence
+        record: dict[str, Any] = {}
+        if self.label is not None:
+            record[self.label] = label
+        if self.text is not None:
+            record[self.text] = sentence
+        defaults: Mapping[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
+        for name, kind in self.others:
+            record[name] = defaults.get(kind)
+        return record
+
+
+@lru_cache(maxsize=128)
+def record_shape(schema: str) -> Shape | None:
+    """The shape of a list of records from its JSON schema; None for a list of plain values."""
+    try:
+        parsed = json.loads(schema)
+    except json.JSONDecodeError:
+        return None
+    item = parsed.get("items", {})
+    if "$ref" in item:
+        item = parsed.get("$defs", {}).get(item["$ref"].rsplit("/", 1)[-1], {})
+    properties = item.get("properties")
+    if not properties:
+        return None
+    label = next((n for n, p in properties.items() if "enum" in p), None)
+    texts = [n for n, p in properties.items() if p.get("type") == "string" and n != label]
+    text = max(texts, key=lambda n: (n in ("statement", "text", "action", "promise", "description"), -texts.index(n)), default=None)
+    others = tuple((n, p.get("type", "null")) for n, p in properties.items() if n not in (label, text))
+    return Shape(label, tuple(properties[label]["enum"]) if label else (), text, others)
+
+
+@lru_cache(maxsize=512)
+def _hints(human: str) -> dict[str, str]:
+    """What an instruction's bullet list says about each label."""
+    found = {}
+    for line in human.splitlines():
+        match = _BULLET.match(line)
+        if match:
+            found[match.group(1).strip().casefold()] = match.group(2)
+    return found
+
+
+def _demo_values(answer: str) -> list[str]:
+    """A demo's answer as rule values: each element of a list, or the value itself."""
+    if answer in ("True", "False"):
+        return [answer.lower()]
+    try:
+        value = json.loads(answer)
+    except json.JSONDecodeError:
+        value = answer
+    return [as_json(v) for v in value] if isinstance(value, list) else [as_json(value)]
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = json.loads(text)
+        return float(value) if not isinstance(value, bool) else None
+    except (TypeError, ValueError):
+        return None
+
+
+def best_sentence(text: str, statement: str) -> int | None:
+    """Which sentence of a text a statement was taken from; None when none is alike."""
+    scored = [(overlap(sentence, statement), -i) for i, sentence in enumerate(sentences(text))]
+    best = max(scored, default=(0.0, 0))
+    return -best[1] if best[0] >= 0.25 else None
+
+
+def write(frame: Frame, answer: Mapping[str, Any]) -> str:
+    """The answer in the format that the prompt asked for."""
+    if frame.json:
+        return json.dumps(dict(answer), ensure_ascii=False)
+    parts = []
+    for name, value in answer.items():
+        text = value if isinstance(value, str) else str(value) if isinstance(value, (bool, int, float)) or value is None else json.dumps(value, ensure_ascii=False)
+        parts.append(f"[[ ## {name} ## ]]\n{text}")
+    return "\n\n".join([*parts, "[[ ## completed ## ]]"])

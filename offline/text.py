@@ -1,0 +1,50 @@
+"""Words, stems, sentences and how alike two texts are; the senses of the embedded model."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+", re.UNICODE)
+_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[A-Z0-9])|\n+")
+STOP = frozenset(
+    "a an and are as at be been by do for from had has have he her his i if in into is it its me my of on or our out "
+    "she so than that the their them then there they this to us was we were what which who will with would you your".split()
+)
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words and numbers of a text, in order."""
+    return _WORD.findall(text.casefold())
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """Cut the commonest English endings, so that ``fixed`` and ``fixes`` meet; short words stay."""
+    for ending in ("ations", "ation", "ingly", "ments", "ment", "ings", "edly", "ing", "ies", "ied", "es", "ed", "ly", "s"):
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word
+
+
+@lru_cache(maxsize=16384)
+def features(text: str, pairs: bool) -> frozenset[str]:
+    """The set of words (stop words left out) and, with ``pairs``, of neighbouring word pairs that a text shows."""
+    tokens = [stem(w) for w in words(text)]
+    found = {t for t in tokens if t not in STOP and len(t) > 1}
+    if pairs:
+        found |= {f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False) if not (a in STOP and b in STOP)}
+        found |= {f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False) if a in STOP and b in STOP}
+    return frozenset(found)
+
+
+@lru_cache(maxsize=8192)
+def sentences(text: str) -> tuple[str, ...]:
+    """Sentences and lines of a text, without empty ones."""
+    return tuple(part.strip() for part in _END.split(text) if part and part.strip())
+
+
+def overlap(left: str, right: str) -> float:
+    """Token F1 of two texts, over sets of stems."""
+    a, b = {stem(w) for w in words(left)}, {stem(w) for w in words(right)}
+    return 2 * len(a & b) / (len(a) + len(b)) if a and b else 0.0
