@@ -28,11 +28,11 @@ class Table:
     signs: dict[str, list[int]] = field(default_factory=dict)
 
     def weight(self, sign: str, seen: int) -> float:
-        """Log likelihood ratio of a sign for this value, smoothed by half a count."""
+        """What a sign adds to the log odds of this value: its share, shrunk towards the value's own, against that."""
         a, b = self.signs[sign]
-        inside = (a + 0.5) / (self.count + 1.0)
-        outside = (b - a + 0.5) / (max(seen - self.count, 0) + 1.0)
-        return math.log(inside / outside)
+        base = (self.count + 0.5) / (seen + 1.0)
+        share = (a + SHRINK * base) / (b + SHRINK)
+        return math.log(share / (1 - share)) - math.log(base / (1 - base))
 
     def strength(self, sign: str, seen: int) -> float:
         """How surely the sign speaks for the value: weight times the square root of its support."""
@@ -40,6 +40,10 @@ class Table:
 
 
 _UNSEEN = Table()
+SHRINK = 2.0
+"""Pseudo-counts that pull a sign seen rarely towards no evidence."""
+DAMP = 0.6
+"""Signs of one text are not independent; their sum is damped."""
 
 
 @dataclass
@@ -78,7 +82,24 @@ class Knowledge:
             return 0.0
         prior = math.log((table.count + 0.5) / (seen - table.count + 0.5))
         evidence = sum(table.weight(sign, seen) for sign in list(table.signs)[:limit] if sign in found)
-        return prior + evidence
+        return prior + DAMP * evidence
+
+    def item_score(self, name: str, values: Sequence[str], found: frozenset[str], limit: int) -> float:
+        """Log odds that a unit has any of the values at all, from all their signs together."""
+        seen, count = self.seen[name], 0
+        pooled: dict[str, list[int]] = {}
+        for value in values:
+            table = self.tables.get((name, value), _UNSEEN)
+            count += table.count
+            for sign in list(table.signs)[:limit]:
+                if sign in found:
+                    pair = pooled.setdefault(sign, [0, 0])
+                    pair[0] += table.signs[sign][0]
+                    pair[1] = max(pair[1], table.signs[sign][1])
+        count = min(count, seen)
+        every = Table(count, {s: [min(a, b), b] for s, (a, b) in pooled.items()})
+        prior = math.log((count + 0.5) / (seen - count + 0.5))
+        return prior + DAMP * sum(every.weight(sign, seen) for sign in every.signs)
 
     def pruned(self, keep: int) -> Knowledge:
         """The same knowledge with at most ``keep`` signs per value, the strongest first."""

@@ -20,6 +20,12 @@ _BULLET = re.compile(r"^\s*[-*]\s*[`'\"]?([\w /-]+?)[`'\"]?\s*[:=-]\s+(.*)$")
 _LIMIT = re.compile(r"(?:at most|up to|no more than|~|about|under|maximum(?: of)?)\s*(\d+)\s*(words?|items?|sentences?)", re.I)
 
 
+WORDING = 1.0
+"""Weight of a label's own words against counted signs."""
+ITEM_BAR = -0.8
+"""Log odds from which a sentence is taken for an item; a wrong item costs less than a missed one."""
+
+
 @dataclass(frozen=True)
 class Skill:
     """What a size of the model can do: signs it heeds per rule, demos it looks at, whether it sees word pairs."""
@@ -94,7 +100,7 @@ class Student:
             key = as_json(label)
             score = self.knowledge.score(name, key, self.found, self.skill.signs)
             score += 5.0 * votes.get(key, 0.0)
-            score += 0.8 * self.wording(name, str(label))
+            score += WORDING * self.wording(name, str(label))
             result[key] = score
         return result
 
@@ -182,12 +188,13 @@ class Student:
             shape = Shape(None, (), None)
         ranked = self.ranked_sentences(info.name, shape)
         sizes = self.knowledge.sizes.get(info.name)
-        informed = bool(self.knowledge.seen[f"{info.name}.{shape.label or 'item'}"])
-        high = max(sizes) if sizes else 3
-        bar = -0.6 if informed else 0.5
-        chosen = [item for item in ranked if item[0] > bar][:high]
-        if not chosen and sizes and min(sizes) > 0:
-            chosen = ranked[:1]
+        if self.knowledge.seen[f"{info.name}.{shape.label or 'item'}"]:
+            high = max(sizes) if sizes else 3
+            chosen = [item for item in ranked if item[0] > ITEM_BAR][:high]
+            if not chosen and sizes and min(sizes) > 0:
+                chosen = ranked[:1]
+        else:
+            chosen = ranked[:2]
         chosen.sort(key=lambda item: item[1])
         return [shape.build(label, sentence) for _, _, label, sentence in chosen]
 
@@ -195,19 +202,22 @@ class Student:
         """(score, position, label, sentence), best first."""
         key = f"{name}.{shape.label or 'item'}"
         options = list(shape.labels) or ["item"]
+        informed = bool(self.knowledge.seen[key])
+        texts = [as_json(label) for label in options]
         ranked = []
         for position, sentence in enumerate(sentences(self.text)):
             found = features(sentence, self.skill.pairs)
             scored = []
             for order, label in enumerate(options):
-                if self.knowledge.seen[key]:
-                    score = self.knowledge.score(key, as_json(label), found, self.skill.signs)
+                if informed:
+                    score = self.knowledge.score(key, texts[order], found, self.skill.signs)
                 else:
-                    said = {stem(w) for w in words(self.hints.get(str(label).casefold(), str(label)))}
-                    score = sum(w in found for w in said if len(w) > 3) * 0.3
+                    said = {stem(w) for w in words(f"{label} {self.hints.get(str(label).casefold(), '')}") if len(w) > 3}
+                    score = sum(w in found for w in said) / (len(said) + 4) ** 0.5
                 scored.append((score, -order, label))
             best = max(scored, key=lambda item: (round(item[0], 9), item[1]))
-            ranked.append((best[0], position, best[2], sentence))
+            worth = self.knowledge.item_score(key, texts, found, self.skill.signs) if informed else best[0]
+            ranked.append((worth, position, best[2], sentence))
         ranked.sort(key=lambda item: (-round(item[0], 9), item[1]))
         return ranked
 

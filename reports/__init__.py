@@ -1,7 +1,8 @@
-def optimization_report(o, links=None): return o
-def render_html(r): return ""
-def print_report(r, console):
-    e = r.verdict.evidence
-    console.print(r.verdict.decision, r.verdict.reasons, e)
-    console.print([c.dev_score for c in r.candidates], r.total_usage, r.seconds)
-    console.print(r.winner.prompts[0].instruction[:3000])
+"""What we show: a report is a list of blocks as data, rendered to HTML, Markdown and the terminal."""
+
+from reports.html import render_html
+from reports.markdown import render_markdown
+from reports.optimization import optimization_report
+from reports.terminal import print_report
+
+__all__ = ["optimization_report", "print_report", "render_html", "render_markdown"]

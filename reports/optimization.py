@@ -1,0 +1,289 @@
+"""The report of one ``optimize`` run: verdict first, then the evidence, then the details."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from core.results import Decision, Evaluation, Optimization, RowResult, RowStatus
+from reports.blocks import (
+    Banner,
+    Block,
+    Bullets,
+    Case,
+    Cases,
+    Commands,
+    Confusion,
+    CurveChart,
+    Diff,
+    Facts,
+    Heading,
+    IntervalChart,
+    Paragraph,
+    Report,
+    Table,
+    Tree,
+    shorten,
+)
+
+TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
+CASES, CASE_CHARS, DIFF_LINES, LINE_CHARS = 5, 1500, 400, 600
+OFFLINE = (
+    "These answers come from the embedded offline stand-in, a small rule learner, not from a language model. The search, "
+    "the holdout and the gate are real; the scores say nothing about any language model."
+)
+
+
+def optimization_report(o: Optimization, *, links: Mapping[str, str] | None = None) -> Report:
+    """Build the blocks of a run's report."""
+    blocks: list[Block] = [
+        Banner(o.verdict.decision.value, _sentence(o), TONES[o.verdict.decision]),
+        *([Banner("Offline stand-in", OFFLINE, "note")] if o.offline else []),
+        *_next(o),
+        *_evidence(o),
+        *_search(o),
+        *_prompts(o),
+        *_fields(o),
+        *_rows(o),
+        *_cost(o),
+        *_failures(o),
+        *_provenance(o),
+    ]
+    return Report(f"{o.task}: {o.optimizer}", tuple(blocks), dict(links or {}))
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A score for people; unknown is a dash."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign."""
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def money(value: float | None) -> str:
+    """Dollars; an unknown price is not zero."""
+    return "unknown" if value is None else f"${value:,.4f}" if value < 1 else f"${value:,.2f}"
+
+
+def _sentence(o: Optimization) -> str:
+    evidence = o.verdict.evidence
+    if evidence is None:
+        return o.verdict.reasons[0] if o.verdict.reasons else "The holdout was not opened."
+    numbers = (
+        f"On {evidence.n} rows that no optimiser had seen, the tuned prompt scored {number(evidence.candidate)} and the "
+        f"one before it {number(evidence.baseline)}: {signed(evidence.delta)}, {100 * (1 - evidence.alpha):.4g} % interval "
+        f"{signed(evidence.low)} to {signed(evidence.high)}."
+    )
+    ending = {
+        Decision.PROMOTE: " The lift is proven.",
+        Decision.HOLD: " It may not replace the prompt before it.",
+        Decision.INCONCLUSIVE: " That is not enough to tell.",
+    }
+    return numbers + ending[o.verdict.decision]
+
+
+def _next(o: Optimization) -> list[Block]:
+    if o.verdict.decision is Decision.PROMOTE:
+        lines = (
+            (f"python cli.py diff {o.task} seed {o.run_id}", "read what changed"),
+            (f"python cli.py export {o.task} --format messages --out prompt.json", "take it into production"),
+            (f"python cli.py promote {o.task}", "make it the champion that the next run has to beat"),
+        )
+    else:
+        lines = (
+            (f"python cli.py optimize {o.task} --budget medium --seed {o.seed + 1}", "search longer"),
+            (f"python cli.py diff {o.task} seed {o.run_id}", "read what it tried"),
+        )
+    return [Heading("Next"), Commands(lines)]
+
+
+def _evidence(o: Optimization) -> list[Block]:
+    evidence = o.verdict.evidence
+    blocks: list[Block] = [Heading("Evidence"), Bullets(o.verdict.reasons)]
+    if evidence is not None:
+        if evidence.low is not None and evidence.high is not None:
+            blocks.append(IntervalChart((("lift", evidence.delta, evidence.low, evidence.high),), evidence.margin))
+        blocks.append(
+            Facts(
+                (
+                    ("holdout rows", str(evidence.n)),
+                    ("better / worse / equal rows", f"{evidence.wins} / {evidence.losses} / {evidence.ties}"),
+                    ("p value (one-sided)", "-" if evidence.p_value is None else f"{evidence.p_value:.2g}"),
+                    ("smallest lift these rows can show (80 % power)", number(evidence.mde)),
+                    ("level", f"{evidence.alpha:.4g} (opening {evidence.opening} of this holdout)"),
+                    ("method", evidence.method),
+                )
+            )
+        )
+    if o.verdict.checks:
+        rows = tuple((c.name, c.status.value.replace("_", " "), c.message) for c in o.verdict.checks)
+        blocks.append(Table(("check", "outcome", "why"), rows))
+    return blocks
+
+
+def _search(o: Optimization) -> list[Block]:
+    points = tuple((c.index, c.dev_score) for c in o.candidates if c.dev_score is not None)
+    best: list[tuple[int, float]] = []
+    for index, score in points:
+        best.append((index, max(score, best[-1][1]) if best else score))
+    evidence = o.verdict.evidence
+    levels = (("holdout before", evidence.baseline), ("holdout tuned", evidence.candidate)) if evidence else ()
+    winner = o.candidates[o.winner_index]
+    nodes = tuple(
+        (c.index, f"#{c.index} {number(c.dev_score)}{'' if c.complete else ' (incomplete)'}", c.parents, c.index == winner.index)
+        for c in o.candidates
+    )
+    return [
+        Heading("Search"),
+        Paragraph(
+            f"{len(o.candidates)} candidates on {o.splits.dev} dev rows; the winner is #{winner.index} ({winner.origin}) with "
+            f"{number(winner.dev_score)}, the seed had {number(o.candidates[0].dev_score)}."
+        ),
+        CurveChart(points, tuple(best), levels, "candidate", "dev score"),
+        Tree(nodes),
+    ]
+
+
+def _prompts(o: Optimization) -> list[Block]:
+    blocks: list[Block] = [Heading("What changed in the prompt")]
+    before = {p.predictor: p for p in o.baseline.prompts}
+    for prompt in o.winner.prompts:
+        old = before[prompt.predictor]
+        lines = []
+        for line in difflib.ndiff(old.text.splitlines(), prompt.text.splitlines()):
+            if line[0] in "+- ":
+                lines.append((line[0], shorten(line[2:], LINE_CHARS)))
+        if all(mark == " " for mark, _ in lines):
+            blocks.append(Paragraph(f"{prompt.predictor}: unchanged."))
+        else:
+            left_out = max(0, len(lines) - DIFF_LINES)
+            blocks.append(Diff(prompt.predictor, tuple(lines[:DIFF_LINES]), left_out))
+    return blocks
+
+
+def _fields(o: Optimization) -> list[Block]:
+    evidence = o.verdict.evidence
+    if evidence is None or not evidence.fields:
+        return []
+    rows = tuple(
+        (name, number(before), number(after), signed(after - before), f"{signed(low)} to {signed(high)}")
+        for name, (before, after, low, high) in evidence.fields.items()
+    )
+    bars = tuple((name, after - before, low, high) for name, (before, after, low, high) in evidence.fields.items())
+    blocks: list[Block] = [
+        Heading("Field by field, on the holdout"),
+        Table(("field", "before", "tuned", "change", "interval"), rows, (1, 2, 3, 4)),
+        IntervalChart(bars),
+    ]
+    if o.holdout_baseline is not None and o.holdout_candidate is not None:
+        for name, labels in o.categorical.items():
+            if len(labels) <= 15:
+                blocks.append(
+                    Confusion(
+                        name,
+                        labels,
+                        _confusion(o.holdout_baseline, name, labels),
+                        _confusion(o.holdout_candidate, name, labels),
+                    )
+                )
+    return blocks
+
+
+def _confusion(evaluation: Evaluation, name: str, labels: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:
+    counts = Counter((str(r.gold.get(name)), str(r.prediction.get(name))) for r in evaluation.scored)
+    return tuple(tuple(counts[gold, produced] for produced in labels) for gold in labels)
+
+
+def _rows(o: Optimization) -> list[Block]:
+    if o.holdout_baseline is None or o.holdout_candidate is None:
+        return []
+    pairs = [
+        (before, after)
+        for before, after in zip(o.holdout_baseline.rows, o.holdout_candidate.rows, strict=True)
+        if before.score is not None and after.score is not None
+    ]
+    change = {after.row_id: (after.score or 0.0) - (before.score or 0.0) for before, after in pairs}
+    gains = sorted((p for p in pairs if change[p[1].row_id] > 0), key=lambda p: -change[p[1].row_id])
+    losses = sorted((p for p in pairs if change[p[1].row_id] < 0), key=lambda p: change[p[1].row_id])
+    wrong = sorted(pairs, key=lambda p: p[1].score or 0.0)
+    blocks: list[Block] = [Heading("Rows worth reading")]
+    for title, chosen in (("Biggest gains", gains), ("Biggest losses", losses), ("Still wrong", wrong)):
+        if chosen:
+            blocks.append(Cases(title, tuple(_case(before, after) for before, after in chosen[:CASES])))
+    return blocks
+
+
+def _case(before: RowResult, after: RowResult) -> Case:
+    text = "\n".join(str(value) for value in after.inputs.values())
+    return Case(
+        after.row_id,
+        before.score,
+        after.score,
+        shorten(text, CASE_CHARS),
+        shorten(_pretty(after.gold), CASE_CHARS),
+        shorten(_pretty(before.prediction), CASE_CHARS),
+        shorten(_pretty(after.prediction), CASE_CHARS),
+    )
+
+
+def _pretty(value: Mapping[str, Any]) -> str:
+    return "\n".join(f"{k}: {v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, indent=1)}" for k, v in value.items())
+
+
+def _cost(o: Optimization) -> list[Block]:
+    rows = [
+        (role, str(u.calls), f"{u.input_tokens:,}", f"{u.output_tokens:,}", money(u.cost_usd), str(u.errors))
+        for role, u in sorted(o.usage.items())
+    ]
+    whole, plan = o.total_usage, o.plan
+    rows.append(
+        ("all", str(whole.calls), f"{whole.input_tokens:,}", f"{whole.output_tokens:,}", money(whole.cost_usd), str(whole.errors))
+    )
+    rows.append(
+        ("planned", str(sum(plan.calls.values())), f"{plan.input_tokens:,}", f"{plan.output_tokens:,}", money(plan.cost_usd), "")
+    )
+    return [
+        Heading("Cost and time"),
+        Paragraph(f"The run took {o.seconds:.1f} s; planned were about {plan.minutes * 60:.0f} s."),
+        Table(("role", "calls", "tokens in", "tokens out", "money", "errors"), tuple(rows), (1, 2, 3, 4, 5)),
+    ]
+
+
+def _failures(o: Optimization) -> list[Block]:
+    rows = []
+    for name, evaluation in (("dev, before", o.dev_baseline), ("holdout, before", o.holdout_baseline), ("holdout, tuned", o.holdout_candidate)):
+        if evaluation is None:
+            continue
+        for status in RowStatus:
+            count = evaluation.count(status)
+            if status is not RowStatus.OK and count:
+                errors = Counter(r.error or "" for r in evaluation.rows if r.status is status)
+                rows.append((name, status.value, str(count), shorten(errors.most_common(1)[0][0], 200)))
+    blocks: list[Block] = []
+    if rows:
+        blocks += [Heading("Rows without a score"), Table(("where", "status", "rows", "most frequent error"), tuple(rows), (2,))]
+    if o.warnings:
+        blocks += [Heading("Worth knowing"), Bullets(o.warnings)]
+    return blocks
+
+
+def _provenance(o: Optimization) -> list[Block]:
+    splits = o.splits
+    items = [
+        ("run", o.run_id),
+        ("started", o.started_at),
+        ("rows", f"{splits.train} train, {splits.dev} dev, {splits.holdout} holdout"),
+        ("data fingerprint", splits.fingerprint),
+        ("holdout fingerprint", splits.holdout_fingerprint),
+        ("schema hash", o.schema_hash),
+        ("prompt hash", f"{o.baseline.hash} -> {o.winner.hash}"),
+    ]
+    items += [(key, value) for key, value in o.params.items() if key not in ("task",) and not key.startswith("n_")]
+    return [Heading("Provenance"), Facts(tuple(items))]
+
+

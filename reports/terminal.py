@@ -1,0 +1,108 @@
+"""A report in the terminal: the verdict, the evidence, what changed, what it cost, what to do next."""
+
+from __future__ import annotations
+
+import re
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from reports.blocks import Banner, Block, Bullets, Commands, Diff, Facts, Heading, IntervalChart, Paragraph, Report, Table
+
+COLOURS = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "note": "blue"}
+SHOWN = ("Evidence", "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
+         "Rows without a score", "Worth knowing")  # fmt: skip
+DIFF_LINES = 14
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def clean(text: object) -> str:
+    """Text without control characters, so that model output cannot steer the terminal."""
+    return _CONTROL.sub("", str(text))
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the short form of a report; the long form is the HTML file."""
+    section = ""
+    ordered = _last(report.blocks, "Next")
+    for block in ordered:
+        if isinstance(block, Heading):
+            section = block.text
+            if section in SHOWN:
+                console.print(f"\n[bold]{section}[/bold]", highlight=False)
+        elif isinstance(block, Banner) or section in SHOWN:
+            _print(block, console)
+
+
+def _last(blocks: tuple[Block, ...], name: str) -> list[Block]:
+    """The blocks with one section moved to the end, where the eye is when the command is over."""
+    before: list[Block] = []
+    moved: list[Block] = []
+    inside = False
+    for block in blocks:
+        if isinstance(block, Heading):
+            inside = block.text == name
+        (moved if inside else before).append(block)
+    return before + moved
+
+
+def _print(block: Block, console: Console) -> None:
+    match block:
+        case Banner(title, sentence, tone):
+            console.print(Text.assemble((f"\n{title}  ", COLOURS[tone]), clean(sentence)), highlight=False)
+        case Paragraph(text):
+            console.print(Text(clean(text)), highlight=False)
+        case Bullets(items):
+            for item in items:
+                console.print(Text(f"- {clean(item)}"), highlight=False)
+        case Facts(items):
+            for name, value in items:
+                console.print(Text.assemble((f"  {name}: ", "dim"), clean(value)), highlight=False)
+        case Commands(lines):
+            for command, what in lines:
+                console.print(Text.assemble((f"  {command}", "cyan"), (f"\n      {what}", "dim")), highlight=False)
+        case Table():
+            _table(block, console)
+        case IntervalChart(rows, _):
+            for name, value, low, high in rows:
+                if name == "lift":
+                    console.print(f"  {_ruler(value, low, high)}", highlight=False, markup=False)
+        case Diff():
+            _diff(block, console)
+        case _:
+            return
+
+
+def _table(table: Table, console: Console) -> None:
+    grid = RichTable(box=None, pad_edge=False, header_style="dim")
+    for index, column in enumerate(table.columns):
+        grid.add_column(column, justify="right" if index in table.numeric else "left", overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(clean(cell)) for cell in row))
+    console.print(grid)
+
+
+def _diff(diff: Diff, console: Console) -> None:
+    changed = [(mark, text) for mark, text in diff.lines if mark != " "]
+    for mark, text in changed[:DIFF_LINES]:
+        console.print(Text(f"  {mark} {clean(text)[:160]}", "green" if mark == "+" else "red"), highlight=False)
+    more = len(changed) - DIFF_LINES + diff.left_out
+    if more > 0:
+        console.print(f"  … {more} more changed lines in the report", highlight=False)
+
+
+def _ruler(value: float, low: float, high: float, width: int = 50) -> str:
+    """An interval drawn with characters: ``|`` is zero, ``o`` the lift."""
+    start, end = min(low, 0.0), max(high, 0.0)
+    span = (end - start) or 1.0
+
+    def place(number: float) -> int:
+        return round((width - 1) * (number - start) / span)
+
+    line = [" "] * width
+    for index in range(place(low), place(high) + 1):
+        line[index] = "-"
+    line[place(0.0)] = "|"
+    line[place(value)] = "o"
+    return f"{start:+.2f} {''.join(line)} {end:+.2f}"
