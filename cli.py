@@ -113,7 +113,8 @@ def optimize(
 def init(
     name: Annotated[str, typer.Argument(help="Task name; without --from-gold, a folder for a workspace of your own.")],
     from_gold: Annotated[
-        str | None, typer.Option("--from-gold", metavar="FILE", help="JSONL or CSV rows of {input, label, id?, split?}.")
+        str | None,
+        typer.Option("--from-gold", metavar="FILE", help="JSONL or CSV rows of {input, label, id?, split?}."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing task file.")] = False,
     workspace: WorkspaceDir = None,
@@ -145,9 +146,13 @@ def export(
     target: Annotated[
         str | None, typer.Option(metavar="FILE.py:CONSTANT", help="With --format python: the constant to replace.")
     ] = None,
-    run: Annotated[str | None, typer.Option(help="Run id or its beginning; the latest promoted one by default.")] = None,
+    run: Annotated[
+        str | None, typer.Option(help="Run id or its beginning; the latest promoted one by default.")
+    ] = None,
     predictor: Annotated[str | None, typer.Option(help="One predictor of a program with several.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Export without an accepting verdict; this is recorded.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Export without an accepting verdict; this is recorded.")
+    ] = False,
     workspace: WorkspaceDir = None,
     as_json: AsJson = False,
 ) -> None:

@@ -208,7 +208,9 @@ def _eval_body(task: Task, prompts: str, evaluation: Evaluation) -> dict[str, An
 
 def _eval_text(task: Task, prompts: str, evaluation: Evaluation) -> str:
     score = "no row was scored" if evaluation.mean is None else f"{evaluation.mean:.3f}"
-    lines = [f"{task.name}: {prompts} on {evaluation.split} ({len(evaluation.scored)} of {len(evaluation.rows)}): {score}"]
+    lines = [
+        f"{task.name}: {prompts} on {evaluation.split} ({len(evaluation.scored)} of {len(evaluation.rows)}): {score}"
+    ]
     lines += [f"  {name:<24} {value:.3f}" for name, value in evaluation.field_means().items()]
     failed = [row for row in evaluation.rows if row.status is not RowStatus.OK]
     lines += [f"  {row.row_id}: {row.status}: {row.error}" for row in failed[:5]]

@@ -8,7 +8,7 @@ from typing import Any
 
 from commands.optimize import find_prompts
 from commands.session import Finish, open_store, open_task, tracking
-from core.errors import GateRefusal, StoreError, UsageError
+from core.errors import GateRefusalError, StoreError, UsageError
 from core.results import Decision, Optimization
 from core.store import Store
 from core.workspace import Workspace
@@ -38,14 +38,14 @@ def _check(optimization: Optimization, task: Task, *, force: bool) -> None:
     if optimization.task != task.name:
         raise UsageError(f"run {optimization.run_id} is of task {optimization.task!r}, not {task.name!r}")
     if optimization.schema_hash != schema_hash(task.program):
-        raise GateRefusal(
+        raise GateRefusalError(
             f"run {optimization.run_id} was tuned for other fields than {task.name} has now",
             hint=f"optimise again: python cli.py optimize {task.name}",
         )
     verdict = optimization.verdict
     if verdict.decision is not Decision.PROMOTE and not force:
         reason = verdict.reasons[0] if verdict.reasons else "no reason given"
-        raise GateRefusal(
+        raise GateRefusalError(
             f"run {optimization.run_id} ended with {verdict.decision}: {reason}",
             hint="--force exports it all the same, and the record will say so",
         )
@@ -159,9 +159,7 @@ def run_rollback(workspace: Workspace, name: str, *, as_json: bool, finish: Fini
     finish({"task": task.name, "run_id": champion.run_id, "prompt_hash": champion.prompts.hash}, text, as_json=as_json)
 
 
-def run_diff(
-    workspace: Workspace, name: str, before: str, after: str | None, *, as_json: bool, finish: Finish
-) -> None:
+def run_diff(workspace: Workspace, name: str, before: str, after: str | None, *, as_json: bool, finish: Finish) -> None:
     """Show what changed between two prompts."""
     task, store = open_task(workspace, name, []), open_store(workspace)
     newest = after or _find_run(store, task, None).run_id

@@ -19,7 +19,9 @@ from tasks.task import Task, assemble, read_config
 class Finish(Protocol):
     """Print the outcome and end the process."""
 
-    def __call__(self, body: dict[str, Any], text: str | None, *, as_json: bool, code: int = 0) -> NoReturn: ...
+    def __call__(self, body: dict[str, Any], text: str | None, *, as_json: bool, code: int = 0) -> NoReturn:
+        """Print ``body`` for a program or ``text`` for a person; exit with ``code``."""
+        ...
 
 
 def as_sets(flags: Mapping[str, Any]) -> list[str]:

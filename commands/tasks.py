@@ -22,11 +22,16 @@ def run_init(
     """Scaffold a task from gold rows, or a workspace folder."""
     if from_gold is None:
         _init_workspace(Path(name), as_json=as_json, finish=finish)
+        return
     place = find_workspace(workspace)
     made = scaffold(name, Path(from_gold), place.root, force=force)
     command = f"python cli.py optimize {name}" + (f" --workspace {workspace}" if workspace else "")
     lines = [f"wrote {made.path}", *(f"note: {note}" for note in made.notes), f"next: {command}"]
-    finish({"task": name, "path": str(made.path), "notes": list(made.notes), "next": command}, "\n".join(lines), as_json=as_json)
+    finish(
+        {"task": name, "path": str(made.path), "notes": list(made.notes), "next": command},
+        "\n".join(lines),
+        as_json=as_json,
+    )
 
 
 def _init_workspace(root: Path, *, as_json: bool, finish: Finish) -> None:
@@ -55,9 +60,7 @@ def run_tasks(workspace: Workspace, *, as_json: bool, finish: Finish) -> None:
     finish({"tasks": rows}, text or "no task yet; python cli.py init NAME --from-gold rows.jsonl", as_json=as_json)
 
 
-def run_validate(
-    workspace: Workspace, name: str | None, sets: Sequence[str], *, as_json: bool, finish: Finish
-) -> None:
+def run_validate(workspace: Workspace, name: str | None, sets: Sequence[str], *, as_json: bool, finish: Finish) -> None:
     """Check task files, corpora and splits."""
     results, worst = [], 0
     for task in [name] if name else list_tasks(workspace.root):

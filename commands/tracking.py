@@ -34,5 +34,7 @@ def run_sync(workspace: Workspace, *, as_json: bool, finish: Finish) -> None:
     tracker.nudge()
     tracker.close()
     waiting = len(store.unsynced())
-    text = "MLflow has everything" if not waiting else f"{waiting} runs are still waiting: {'; '.join(tracker.problems)}"
+    text = (
+        "MLflow has everything" if not waiting else f"{waiting} runs are still waiting: {'; '.join(tracker.problems)}"
+    )
     finish({"waiting": waiting, "problems": list(tracker.problems)}, text, as_json=as_json, code=1 if waiting else 0)

@@ -13,7 +13,9 @@ class Named(Protocol):
     """Anything with a name; the name is what people type."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people type."""
+        ...
 
 
 Member = TypeVar("Member", bound=Named)

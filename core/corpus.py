@@ -132,7 +132,9 @@ def _jsonl_items(text: str, path: Path, limit: int, problems: list[str]) -> Iter
             continue
         size = len(line.encode())
         if size > limit:
-            problems.append(f"{path}:{number}: the row has {size:,} bytes; allowed are {limit:,} (corpus.max_row_bytes)")
+            problems.append(
+                f"{path}:{number}: the row has {size:,} bytes; allowed are {limit:,} (corpus.max_row_bytes)"
+            )
             continue
         try:
             yield number, json.loads(line)
@@ -211,7 +213,9 @@ def _row(item: Any, place: str, problems: list[str]) -> Row | None:
     split = item.get("split")
     if split not in (None, "") and split not in SPLIT_NAMES:
         near = did_you_mean(str(split), list(SPLIT_NAMES))
-        problems.append(f"{place}: unknown split {split!r}; allowed: {', '.join(SPLIT_NAMES)}{f' ({near})' if near else ''}")
+        problems.append(
+            f"{place}: unknown split {split!r}; allowed: {', '.join(SPLIT_NAMES)}{f' ({near})' if near else ''}"
+        )
         return None
     inputs = item["input"] if isinstance(item["input"], dict) else {"input": item["input"]}
     gold = item["label"] if isinstance(item["label"], dict) else {"label": item["label"]}

@@ -61,7 +61,7 @@ class BudgetError(ProvenError):
     exit_code = 75
 
 
-class GateRefusal(ProvenError):
+class GateRefusalError(ProvenError):
     """An export was asked for without an accepting verdict."""
 
     exit_code = 77

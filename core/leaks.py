@@ -51,7 +51,9 @@ def find_duplicates(rows: Sequence[Row]) -> Clusters:
     first = {ids[0]: text for text, ids in by_text.items()}
     shingles = {row_id: _shingles(text) for row_id, text in first.items()}
     pairs = [
-        (a, b) for a, b in _candidates(shingles) if len(shingles[a] & shingles[b]) >= NEAR * len(shingles[a] | shingles[b])
+        (a, b)
+        for a, b in _candidates(shingles)
+        if len(shingles[a] & shingles[b]) >= NEAR * len(shingles[a] | shingles[b])
     ]
     return Clusters(exact, tuple(tuple(sorted(group)) for group in _connected([*exact, *pairs])))
 

@@ -189,6 +189,7 @@ class RoleLM(dspy.LM):
         self.spec, self.role, self.meter, self.halting = spec, role, meter, False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Make one metered call."""
         started = time.perf_counter()
         try:
             return super().__call__(*args, **kwargs)

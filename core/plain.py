@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 import pydantic
 
@@ -15,9 +15,10 @@ def to_plain(value: Any) -> Any:
     if isinstance(value, pydantic.BaseModel):
         return to_plain(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
-        return {str(k): to_plain(v) for k, v in value.items()}
+        mapping = cast(Mapping[Any, Any], value)
+        return {str(k): to_plain(v) for k, v in mapping.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [to_plain(v) for v in value]
+        return [to_plain(v) for v in cast(Iterable[Any], value)]
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value)
@@ -30,9 +31,10 @@ def normalise(value: Any) -> Any:
     if isinstance(value, float):
         return int(value) if math.isfinite(value) and value.is_integer() else value
     if isinstance(value, Mapping):
-        return {str(k): normalise(v) for k, v in value.items()}
+        mapping = cast(Mapping[Any, Any], value)
+        return {str(k): normalise(v) for k, v in mapping.items()}
     if isinstance(value, (list, tuple)):
-        return [normalise(v) for v in value]
+        return [normalise(v) for v in cast(Iterable[Any], value)]
     return value
 
 

@@ -91,12 +91,13 @@ class Judgement:
     """
 
     score: float
-    fields: Mapping[str, float] = field(default_factory=dict)
+    fields: Mapping[str, float] = field(default_factory=dict[str, float])
     feedback: str = ""
 
     def __post_init__(self) -> None:
         for name, value in [("score", self.score), *self.fields.items()]:
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            number: Any = value
+            if isinstance(number, bool) or not isinstance(number, (int, float)):
                 raise ValueError(f"{name}: a score must be a number in [0, 1], received {value!r}")
             if not math.isfinite(value) or not 0.0 <= value <= 1.0:
                 raise ValueError(f"{name}: out-of-range score {value!r}; allowed is [0, 1]")
@@ -109,11 +110,11 @@ class RowResult:
     row_id: str
     status: RowStatus
     score: float | None = None
-    fields: Mapping[str, float] = field(default_factory=dict)
+    fields: Mapping[str, float] = field(default_factory=dict[str, float])
     feedback: str = ""
-    inputs: Mapping[str, Any] = field(default_factory=dict)
-    gold: Mapping[str, Any] = field(default_factory=dict)
-    prediction: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    gold: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    prediction: Mapping[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
     latency: float = 0.0
@@ -221,7 +222,7 @@ class Candidate:
     origin: str
     prompts: ProgramPrompts
     dev_score: float | None
-    dev_scores: Mapping[str, float] = field(default_factory=dict)
+    dev_scores: Mapping[str, float] = field(default_factory=dict[str, float])
     parents: tuple[int, ...] = ()
     complete: bool = True
     usage: Usage = field(default_factory=Usage)
@@ -235,7 +236,7 @@ class Check:
     status: CheckStatus
     message: str
     required: bool = True
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -263,7 +264,9 @@ class Evidence:
     ties: int
     opening: int
     sd: float | None = None
-    fields: Mapping[str, tuple[float, float, float, float]] = field(default_factory=dict)
+    fields: Mapping[str, tuple[float, float, float, float]] = field(
+        default_factory=dict[str, tuple[float, float, float, float]]
+    )
     """Per field: baseline mean, candidate mean, lower and upper bound of the lift."""
 
 
@@ -346,7 +349,7 @@ class Optimization:
     usage: Mapping[str, Usage]
     """Usage by role: student, reflector, proposer ..."""
     schema_hash: str
-    categorical: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    categorical: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """Output fields with a closed set of labels, for confusion tables."""
     offline: bool = False
     warnings: tuple[str, ...] = ()
@@ -364,7 +367,8 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 def to_json(record: Any) -> str:
     """Write a record as JSON; the inverse of :func:`from_json`."""
-    return _adapter(type(record)).dump_json(record, fallback=str).decode()
+    kind: type[Any] = type(record)
+    return _adapter(kind).dump_json(record, fallback=str).decode()
 
 
 def from_json(kind: type[Record], text: str | bytes) -> Record:

@@ -19,7 +19,9 @@ def new_run_id(task: str, now: dt.datetime | None = None) -> str:
 class Projection(Protocol):
     """Whatever wants to be told that new events are in the store."""
 
-    def nudge(self) -> None: ...
+    def nudge(self) -> None:
+        """There are new events."""
+        ...
 
 
 class Silent:

@@ -181,9 +181,13 @@ class Store:
         if len(exact or found) == 1:
             return (exact or found)[0]
         if found:
-            raise StoreError(f"{run_id!r} is the beginning of {len(found)} runs: {', '.join(r.run_id for r in found[:5])}")
+            raise StoreError(
+                f"{run_id!r} is the beginning of {len(found)} runs: {', '.join(r.run_id for r in found[:5])}"
+            )
         known = [run.run_id for run in self.runs(limit=200)]
-        raise StoreError(f"there is no run {run_id!r}", hint=did_you_mean(run_id, known) or "see: python cli.py history TASK")
+        raise StoreError(
+            f"there is no run {run_id!r}", hint=did_you_mean(run_id, known) or "see: python cli.py history TASK"
+        )
 
     def events(self, run_id: str, after: int = 0) -> tuple[Event, ...]:
         """A run's events after a number, in order."""

@@ -81,9 +81,8 @@ class Tracker:
     def links(self, task: str, run_id: str | None, base: str = DEFAULT_UI) -> dict[str, str]:
         """Deep links into the UI: the leaderboard of the task, and the run once MLflow knows it."""
         experiment = self._experiments.get(task, "")
-        links = {"leaderboard": f"{base}/#/experiments/{experiment}/runs?workflowType=machine_learning&viewStateShareKey=leaderboard"}
-        if not experiment:
-            links["leaderboard"] = f"{base}/#/experiments"
+        view = f"{experiment}/runs?workflowType=machine_learning&viewStateShareKey=leaderboard" if experiment else ""
+        links = {"leaderboard": f"{base}/#/experiments/{view}".rstrip("/")}
         if run_id is not None:
             known = self.store.run(run_id).mlflow_run
             if known and experiment:
@@ -175,7 +174,9 @@ class _Projector:
             return str(found[0].info.run_id)
         start = from_json(RunStart, store.events(run.run_id)[0].payload)
         params = start.params
-        name = f"{params.get('optimizer', 'run')}-{params.get('budget', '')}-s{params.get('seed', '')}".replace("--", "-")
+        name = f"{params.get('optimizer', 'run')}-{params.get('budget', '')}-s{params.get('seed', '')}".replace(
+            "--", "-"
+        )
         tags = {
             **start.tags,
             RUN_TAG: run.run_id,

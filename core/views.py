@@ -77,7 +77,7 @@ def _charts() -> list[dict[str, Any]]:
     base = {"runsCountToCompare": 20, "deleted": False, "isGenerated": False, "metricSectionId": "section-main"}
     return [
         base | {"uuid": "c1", "type": "BAR", "metricKey": "holdout/score", "displayName": "Holdout score"},
-        base | {"uuid": "c2", "type": "BAR", "metricKey": "holdout/delta_lo", "displayName": "Proven lift (lower bound)"},
+        base | {"uuid": "c2", "type": "BAR", "metricKey": "holdout/delta_lo", "displayName": "Proven lift"},
         base | {
             "uuid": "c3", "type": "SCATTER", "displayName": "Holdout score against cost",
             "xaxis": {"key": "cost/usd_total", "type": "METRIC"}, "yaxis": {"key": "holdout/score", "type": "METRIC"},

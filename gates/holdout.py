@@ -51,7 +51,9 @@ class HoldoutGate:
     @classmethod
     def from_config(cls, config: Any) -> HoldoutGate:
         """Build the gate from a task's ``gate`` section."""
-        return cls(config.margin, config.alpha, config.min_rows, tuple(Guard(g.field, g.tolerance) for g in config.guards))
+        return cls(
+            config.margin, config.alpha, config.min_rows, tuple(Guard(g.field, g.tolerance) for g in config.guards)
+        )
 
     def no_op(self) -> Verdict:
         """The verdict on a winner that is the seed itself; the holdout stays closed."""

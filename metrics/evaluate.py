@@ -43,8 +43,9 @@ class EvaluationInterrupted(KeyboardInterrupt):
 class Evaluator:
     """How to evaluate: with which model, adapter, metric and number of threads.
 
-    The first row goes alone: when the model is unreachable or refuses the key, that one row says so. ``max_error_share`` is the share of rows that may fail by the model's fault; above it (judged after ten rows, or
-    at the end) the evaluation stops with a :class:`ModelError` that names the dominant error.
+    The first row goes alone: when the model is unreachable or refuses the key, that one row says so.
+    ``max_error_share`` is the share of rows that may fail by the model's fault; above it (judged after ten rows, or at
+    the end) the evaluation stops with a :class:`ModelError` that names the dominant error.
     """
 
     lm: RoleLM

@@ -19,7 +19,9 @@ class Metric(Protocol):
     """Judges one prediction against one row; the only definition of quality a task has."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What reports call it."""
+        ...
 
     def judge(self, row: Row, prediction: Any) -> Judgement:
         """Return score, per-field scores and feedback; raise when the prediction cannot be judged."""

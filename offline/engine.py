@@ -60,9 +60,7 @@ class OfflineEngine:
             examples = json.loads(given["examples_with_feedback"])
         except json.JSONDecodeError:
             examples = []
-        text = reflect(
-            given.get("current_instruction", ""), examples, keep=REFLECTOR_SIGNS, pairs=True, output=None
-        )
+        text = reflect(given.get("current_instruction", ""), examples, keep=REFLECTOR_SIGNS, pairs=True, output=None)
         return _shorten(text, given["length_limit"]) if "length_limit" in given else text
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OfflineEngine:

@@ -8,9 +8,7 @@ from collections.abc import Mapping
 from offline.reflector import cases_from_examples, learn
 from offline.rules import Knowledge, join, parse
 
-ROLES = frozenset(
-    {"observations", "summary", "program_description", "module_description", "proposed_instruction"}
-)
+ROLES = frozenset({"observations", "summary", "program_description", "module_description", "proposed_instruction"})
 KEEPS = (6, 12, 24, 48)
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 from dspy.lm15 import Request
@@ -14,7 +15,7 @@ _FIELD = re.compile(r"^\d+\. `(\w+)` \((.*?)\):[ ]?(.*)$")
 _HEADER = re.compile(r"^\[\[ ## (\w+) ## \]\]$", re.M)
 _NOTE = re.compile(r"JSON schema: (\{.*\})\s*$")
 _OBJECTIVE = "In adhering to this structure, your objective is:"
-_RESPOND = re.compile(r"\n\nRespond with (?:the corresponding output fields, starting with|a JSON object in the following order of fields)")
+_RESPOND = re.compile(r"\n\nRespond with (?:the corresponding output fields|a JSON object in the following order)")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def system_text(request: Request) -> str:
     system = request.system
     if system is None or isinstance(system, str):
         return system or ""
-    return "".join(part.text for part in system)
+    return "".join(getattr(part, "text", "") for part in system)
 
 
 @lru_cache(maxsize=256)
@@ -63,7 +64,9 @@ def read_frame(system: str) -> Frame:
     schemas = _schemas(structure)
     lines = [line.strip() for line in objective.splitlines()]
     return Frame(
-        _fields(ins, {}), _fields(outs, schemas), "\n".join(lines).strip() if objective else system.strip(),
+        _fields(ins, {}),
+        _fields(outs, schemas),
+        "\n".join(lines).strip() if objective else system.strip(),
         "Outputs will be a JSON object" in structure,
     )
 
@@ -114,7 +117,7 @@ def read_request(request: Request) -> Reading:
     frame = read_frame(system_text(request))
     messages = [(m.role, m.text or "") for m in request.messages]
     demos = []
-    for (role, text), (next_role, answer) in zip(messages, messages[1:], strict=False):
+    for (role, text), (next_role, answer) in pairwise(messages):
         if role == "user" and next_role == "assistant":
             demos.append((sections(text), _answer(answer)))
     last = messages[-1][1] if messages else ""

@@ -84,7 +84,11 @@ def _learn_items(knowledge: Knowledge, name: str, known: Sequence[tuple[str, Any
     for text, value in known:
         right: dict[int, set[str]] = {}
         for item in value if isinstance(value, list) else []:
-            statement = item if isinstance(item, str) else max((v for v in item.values() if isinstance(v, str)), key=len, default="")
+            statement = (
+                item
+                if isinstance(item, str)
+                else max((v for v in item.values() if isinstance(v, str)), key=len, default="")
+            )
             place = best_sentence(text, statement)
             if place is not None:
                 tag = item.get(label) if isinstance(item, Mapping) and label else "item"

@@ -1,7 +1,7 @@
 """The rules the embedded model writes into an instruction and reads back from it: counted signs, in plain English.
 
-A rule line looks like ``- urgency: "high" in 21 of 60 texts; signs: urgent 12/14, immediately 7/8``: the value was right
-for 21 of 60 texts seen, and of 14 texts with the word ``urgent`` it was right for 12. The counts are a sufficient
+A rule line looks like ``- urgency: "high" in 21 of 60 texts; signs: urgent 12/14, immediately 7/8``: the value was
+right for 21 of 60 texts seen, and of 14 texts with the word ``urgent`` it was right for 12. The counts are a sufficient
 statistic: rules from two batches merge by adding them up.
 """
 
@@ -15,7 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 HEADING = "What the examples seen so far show (counts: with this value / in all):"
-_RULE = re.compile(r'^- ([\w.]+): ("(?:[^"\\]|\\.)*"|true|false|-?[\d.]+) in (\d+) of (\d+) (?:texts|sentences)(?:; signs: (.*))?$')
+_RULE = re.compile(
+    r'^- ([\w.]+): ("(?:[^"\\]|\\.)*"|true|false|-?[\d.]+) in (\d+) of (\d+) (?:texts|sentences)(?:; signs: (.*))?$'
+)
 _SIZE = re.compile(r"^- ([\w.]+): list lengths (.*)$")
 _SIGN = re.compile(r"(.+?) (\d+)/(\d+)(?:, |$)")
 

@@ -17,7 +17,9 @@ from offline.text import features, overlap, sentences, stem, words
 _LITERAL = re.compile(r"^(?:Literal|Optional\[Literal|Union\[Literal)\[(.*?)\]")
 _LIST_LITERAL = re.compile(r"^list\[Literal\[(.*)\]\]$")
 _BULLET = re.compile(r"^\s*[-*]\s*[`'\"]?([\w /-]+?)[`'\"]?\s*[:=-]\s+(.*)$")
-_LIMIT = re.compile(r"(?:at most|up to|no more than|~|about|under|maximum(?: of)?)\s*(\d+)\s*(words?|items?|sentences?)", re.I)
+_LIMIT = re.compile(
+    r"(?:at most|up to|no more than|~|about|under|maximum(?: of)?)\s*(\d+)\s*(words?|items?|sentences?)", re.I
+)
 
 
 WORDING = 1.0
@@ -212,7 +214,9 @@ class Student:
                 if informed:
                     score = self.knowledge.score(key, texts[order], found, self.skill.signs)
                 else:
-                    said = {stem(w) for w in words(f"{label} {self.hints.get(str(label).casefold(), '')}") if len(w) > 3}
+                    said = {
+                        stem(w) for w in words(f"{label} {self.hints.get(str(label).casefold(), '')}") if len(w) > 3
+                    }
                     score = sum(w in found for w in said) / (len(said) + 4) ** 0.5
                 scored.append((score, -order, label))
             best = max(scored, key=lambda item: (round(item[0], 9), item[1]))
@@ -240,7 +244,14 @@ class Shape:
             record[self.label] = label
         if self.text is not None:
             record[self.text] = sentence
-        defaults: Mapping[str, Any] = {"string": "", "number": 0, "integer": 0, "boolean": False, "array": [], "object": {}}
+        defaults: Mapping[str, Any] = {
+            "string": "",
+            "number": 0,
+            "integer": 0,
+            "boolean": False,
+            "array": [],
+            "object": {},
+        }
         for name, kind in self.others:
             record[name] = defaults.get(kind)
         return record
@@ -261,7 +272,11 @@ def record_shape(schema: str) -> Shape | None:
         return None
     label = next((n for n, p in properties.items() if "enum" in p), None)
     texts = [n for n, p in properties.items() if p.get("type") == "string" and n != label]
-    text = max(texts, key=lambda n: (n in ("statement", "text", "action", "promise", "description"), -texts.index(n)), default=None)
+    text = max(
+        texts,
+        key=lambda n: (n in ("statement", "text", "action", "promise", "description"), -texts.index(n)),
+        default=None,
+    )
     others = tuple((n, p.get("type", "null")) for n, p in properties.items() if n not in (label, text))
     return Shape(label, tuple(properties[label]["enum"]) if label else (), text, others)
 
@@ -309,6 +324,12 @@ def write(frame: Frame, answer: Mapping[str, Any]) -> str:
         return json.dumps(dict(answer), ensure_ascii=False)
     parts = []
     for name, value in answer.items():
-        text = value if isinstance(value, str) else str(value) if isinstance(value, (bool, int, float)) or value is None else json.dumps(value, ensure_ascii=False)
+        text = (
+            value
+            if isinstance(value, str)
+            else str(value)
+            if isinstance(value, (bool, int, float)) or value is None
+            else json.dumps(value, ensure_ascii=False)
+        )
         parts.append(f"[[ ## {name} ## ]]\n{text}")
     return "\n\n".join([*parts, "[[ ## completed ## ]]"])

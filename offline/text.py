@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+", re.UNICODE)
 _END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[A-Z0-9])|\n+")
-STOP = frozenset(
-    "a an and are as at be been by do for from had has have he her his i if in into is it its me my of on or our out "
-    "she so than that the their them then there they this to us was we were what which who will with would you your".split()
-)
+_STOP = """
+a an and are as at be been by do for from had has have he her his i if in into is it its me my of on or our out she so
+than that the their them then there they this to us was we were what which who will with would you your
+"""
+STOP = frozenset(_STOP.split())
 
 
 def words(text: str) -> list[str]:
@@ -21,7 +23,22 @@ def words(text: str) -> list[str]:
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """Cut the commonest English endings, so that ``fixed`` and ``fixes`` meet; short words stay."""
-    for ending in ("ations", "ation", "ingly", "ments", "ment", "ings", "edly", "ing", "ies", "ied", "es", "ed", "ly", "s"):
+    for ending in (
+        "ations",
+        "ation",
+        "ingly",
+        "ments",
+        "ment",
+        "ings",
+        "edly",
+        "ing",
+        "ies",
+        "ied",
+        "es",
+        "ed",
+        "ly",
+        "s",
+    ):
         if word.endswith(ending) and len(word) - len(ending) >= 4:
             return word[: -len(ending)]
     return word
@@ -33,8 +50,8 @@ def features(text: str, pairs: bool) -> frozenset[str]:
     tokens = [stem(w) for w in words(text)]
     found = {t for t in tokens if t not in STOP and len(t) > 1}
     if pairs:
-        found |= {f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False) if not (a in STOP and b in STOP)}
-        found |= {f"{a} {b}" for a, b in zip(tokens, tokens[1:], strict=False) if a in STOP and b in STOP}
+        found |= {f"{a} {b}" for a, b in pairwise(tokens) if not (a in STOP and b in STOP)}
+        found |= {f"{a} {b}" for a, b in pairwise(tokens) if a in STOP and b in STOP}
     return frozenset(found)
 
 

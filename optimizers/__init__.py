@@ -1,9 +1,12 @@
 """How we improve: one strategy per file, and the run that puts a strategy, a gate and a record together."""
 
+from collections.abc import Sequence
+from typing import cast
+
 from core.catalog import Catalog
 from optimizers.base import Optimizer
 from optimizers.bootstrap import Bootstrap
 from optimizers.gepa import Gepa
 from optimizers.mipro import Mipro
 
-OPTIMIZERS: Catalog[Optimizer] = Catalog("optimizer", (Gepa(), Mipro(), Bootstrap()))
+OPTIMIZERS: Catalog[Optimizer] = Catalog("optimizer", cast(Sequence[Optimizer], (Gepa(), Mipro(), Bootstrap())))

@@ -95,9 +95,7 @@ class Journal:
         A candidate on which more rows failed than on the seed is not eligible: its mean speaks of easier rows.
         """
         seed = self.candidates[0]
-        eligible = [
-            c for c in self.candidates if c.dev_score is not None and len(c.dev_scores) >= len(seed.dev_scores)
-        ]
+        eligible = [c for c in self.candidates if c.dev_score is not None and len(c.dev_scores) >= len(seed.dev_scores)]
         return max(eligible, key=lambda c: (round(c.dev_score or 0.0, 12), -c.index), default=seed)
 
 
@@ -133,10 +131,14 @@ class Optimizer(Protocol):
     """One strategy. It spends at most its budget and reports candidates to ``search.journal``; it returns nothing."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What people type."""
+        ...
 
     @property
-    def summary(self) -> str: ...
+    def summary(self) -> str:
+        """One line on how it works."""
+        ...
 
     def schedule(self, shape: Shape) -> Schedule:
         """Say what :meth:`run` will spend on a search of this shape."""

@@ -1,6 +1,7 @@
 """MIPROv2: proposes instructions and demo sets, and searches their combinations with a Bayesian sampler.
 
-Reference: Opsahl-Ong et al., "Optimizing Instructions and Demonstrations for Multi-Stage Language Model Programs", 2024.
+Reference: Opsahl-Ong et al., "Optimizing Instructions and Demonstrations for Multi-Stage Language Model Programs",
+2024.
 """
 
 from __future__ import annotations

@@ -59,9 +59,7 @@ class _Lab:
 
 def _lab(task: Task, options: Options) -> _Lab:
     lms = {role: build_lm(task.models[role], role, task.meter) for role in ("student", "reflector", "proposer")}
-    evaluator = Evaluator(
-        lms["student"], task.adapter, task.metric, options.threads, task.config.run.max_error_share
-    )
+    evaluator = Evaluator(lms["student"], task.adapter, task.metric, options.threads, task.config.run.max_error_share)
     return _Lab(lms["student"], lms["reflector"], lms["proposer"], evaluator)
 
 
@@ -176,9 +174,7 @@ def _run(
     winner = journal.best()
     warnings = _warnings(task, journal)
     holdout_baseline, holdout_candidate, verdict = _judge(task, lab, run, progress, journal.candidates[0], winner)
-    return _Outcome(
-        tuple(journal.candidates), winner, dev, holdout_baseline, holdout_candidate, verdict, warnings
-    )
+    return _Outcome(tuple(journal.candidates), winner, dev, holdout_baseline, holdout_candidate, verdict, warnings)
 
 
 def _judge(
@@ -194,14 +190,10 @@ def _judge(
     evaluations = []
     for candidate in (seed, winner):
         program = apply_prompts(task.program, candidate.prompts)
-        evaluations.append(
-            lab.evaluate(program, holdout, split="holdout", program_hash=candidate.prompts.hash)
-        )
+        evaluations.append(lab.evaluate(program, holdout, split="holdout", program_hash=candidate.prompts.hash))
     splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": holdout}
     corpus = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
-    verdict = gate.decide(
-        evaluations[0], evaluations[1], seed.prompts, winner.prompts, corpus=corpus, opening=opening
-    )
+    verdict = gate.decide(evaluations[0], evaluations[1], seed.prompts, winner.prompts, corpus=corpus, opening=opening)
     return evaluations[0], evaluations[1], verdict
 
 
@@ -219,9 +211,7 @@ def _warnings(task: Task, journal: Journal) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _start(
-    task: Task, optimizer: Optimizer, options: Options, plan: Plan, command: str, code_version: str
-) -> RunStart:
+def _start(task: Task, optimizer: Optimizer, options: Options, plan: Plan, command: str, code_version: str) -> RunStart:
     params = {
         "task": task.name,
         "optimizer": optimizer.name,

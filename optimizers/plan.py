@@ -64,7 +64,10 @@ def _row_tokens(task: Task) -> tuple[float, float]:
     first = predictors(task.program)[0][1]
     known = set(first.signature.input_fields)
     chars_in = [
-        sum(len(m["content"]) for m in render_messages(first, task.adapter, {k: v for k, v in row.inputs.items() if k in known}))
+        sum(
+            len(m["content"])
+            for m in render_messages(first, task.adapter, {k: v for k, v in row.inputs.items() if k in known})
+        )
         for row in rows
     ]
     chars_out = [len(json.dumps(dict(row.gold), default=str)) + 60 for row in rows]
@@ -84,7 +87,5 @@ def _money(
 
 
 def _minutes(calls: Mapping[str, int], models: Mapping[str, ModelSpec], threads: int) -> float:
-    seconds = sum(
-        count * models[role].latency / (threads if role == "student" else 1) for role, count in calls.items()
-    )
+    seconds = sum(count * models[role].latency / (threads if role == "student" else 1) for role, count in calls.items())
     return math.ceil(seconds) / 60

@@ -29,7 +29,8 @@ def _analyst(config: Any) -> dspy.Module:
 def _extraction(config: Any) -> dspy.Module:
     program = Extraction()
     if config.instruction:
-        program.extract.signature = program.extract.signature.with_instructions(config.instruction)
+        signature: Any = program.extract.signature
+        program.extract.signature = signature.with_instructions(config.instruction)
     return program
 
 

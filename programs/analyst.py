@@ -61,9 +61,8 @@ def annotation_of(name: str, spec: Any) -> Any:
     if kind == "array":
         return list[Literal[tuple(spec.item_labels)]] if spec.item_labels else list[str]  # type: ignore[valid-type]
     if kind == "records":
-        record = pydantic.create_model(
-            _class_name(name), **{key: (annotation_of(key, sub), ...) for key, sub in (spec.fields or {}).items()}
-        )
+        fields: dict[str, Any] = {key: (annotation_of(key, sub), ...) for key, sub in (spec.fields or {}).items()}
+        record = pydantic.create_model(_class_name(name), **fields)
         return list[record]  # type: ignore[valid-type]
     if kind in ("text", "date", "categorical"):
         return str

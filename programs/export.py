@@ -168,7 +168,11 @@ def string_literal(text: str) -> str:
         literal = f'"""{body}"""'
         if _evaluates_to(literal, text):
             return literal
-    return json.dumps(text, ensure_ascii=False) if _evaluates_to(json.dumps(text, ensure_ascii=False), text) else repr(text)
+    return (
+        json.dumps(text, ensure_ascii=False)
+        if _evaluates_to(json.dumps(text, ensure_ascii=False), text)
+        else repr(text)
+    )
 
 
 def _evaluates_to(literal: str, text: str) -> bool:
@@ -224,7 +228,10 @@ def plan_constant_edit(target: str, text: str) -> ConstantEdit:
             f"--target: {path} has no top-level string constant {constant}",
             hint=f'add a line {constant} = "" where the prompt should go; f-strings and expressions are not rewritten',
         )
-    start, end = _offset(raw, node.lineno, node.col_offset), _offset(raw, node.end_lineno or 0, node.end_col_offset or 0)
+    start, end = (
+        _offset(raw, node.lineno, node.col_offset),
+        _offset(raw, node.end_lineno or 0, node.end_col_offset or 0),
+    )
     after = raw[:start] + string_literal(text).encode() + raw[end:]
     return ConstantEdit(path, constant, source, after.decode())
 

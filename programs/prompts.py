@@ -34,7 +34,7 @@ def make_adapter(name: str) -> dspy.ChatAdapter:
     raise ConfigError([Problem("configuration", None, "adapter", f"received {name!r}; allowed: {', '.join(ADAPTERS)}")])
 
 
-def predictors(program: dspy.Module) -> list[tuple[str, dspy.Predict]]:
+def predictors(program: dspy.Module) -> list[tuple[str, Any]]:
     """Name and predictor of every LM call in the program, in its own order."""
     return list(program.named_predictors())
 
@@ -127,7 +127,7 @@ def placeholder(name: str) -> str:
 
 
 def render_messages(
-    predictor: dspy.Predict, adapter: dspy.ChatAdapter, inputs: Mapping[str, Any] | None = None
+    predictor: Any, adapter: dspy.ChatAdapter, inputs: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """Render the messages that the model receives for one call.
 

@@ -71,7 +71,9 @@ def curve(chart: CurveChart, escape: Escape) -> str:
     for index in sorted({0, last // 2, last}):
         parts.append(f'<text class="soft" x="{x(index):.1f}" y="{height - 24}" text-anchor="middle">{index}</text>')
     middle = left + (WIDTH - left - right) / 2
-    parts.append(f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(chart.x_label)}</text>')
+    parts.append(
+        f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(chart.x_label)}</text>'
+    )
     parts.append(f'<text class="soft" x="{left}" y="{top - 2}">{escape(chart.y_label)}</text>')
     return _svg(height, "Score of each candidate, and the best so far", "".join(parts), escape)
 

@@ -24,42 +24,10 @@ from reports.blocks import (
     Tree,
 )
 from reports.charts import curve, intervals
+from reports.style import STYLE
 
 MAX_BYTES = 2_000_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-STYLE = """
-:root{--ink:#1c2330;--soft:#5b6575;--line:#dde2ea;--paper:#fff;--card:#f7f8fa;--good:#0b6e4f;--goodbg:#e3f4ec;
---bad:#a3301c;--badbg:#fbe9e5;--open:#7a5a00;--openbg:#fdf3d7;--note:#34507a;--notebg:#e8eef8;--blue:#0072b2;--orange:#d55e00}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--line:#343c49;--paper:#14181f;--card:#1c222c;
---good:#6fd3ac;--goodbg:#12312a;--bad:#f0a08f;--badbg:#3a1d18;--open:#ecc766;--openbg:#352b10;--note:#a9c3ee;--notebg:#1b2638;
---blue:#56b4e9;--orange:#e69f00}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
-main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}h1{font-size:1.35rem;margin:.2rem 0 1rem;font-weight:600}
-h2{font-size:1.12rem;margin:2.4rem 0 .7rem;padding-bottom:.3rem;border-bottom:1px solid var(--line)}
-h3{font-size:1rem;margin:1.2rem 0 .4rem}p{margin:.5rem 0}ul{margin:.4rem 0;padding-left:1.2rem}
-.banner{border-radius:.6rem;padding:1rem 1.2rem;margin:.8rem 0}.banner b{display:block;font-size:1.5rem;letter-spacing:.02em}
-.banner.note b{font-size:1rem}.good{background:var(--goodbg);color:var(--good)}.bad{background:var(--badbg);color:var(--bad)}
-.open{background:var(--openbg);color:var(--open)}.note{background:var(--notebg);color:var(--note);font-size:.92rem}
-.banner span{color:var(--ink)}.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}
-th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}th{color:var(--soft);font-weight:600}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}dl{display:grid;grid-template-columns:minmax(9rem,18rem) 1fr;gap:.25rem 1rem;
-margin:.6rem 0;font-size:.92rem}dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
-code,pre{font:.84rem/1.5 ui-monospace,Menlo,Consolas,monospace}pre{margin:0;white-space:pre-wrap;overflow-wrap:anywhere}
-.commands div{background:var(--card);border-radius:.4rem;padding:.45rem .7rem;margin:.35rem 0}.commands small{color:var(--soft);display:block}
-.diff{border:1px solid var(--line);border-radius:.5rem;overflow:hidden}.diff pre{padding:.05rem .7rem}
-.add{background:var(--goodbg)}.del{background:var(--badbg)}.diff .add::before{content:"+ "}.diff .del::before{content:"- "}
-.diff .same{color:var(--soft)}.diff .same::before{content:"  "}
-details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;background:var(--card)}summary{cursor:pointer;padding:.5rem .8rem}
-.sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.8rem;padding:.2rem .8rem .8rem}
-.sides h4{margin:.2rem 0;font-size:.8rem;color:var(--soft);font-weight:600}.tree{columns:2 16rem;font-size:.88rem}
-.tree li.win{font-weight:700;color:var(--good)}svg{max-width:100%;height:auto;display:block}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
-svg .soft{fill:var(--soft)}svg .axis{stroke:var(--line)}svg .zero{stroke:var(--soft);stroke-dasharray:4 3}
-svg .point{fill:var(--blue)}svg .best{stroke:var(--blue);fill:none;stroke-width:2}svg .level{stroke:var(--orange);stroke-dasharray:6 4}
-svg .bar{stroke:var(--blue);stroke-width:3}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1rem}
-td.hit{background:var(--goodbg)}td.miss{background:var(--badbg)}
-@media print{details{break-inside:avoid}main{max-width:none}}@media (max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}}
-"""
 
 
 def escape(text: object) -> str:
@@ -169,7 +137,8 @@ def _confusion(block: Confusion) -> str:
             cells = "".join(_count(count, i == j) for j, count in enumerate(counts[i]))
             body += f"<tr><th>{escape(label)}</th>{cells}</tr>"
         return (
-            f'<div class="scroll"><h3>{escape(block.field)}, {title}</h3><table><thead><tr><th>gold \\ got</th>{head}</tr>'
+            f'<div class="scroll"><h3>{escape(block.field)}, {title}</h3><table><thead><tr>'
+            f"<th>gold, then what came</th>{head}</tr>"
             f"</thead><tbody>{body}</tbody></table></div>"
         )
 

@@ -81,7 +81,9 @@ def _block(block: Block) -> str:
             )
             return _rows((f"{field}: gold / got", *labels), rows)
         case Cases(title, cases):
-            rows = tuple((c.title, _score(c.before), _score(c.after), c.gold[:200], c.produced_after[:200]) for c in cases)
+            rows = tuple(
+                (c.title, _score(c.before), _score(c.after), c.gold[:200], c.produced_after[:200]) for c in cases
+            )
             return f"### {plain(title)}\n\n" + _rows(("row", "before", "tuned", "gold", "tuned output"), rows)
 
 

@@ -32,8 +32,8 @@ from reports.blocks import (
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
 CASES, CASE_CHARS, DIFF_LINES, LINE_CHARS = 5, 1500, 400, 600
 OFFLINE = (
-    "These answers come from the embedded offline stand-in, a small rule learner, not from a language model. The search, "
-    "the holdout and the gate are real; the scores say nothing about any language model."
+    "These answers come from the embedded offline stand-in, a small rule learner, not from a language model. The "
+    "search, the holdout and the gate are real; the scores say nothing about any language model."
 )
 
 
@@ -75,8 +75,9 @@ def _sentence(o: Optimization) -> str:
     if evidence is None:
         return o.verdict.reasons[0] if o.verdict.reasons else "The holdout was not opened."
     numbers = (
-        f"On {evidence.n} rows that no optimiser had seen, the tuned prompt scored {number(evidence.candidate)} and the "
-        f"one before it {number(evidence.baseline)}: {signed(evidence.delta)}, {100 * (1 - evidence.alpha):.4g} % interval "
+        f"On {evidence.n} rows that no optimiser had seen, the tuned prompt scored {number(evidence.candidate)} and "
+        f"the one before it {number(evidence.baseline)}: {signed(evidence.delta)}, "
+        f"{100 * (1 - evidence.alpha):.4g} % interval "
         f"{signed(evidence.low)} to {signed(evidence.high)}."
     )
     ending = {
@@ -135,14 +136,19 @@ def _search(o: Optimization) -> list[Block]:
     levels = (("holdout before", evidence.baseline), ("holdout tuned", evidence.candidate)) if evidence else ()
     winner = o.candidates[o.winner_index]
     nodes = tuple(
-        (c.index, f"#{c.index} {number(c.dev_score)}{'' if c.complete else ' (incomplete)'}", c.parents, c.index == winner.index)
+        (
+            c.index,
+            f"#{c.index} {number(c.dev_score)}{'' if c.complete else ' (incomplete)'}",
+            c.parents,
+            c.index == winner.index,
+        )
         for c in o.candidates
     )
     return [
         Heading("Search"),
         Paragraph(
-            f"{len(o.candidates)} candidates on {o.splits.dev} dev rows; the winner is #{winner.index} ({winner.origin}) with "
-            f"{number(winner.dev_score)}, the seed had {number(o.candidates[0].dev_score)}."
+            f"{len(o.candidates)} candidates on {o.splits.dev} dev rows; the winner is #{winner.index} "
+            f"({winner.origin}) with {number(winner.dev_score)}, the seed had {number(o.candidates[0].dev_score)}."
         ),
         CurveChart(points, tuple(best), levels, "candidate", "dev score"),
         Tree(nodes),
@@ -232,7 +238,9 @@ def _case(before: RowResult, after: RowResult) -> Case:
 
 
 def _pretty(value: Mapping[str, Any]) -> str:
-    return "\n".join(f"{k}: {v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, indent=1)}" for k, v in value.items())
+    return "\n".join(
+        f"{k}: {v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, indent=1)}" for k, v in value.items()
+    )
 
 
 def _cost(o: Optimization) -> list[Block]:
@@ -242,10 +250,24 @@ def _cost(o: Optimization) -> list[Block]:
     ]
     whole, plan = o.total_usage, o.plan
     rows.append(
-        ("all", str(whole.calls), f"{whole.input_tokens:,}", f"{whole.output_tokens:,}", money(whole.cost_usd), str(whole.errors))
+        (
+            "all",
+            str(whole.calls),
+            f"{whole.input_tokens:,}",
+            f"{whole.output_tokens:,}",
+            money(whole.cost_usd),
+            str(whole.errors),
+        )
     )
     rows.append(
-        ("planned", str(sum(plan.calls.values())), f"{plan.input_tokens:,}", f"{plan.output_tokens:,}", money(plan.cost_usd), "")
+        (
+            "planned",
+            str(sum(plan.calls.values())),
+            f"{plan.input_tokens:,}",
+            f"{plan.output_tokens:,}",
+            money(plan.cost_usd),
+            "",
+        )
     )
     return [
         Heading("Cost and time"),
@@ -256,7 +278,11 @@ def _cost(o: Optimization) -> list[Block]:
 
 def _failures(o: Optimization) -> list[Block]:
     rows = []
-    for name, evaluation in (("dev, before", o.dev_baseline), ("holdout, before", o.holdout_baseline), ("holdout, tuned", o.holdout_candidate)):
+    for name, evaluation in (
+        ("dev, before", o.dev_baseline),
+        ("holdout, before", o.holdout_baseline),
+        ("holdout, tuned", o.holdout_candidate),
+    ):
         if evaluation is None:
             continue
         for status in RowStatus:
@@ -266,7 +292,10 @@ def _failures(o: Optimization) -> list[Block]:
                 rows.append((name, status.value, str(count), shorten(errors.most_common(1)[0][0], 200)))
     blocks: list[Block] = []
     if rows:
-        blocks += [Heading("Rows without a score"), Table(("where", "status", "rows", "most frequent error"), tuple(rows), (2,))]
+        blocks += [
+            Heading("Rows without a score"),
+            Table(("where", "status", "rows", "most frequent error"), tuple(rows), (2,)),
+        ]
     if o.warnings:
         blocks += [Heading("Worth knowing"), Bullets(o.warnings)]
     return blocks
@@ -285,5 +314,3 @@ def _provenance(o: Optimization) -> list[Block]:
     ]
     items += [(key, value) for key, value in o.params.items() if key not in ("task",) and not key.startswith("n_")]
     return [Heading("Provenance"), Facts(tuple(items))]
-
-

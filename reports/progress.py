@@ -75,7 +75,7 @@ class LiveProgress(Progress):
 
     def plan(self, plan: Plan) -> None:
         """Print the forecast."""
-        for line in plan_lines(self.task, "plan", plan):
+        for line in plan_lines(self.task, "forecast", plan):
             self._say(line)
 
     def phase(self, name: str, calls: int) -> None:

@@ -8,7 +8,19 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from reports.blocks import Banner, Block, Bullets, Commands, Diff, Facts, Heading, IntervalChart, Paragraph, Report, Table
+from reports.blocks import (
+    Banner,
+    Block,
+    Bullets,
+    Commands,
+    Diff,
+    Facts,
+    Heading,
+    IntervalChart,
+    Paragraph,
+    Report,
+    Table,
+)
 
 COLOURS = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "note": "blue"}
 SHOWN = ("Evidence", "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",

@@ -25,6 +25,8 @@ TWO_POINT = "Tango score interval + exact McNemar"
 SMALL_MEAN = "exact sign flips + skew-corrected t"
 LARGE_MEAN = "skew-corrected t"
 
+Key = TypeVar("Key", bound=Hashable)
+
 
 @dataclass(frozen=True)
 class PairedDecision:
@@ -139,8 +141,8 @@ def paired_decision(
 
 
 def compare_scores(
-    baseline: Mapping[Hashable, float],
-    candidate: Mapping[Hashable, float],
+    baseline: Mapping[Key, float],
+    candidate: Mapping[Key, float],
     *,
     margin: float = 0.0,
     alpha: float = 0.05,
@@ -164,7 +166,7 @@ def compare_scores(
     return paired_decision(deltas, margin=margin, alpha=alpha, unit=unit, worst_loss=worst_loss)
 
 
-def paired_deltas(baseline: Mapping[Hashable, float], candidate: Mapping[Hashable, float]) -> Vector:
+def paired_deltas(baseline: Mapping[Key, float], candidate: Mapping[Key, float]) -> Vector:
     """Candidate minus baseline for every row key, in the order of the baseline.
 
     Raises:

@@ -1,0 +1,1 @@
+"""The hub: task files, scaffolding and the assembled task."""

@@ -139,7 +139,9 @@ def _read(path: Path) -> _Document:
     try:
         data = path.read_bytes()
         if len(data) > MAX_BYTES:
-            raise ConfigError([Problem(str(path), None, "", f"{len(data):,} bytes; a task file has at most {MAX_BYTES:,}")])
+            raise ConfigError(
+                [Problem(str(path), None, "", f"{len(data):,} bytes; a task file has at most {MAX_BYTES:,}")]
+            )
         text = data.decode("utf-8-sig")
         node = yaml.compose(text, Loader=_Loader)
     except OSError as error:
@@ -210,7 +212,9 @@ def _problem(detail: Any, places: Mapping[Path_, tuple[str, int | None]], file: 
     key = ".".join(str(part) for part in detail["loc"] if part not in ("int", "str")) or "task"
     if detail["type"] == "extra_forbidden":
         known = _known_keys(at[:-1])
-        return Problem(where, line, ".".join(at), f"unknown key; known: {', '.join(known)}", did_you_mean(at[-1], known))
+        return Problem(
+            where, line, ".".join(at), f"unknown key; known: {', '.join(known)}", did_you_mean(at[-1], known)
+        )
     if detail["type"] == "missing":
         return Problem(where, line, key, "is required")
     message = detail["msg"].removeprefix("Value error, ")

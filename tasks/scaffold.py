@@ -22,6 +22,7 @@ from tasks.config import NAME
 
 CAPS = {"train": 200, "dev": 100, "holdout": 300}
 SHARES = {"train": 0.4, "dev": 0.2, "holdout": 0.4}
+MIN_ROWS = 10
 MAX_LABELS = 200
 MAX_LABEL_CHARS = 60
 
@@ -114,6 +115,11 @@ def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaff
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint="choose another name, or add --force to overwrite it")
     corpus = read_corpus(gold)
+    if len(corpus.rows) < MIN_ROWS:
+        raise DataError(
+            f"{gold}: {len(corpus.rows)} rows are too few to learn from and to prove anything",
+            hint=f"at least {MIN_ROWS}; from about 100 rows on a lift can be proven",
+        )
     inputs, outputs = infer_fields(corpus.rows)
     split, notes = _split(corpus)
     body = {

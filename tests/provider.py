@@ -76,7 +76,9 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
             if provider.latency:
                 time.sleep(provider.latency)
             if provider.key is not None and self.headers.get("Authorization") != f"Bearer {provider.key}":
-                self._send(401, {}, json.dumps({"error": {"message": "invalid api key", "code": "invalid_api_key"}}).encode())
+                self._send(
+                    401, {}, json.dumps({"error": {"message": "invalid api key", "code": "invalid_api_key"}}).encode()
+                )
                 return
             planned = provider.fault(provider, number) if provider.fault else None
             if planned is not None:

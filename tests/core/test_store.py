@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from core.errors import StoreError
-from core.results import Prompt, ProgramPrompts, RunStart, SplitInfo
+from core.results import ProgramPrompts, Prompt, RunStart, SplitInfo
 from core.store import Store
 
 

@@ -41,7 +41,7 @@ def test_an_unknown_command_and_flag_are_usage_errors(shop):
 
 def test_broken_yaml_has_file_and_line(shop):
     task_file(shop, "task: broken\ncorpus: [\n")
-    code, out, err = run("optimize", "broken", workspace=shop, check=False)
+    code, _, err = run("optimize", "broken", workspace=shop, check=False)
     assert code == 78
     assert "broken.yaml:" in err
 

@@ -11,7 +11,11 @@ import pytest
 import yaml
 
 HOME = Path(__file__).resolve().parents[2]
-ROOMS = {"kitchen": ["stove", "oven", "sink"], "garden": ["lawn", "hedge", "pond"], "office": ["printer", "desk", "lamp"]}
+ROOMS = {
+    "kitchen": ["stove", "oven", "sink"],
+    "garden": ["lawn", "hedge", "pond"],
+    "office": ["printer", "desk", "lamp"],
+}
 FILLERS = ["please look at the", "we still wait for the", "nobody has seen to the", "there is trouble with the"]
 TAILS = ["before noon", "if you can", "as agreed on Monday", "and call me back", "it is the third time"]
 
@@ -48,7 +52,7 @@ def shop(tmp_path_factory):
     root = tmp_path_factory.mktemp("shop")
     run("init", root)
     run("init", "triage", "--from-gold", gold(root / "triage.jsonl"), workspace=root)
-    code, out, err = run("optimize", "triage", "--budget", "600", "--threads", "2", "--json", workspace=root)
+    _, out, err = run("optimize", "triage", "--budget", "600", "--threads", "2", "--json", workspace=root)
     return root, json.loads(out), err
 
 
@@ -153,7 +157,9 @@ def test_export_into_a_python_constant_shows_the_diff(shop, tmp_path):
 def test_promote_history_diff_rollback(shop):
     root, body, _ = shop
     run("promote", "triage", "--run", body["run_id"], workspace=root)
-    assert yaml.safe_load((root / "prompts" / "triage.yaml").read_text("utf-8"))["provenance"]["run_id"] == body["run_id"]
+    assert (
+        yaml.safe_load((root / "prompts" / "triage.yaml").read_text("utf-8"))["provenance"]["run_id"] == body["run_id"]
+    )
     assert "champions" in run("history", "triage", workspace=root)[1]
     assert "@@" in run("diff", "triage", "seed", "champion", workspace=root)[1]
     assert json.loads(run("diff", "triage", "champion", "champion", "--json", workspace=root)[1])["diff"] == ""
@@ -196,7 +202,20 @@ def test_export_without_an_accepting_verdict_is_refused_and_force_is_recorded(tm
 
 def test_help_and_version_name_the_commands():
     _, out, _ = run("--help")
-    for name in ("optimize", "init", "ui", "export", "promote", "rollback", "diff", "history", "tasks", "validate", "show", "eval"):  # noqa: E501
+    for name in (
+        "optimize",
+        "init",
+        "ui",
+        "export",
+        "promote",
+        "rollback",
+        "diff",
+        "history",
+        "tasks",
+        "validate",
+        "show",
+        "eval",
+    ):
         assert name in out
     assert run("--version")[1].startswith("proven ")
 

@@ -1,5 +1,6 @@
 """Evaluation: every row ends with a score or with the reason why it has none."""
 
+import contextlib
 import time
 
 import dspy
@@ -23,7 +24,7 @@ class Engine:
             raise ServerError("provider is down")
         if "BADKEY" in text:
             raise AuthError("no such key")
-        body = "babble" if "BABBLE" in text else f"[[ ## label ## ]]\n{text.split()[4]}\n\n[[ ## completed ## ]]"
+        body = "babble" if "BABBLE" in text else f"[[ ## label ## ]]\n{text.split()[5]}\n\n[[ ## completed ## ]]"
         if "SLOW" in text:
             time.sleep(0.05)
         return Response(
@@ -107,17 +108,19 @@ def test_a_model_that_keeps_failing_stops_the_evaluation_and_is_named():
 
 def test_a_refused_key_says_so():
     _, _, evaluate = lab(share=0.0)
-    with pytest.raises(ModelError, match="BADKEY|no such key"):
+    with pytest.raises(ModelError, match="no such key"):
         evaluate(PROGRAM, rows("a BADKEY"), split="dev")
 
 
 def test_inside_an_optimiser_a_failed_call_halts_and_no_exception_handler_swallows_it():
     _, lm, _ = lab()
-    with dspy.context(lm=lm.halted(), adapter=make_adapter("chat")), pytest.raises(Halt) as caught:
-        try:
+
+    def swallowing():
+        with contextlib.suppress(Exception):
             PROGRAM(text="a FAIL")
-        except Exception:
-            pytest.fail("an optimiser would have made this a score of zero")
+
+    with dspy.context(lm=lm.halted(), adapter=make_adapter("chat")), pytest.raises(Halt) as caught:
+        swallowing()
     assert isinstance(caught.value.cause, ModelError)
     assert caught.value.cause.exit_code == 69
 

@@ -80,7 +80,7 @@ def test_only_the_constant_changes_in_a_source_file(tmp_path):
     before, after = edit.before.splitlines(), edit.after.splitlines()
     changed = [line for line in before if line not in after]
     assert changed == ['OTHER: str = "stays"']
-    assert edit.after.endswith('    return PROMPT\r\n')
+    assert edit.after.endswith("    return PROMPT\r\n")
     namespace = {}
     exec(compile(edit.after, "x", "exec"), namespace)  # our own source, to see what Python makes of it
     assert namespace["OTHER"] == "two\nlines"

@@ -66,7 +66,9 @@ def received(request):
 
 
 @pytest.mark.parametrize("adapter_name", ADAPTERS)
-@pytest.mark.parametrize("demos", [(), ({"text": "t", "number": 1, "tags": [], "item": {"name": "d", "count": 9}, **OUTPUTS},)])
+@pytest.mark.parametrize(
+    "demos", [(), ({"text": "t", "number": 1, "tags": [], "item": {"name": "d", "count": 9}, **OUTPUTS},)]
+)
 def test_rendered_messages_are_what_the_model_receives_byte_for_byte(adapter_name, demos):
     engine, adapter = Recorder(), make_adapter(adapter_name)
     program = apply_prompts(dspy.Predict(Everything), ProgramPrompts((Prompt("self", "Do\n  it.", demos),)))
