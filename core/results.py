@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -367,8 +367,7 @@ def _adapter(kind: type) -> TypeAdapter[Any]:
 
 def to_json(record: Any) -> str:
     """Write a record as JSON; the inverse of :func:`from_json`."""
-    kind: type[Any] = type(record)
-    return _adapter(kind).dump_json(record, fallback=str).decode()
+    return _adapter(cast(type[Any], type(record))).dump_json(record, fallback=str).decode()
 
 
 def from_json(kind: type[Record], text: str | bytes) -> Record:

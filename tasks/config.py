@@ -27,12 +27,12 @@ class FieldSpec(Section):
 
     type: FieldType = "text"
     description: str = ""
-    labels: tuple[str, ...] | None = Field(None, description="Allowed values of a categorical field.")
-    item_labels: tuple[str, ...] | None = Field(None, description="Allowed elements of an array.")
-    fields: dict[str, FieldSpec] | None = Field(None, description="Fields of each record, for type records.")
-    weight: float = Field(1.0, gt=0, description="How much the field counts in the mean.")
-    tolerance: float | None = Field(None, ge=0, description="Allowed absolute difference of a number.")
-    comparator: ComparatorName | None = Field(None, description="How it is compared; follows from the type.")
+    labels: tuple[str, ...] | None = Field(default=None, description="Allowed values of a categorical field.")
+    item_labels: tuple[str, ...] | None = Field(default=None, description="Allowed elements of an array.")
+    fields: dict[str, FieldSpec] | None = Field(default=None, description="Fields of each record, for type records.")
+    weight: float = Field(default=1.0, gt=0, description="How much the field counts in the mean.")
+    tolerance: float | None = Field(default=None, ge=0, description="Allowed absolute difference of a number.")
+    comparator: ComparatorName | None = Field(default=None, description="How it is compared; follows from the type.")
 
     @model_validator(mode="after")
     def _fits_its_type(self) -> Self:
@@ -47,14 +47,14 @@ class CorpusSection(Section):
     """Where the gold rows are."""
 
     path: str
-    max_row_bytes: int = Field(5_000_000, gt=0)
+    max_row_bytes: int = Field(default=5_000_000, gt=0)
 
 
 class Fractions(Section):
     """Shares of train and dev; the rest is holdout."""
 
-    train: float = Field(0.4, gt=0, lt=1)
-    dev: float = Field(0.2, gt=0, lt=1)
+    train: float = Field(default=0.4, gt=0, lt=1)
+    dev: float = Field(default=0.2, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _leaves_a_holdout(self) -> Self:
@@ -67,12 +67,14 @@ class SplitSection(Section):
     """How rows become train, dev and holdout."""
 
     salt: str = "1"
-    tags: Literal["use", "ignore"] = Field("use", description="Whether a row's own split field counts.")
+    tags: Literal["use", "ignore"] = Field(default="use", description="Whether a row's own split field counts.")
     fractions: Fractions = Fractions()
     counts: dict[Literal["train", "dev", "holdout"], int] | None = None
-    stride: int | None = Field(None, ge=2, description="Every N-th untagged row, the first included, is holdout.")
+    stride: int | None = Field(
+        default=None, ge=2, description="Every N-th untagged row, the first included, is holdout."
+    )
     stratify_by: str | None = None
-    leaks: Literal["error", "drop"] = Field("error", description="What to do with duplicates in two splits.")
+    leaks: Literal["error", "drop"] = Field(default="error", description="What to do with duplicates in two splits.")
 
     @field_validator("counts")
     @classmethod
@@ -85,9 +87,11 @@ class SplitSection(Section):
 class MetricSection(Section):
     """How a prediction is judged."""
 
-    name: str = Field("field_agreement", description="field_agreement, or module:Name of your own.")
-    threshold: float = Field(0.7, ge=0, le=1, description="From this score on a trace is good enough for a demo.")
-    reveal_gold: bool = Field(True, description="Whether feedback may quote gold values.")
+    name: str = Field(default="field_agreement", description="field_agreement, or module:Name of your own.")
+    threshold: float = Field(
+        default=0.7, ge=0, le=1, description="From this score on a trace is good enough for a demo."
+    )
+    reveal_gold: bool = Field(default=True, description="Whether feedback may quote gold values.")
 
 
 class ModelsSection(Section):
@@ -95,17 +99,19 @@ class ModelsSection(Section):
 
     student: str = "offline/small"
     reflector: str = "offline/large"
-    proposer: str | None = Field(None, description="Writes MIPROv2's instructions; the reflector by default.")
+    proposer: str | None = Field(default=None, description="Writes MIPROv2's instructions; the reflector by default.")
 
 
 class OptimizerSection(Section):
     """How the prompt is improved."""
 
     name: str = "gepa"
-    budget: Literal["light", "medium", "heavy"] | int = Field("light", description="Or a number of program rollouts.")
-    seed: int = Field(0, ge=0)
-    minibatch: int = Field(20, ge=1, description="Rows per reflection.")
-    max_demos: int = Field(4, ge=0)
+    budget: Literal["light", "medium", "heavy"] | int = Field(
+        default="light", description="Or a number of program rollouts."
+    )
+    seed: int = Field(default=0, ge=0)
+    minibatch: int = Field(default=20, ge=1, description="Rows per reflection.")
+    max_demos: int = Field(default=4, ge=0)
     settings: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("budget")
@@ -120,23 +126,23 @@ class GuardSpec(Section):
     """A field that must not get worse by more than ``tolerance``."""
 
     field: str
-    tolerance: float = Field(0.05, ge=0, le=1)
+    tolerance: float = Field(default=0.05, ge=0, le=1)
 
 
 class GateSection(Section):
     """When a prompt may be promoted."""
 
-    margin: float = Field(0.0, ge=-1, lt=1, description="The lift that must be exceeded.")
-    alpha: float = Field(0.05, gt=0, lt=0.5)
-    min_rows: int = Field(20, ge=5)
+    margin: float = Field(default=0.0, ge=-1, lt=1, description="The lift that must be exceeded.")
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    min_rows: int = Field(default=20, ge=5)
     guards: tuple[GuardSpec, ...] = ()
 
 
 class RunSection(Section):
     """How a run behaves."""
 
-    threads: int = Field(4, ge=1, le=256)
-    max_error_share: float = Field(0.1, ge=0, le=1)
+    threads: int = Field(default=4, ge=1, le=256)
+    max_error_share: float = Field(default=0.1, ge=0, le=1)
 
 
 class TaskConfig(Section):
@@ -144,8 +150,8 @@ class TaskConfig(Section):
 
     task: str = Field(pattern=NAME)
     description: str = ""
-    program: str = Field("analyst", description="A program of the catalog, or module:Name of your own.")
-    instruction: str | None = Field(None, description="The seed instruction.")
+    program: str = Field(default="analyst", description="A program of the catalog, or module:Name of your own.")
+    instruction: str | None = Field(default=None, description="The seed instruction.")
     adapter: Literal["chat", "json"] = "chat"
     inputs: dict[str, FieldSpec] = Field(default_factory=dict)
     outputs: dict[str, FieldSpec] = Field(default_factory=dict)

@@ -150,7 +150,8 @@ def _metric(config: TaskConfig, workspace: Workspace) -> Metric:
     name = config.metric.name
     if ":" in name:
         made = _own_code(name, "metric.name", workspace)
-        return made(config) if callable(made) and not hasattr(made, "judge") else made
+        own: Any = made(config) if callable(made) and not hasattr(made, "judge") else made
+        return own
     if name != "field_agreement":
         raise _bad("metric.name", f"received {name!r}; allowed: field_agreement, or module:Name")
     rules = tuple(
