@@ -17,6 +17,7 @@ from core.results import (
     RowStatus,
     Verdict,
 )
+from gates.constant import constant_check
 from gates.copying import CorpusText, copying_check
 from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, required_pairs, t_interval
 
@@ -68,6 +69,7 @@ class HoldoutGate:
         candidate_prompts: ProgramPrompts,
         *,
         corpus: Iterable[CorpusText] = (),
+        constant: Evaluation | None = None,
         opening: int = 1,
     ) -> Verdict:
         """Compare two evaluations of the same holdout rows.
@@ -78,6 +80,7 @@ class HoldoutGate:
             baseline_prompts: The champion's prompts.
             candidate_prompts: The challenger's prompts; equal prompts are a no-op.
             corpus: All rows' texts, to find prompts that carry rows inside them.
+            constant: The best constant answer on the same rows, when there is one.
             opening: How many times this holdout has been opened for this task, counting this one.
 
         Raises:
@@ -94,6 +97,8 @@ class HoldoutGate:
         decision = _decide(baseline, candidate, self.margin, alpha)
         evidence = _evidence(baseline, candidate, decision, alpha, self.margin, opening)
         checks.append(_lift_check(decision, evidence, max(self.min_rows, minimum_pairs(alpha))))
+        if constant is not None:
+            checks.append(constant_check(candidate, constant))
         checks += [_guard_check(guard, baseline, candidate, alpha) for guard in self.guards]
         return _verdict(tuple(checks), evidence)
 

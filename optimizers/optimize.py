@@ -11,6 +11,7 @@ from core.lm import Halt, RoleLM, build_lm
 from core.results import Candidate, Evaluation, Optimization, Plan, RunStart, Verdict
 from core.run import Projection, Run, new_run_id
 from core.store import Store
+from gates.constant import best_constant, constant_evaluation
 from gates.copying import corpus_texts
 from gates.holdout import HoldoutGate
 from metrics.evaluate import Evaluator
@@ -193,7 +194,9 @@ def _judge(
         evaluations.append(lab.evaluate(program, holdout, split="holdout", program_hash=candidate.prompts.hash))
     splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": holdout}
     corpus = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
-    verdict = gate.decide(evaluations[0], evaluations[1], seed.prompts, winner.prompts, corpus=corpus, opening=opening)
+    answer = best_constant(task.metric, task.splits.train) if task.config.gate.beat_constant else None
+    constant = constant_evaluation(task.metric, answer, holdout, "holdout") if answer else None
+    verdict = gate.decide(evaluations[0], evaluations[1], seed.prompts, winner.prompts, corpus=corpus, constant=constant, opening=opening)
     return evaluations[0], evaluations[1], verdict
 
 

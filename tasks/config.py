@@ -135,6 +135,7 @@ class GateSection(Section):
     margin: float = Field(default=0.0, ge=-1, lt=1, description="The lift that must be exceeded.")
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     min_rows: int = Field(default=20, ge=5)
+    beat_constant: bool = Field(default=True, description="Whether it must beat the best constant answer.")
     guards: tuple[GuardSpec, ...] = ()
 
 
