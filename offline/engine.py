@@ -51,7 +51,7 @@ class OfflineEngine:
             return write(frame, {role: self._reflect(given)})
         if role == "shortened_instruction":
             return write(frame, {role: _shorten(given.get("instruction", ""), given.get("length_limit", ""))})
-        if role in ROLES:
+        if len(frame.outputs) == 1 and ROLES.get(role) in given:
             return write(frame, {role: propose(role, given, pairs=self.skill.pairs)})
         return write(frame, Student(self.skill, reading).answer())
 

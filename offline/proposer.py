@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from offline.reflector import cases_from_examples, learn
 from offline.rules import Knowledge, join, parse
 
-ROLES = frozenset({"observations", "summary", "program_description", "module_description", "proposed_instruction"})
+ROLES = {
+    "observations": "examples",
+    "summary": "observations",
+    "program_description": "program_code",
+    "module_description": "module",
+    "proposed_instruction": "basic_instruction",
+}
+"""Output field of each proposer prompt, and an input field that it always has."""
 KEEPS = (6, 12, 24, 48)
 
 

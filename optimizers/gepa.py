@@ -30,7 +30,7 @@ class Gepa:
         per_iteration = 2 * shape.minibatch + ACCEPTED_SHARE * shape.dev
         iterations = max(1, round((shape.rollouts - shape.dev) / per_iteration))
         calls = {"student": shape.rollouts * shape.predictors, "reflector": iterations}
-        return Schedule(trials=1 + round(ACCEPTED_SHARE * iterations), calls=calls)
+        return Schedule(trials=1 + max(1, round(ACCEPTED_SHARE * iterations)), calls=calls)
 
     def run(self, search: Search) -> None:
         """Run ``dspy.GEPA``; every candidate that reaches dev goes to the journal.

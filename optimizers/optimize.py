@@ -196,7 +196,9 @@ def _judge(
     corpus = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
     answer = best_constant(task.metric, task.splits.train) if task.config.gate.beat_constant else None
     constant = constant_evaluation(task.metric, answer, holdout, "holdout") if answer else None
-    verdict = gate.decide(evaluations[0], evaluations[1], seed.prompts, winner.prompts, corpus=corpus, constant=constant, opening=opening)
+    verdict = gate.decide(
+        evaluations[0], evaluations[1], seed.prompts, winner.prompts, corpus=corpus, constant=constant, opening=opening
+    )
     return evaluations[0], evaluations[1], verdict
 
 

@@ -1,0 +1,50 @@
+"""What every member of every catalog must do; a new member is tested by being listed."""
+
+import pytest
+
+from core.catalog import Catalog
+from core.errors import UsageError
+from core.workspace import HOME, Workspace
+from optimizers import OPTIMIZERS
+from optimizers.base import BUDGETS, Shape, rollouts
+from programs import PROGRAMS
+from programs.export import FORMATS
+from programs.prompts import predictors, read_prompts
+from tasks.loading import list_tasks
+from tasks.task import assemble, read_config
+
+CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS)
+
+
+@pytest.mark.parametrize("catalog", CATALOGS, ids=lambda c: c.kind)
+def test_members_have_a_name_and_a_summary_and_a_wrong_name_gets_help(catalog):
+    for member in catalog:
+        assert catalog.get(member.name) is member
+        assert member.summary
+    with pytest.raises(UsageError, match="known:"):
+        catalog.get("nonsense")
+
+
+def test_two_members_may_not_share_a_name():
+    with pytest.raises(ValueError, match="share a name"):
+        Catalog("thing", [FORMATS.get("text"), FORMATS.get("text")])
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
+@pytest.mark.parametrize("budget", [*BUDGETS, 100])
+def test_every_optimiser_can_say_what_it_will_spend(optimizer, budget):
+    shape = Shape(50, 25, 2, rollouts(budget, 50, 25), 20, 4)
+    schedule = optimizer.schedule(shape)
+    assert schedule.trials >= 2
+    assert schedule.calls["student"] >= shape.dev
+    larger = optimizer.schedule(Shape(50, 25, 2, 4 * shape.rollouts, 20, 4))
+    assert larger.calls["student"] >= schedule.calls["student"]
+
+
+@pytest.mark.parametrize("name", list_tasks(HOME))
+def test_every_task_of_the_project_assembles_and_its_predictors_have_distinct_instructions(name):
+    workspace = Workspace(HOME)
+    task = assemble(read_config(workspace, name, []), workspace)
+    instructions = [p.instruction for p in read_prompts(task.program).prompts]
+    assert len(set(instructions)) == len(predictors(task.program))
+    assert task.splits.info.holdout >= 20

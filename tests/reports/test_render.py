@@ -1,0 +1,126 @@
+"""Reports: the numbers that matter, in every form, and nothing from outside that could do harm."""
+
+import io
+from html.parser import HTMLParser
+
+import pytest
+from rich.console import Console
+
+from core.results import (
+    Candidate,
+    Check,
+    CheckStatus,
+    Decision,
+    Evaluation,
+    Evidence,
+    Optimization,
+    Plan,
+    ProgramPrompts,
+    Prompt,
+    RowResult,
+    RowStatus,
+    SplitInfo,
+    Usage,
+    Verdict,
+    from_json,
+    to_json,
+)
+from reports import optimization_report, print_report, render_html, render_markdown
+
+NASTY = '<script>alert(1)</script>"><img src=x onerror=alert(1)> | ]]> \x1b[31mred\x1b[0m \u202eflip ``` {{x}}'
+
+
+def evaluation(split, scores, text="hello"):
+    rows = tuple(
+        RowResult(
+            f"r{i}", RowStatus.OK, s, {"team": s}, inputs={"text": text}, gold={"team": "a"},
+            prediction={"team": "a" if s else NASTY},
+        )
+        for i, s in enumerate(scores)
+    )  # fmt: skip
+    return Evaluation(split, "h", rows)
+
+
+def outcome(decision=Decision.PROMOTE, text=NASTY, opened=True, cost=0.25):
+    seed, tuned = ProgramPrompts((Prompt("p", "Seed."),)), ProgramPrompts((Prompt("p", f"Tuned. {text}"),))
+    evidence = Evidence(
+        40, 0.4, 0.6, 0.2, 0.1, 0.3, 0.001, 0.05, 0.0, 0.09, "t", 20, 5, 15, 1, 0.3, {"team": (0.4, 0.6, 0.1, 0.3)}
+    )
+    verdict = Verdict(
+        decision, (f"because {text}",), (Check("lift", CheckStatus.PASS, "fine"),), evidence if opened else None
+    )
+    usage = Usage(10, 1000, 100, cost, 1.0, 0)
+    return Optimization(
+        "t-1", "t", "", "gepa", 0, "2026-01-01", 12.5, {"student": "offline/small"}, SplitInfo(10, 10, 40, "f", "h"),
+        Plan(5, {"student": 90}, 900, 90, cost, 0.5, 0.1), seed, tuned, 1,
+        (Candidate(0, "seed", seed, 0.4), Candidate(1, "reflection", tuned, 0.6, parents=(0,))),
+        evaluation("dev", [0.0, 1.0]), evaluation("holdout", [0.0, 1.0] * 20, text) if opened else None,
+        evaluation("holdout", [1.0] * 40, text) if opened else None, verdict, {"student": usage}, "s",
+        {"team": ("a", "b")}, True, ("a warning",),
+    )  # fmt: skip
+
+
+class Audit(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("script", "img", "iframe", "object", "link"):
+            self.found.append(tag)
+        self.found += [f"{name}={value}" for name, value in attrs if name.startswith("on") or name == "src"]
+
+
+@pytest.mark.parametrize("decision", list(Decision))
+@pytest.mark.parametrize("opened", [True, False])
+def test_html_holds_the_verdict_and_nothing_that_runs(decision, opened):
+    page = render_html(optimization_report(outcome(decision, opened=opened), links={"x": "javascript:alert(1)"}))
+    audit = Audit()
+    audit.feed(page)
+    assert audit.found == []
+    assert decision.value in page
+    assert "javascript:" not in page
+    assert "default-src 'none'" in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert "not from a language model" in page
+
+
+def test_html_shows_the_numbers():
+    page = render_html(optimization_report(outcome(text="plain")))
+    for number in ("0.400", "0.600", "+0.200", "+0.100 to +0.300", "20 / 5 / 15", "$0.2500"):
+        assert number in page
+
+
+def test_html_stays_below_two_megabytes():
+    assert len(render_html(optimization_report(outcome(text="word " * 400_000))).encode()) <= 2_000_000
+
+
+def test_an_unknown_cost_is_not_zero():
+    page = render_html(optimization_report(outcome(cost=None)))
+    assert "unknown" in page
+    assert "$0.0000" not in page
+
+
+def test_markdown_escapes_tables_and_fences():
+    text = render_markdown(optimization_report(outcome()))
+    assert "<script>" not in text.replace("\\<script\\>", "").split("````diff")[0]
+    assert "````diff" in text
+    assert "\x1b" not in text
+    for line in text.splitlines():
+        if line.startswith("| team |"):
+            assert line.replace("\\|", "").count("|") in (4, 6)
+
+
+def test_the_terminal_reads_at_80_columns_without_colour_in_a_pipe():
+    out = io.StringIO()
+    print_report(optimization_report(outcome()), Console(file=out, width=80))
+    text = out.getvalue()
+    assert "PROMOTE" in text
+    assert "python cli.py export t" in text
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+def test_an_outcome_goes_to_json_and_back_without_loss():
+    assert from_json(Optimization, to_json(outcome())) == outcome()

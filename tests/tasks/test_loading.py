@@ -1,0 +1,115 @@
+"""Task files: inheritance, overrides, and every mistake at once with file, line and remedy."""
+
+import json
+
+import pytest
+
+from core.errors import ConfigError, UsageError
+from tasks.config import config_hash, task_schema
+from tasks.loading import load_task
+
+BASE = """task: base
+outputs:
+  label: {type: categorical, labels: [a, b]}
+corpus:
+  path: rows.jsonl
+gate:
+  margin: 0.01
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "base.yaml").write_text(BASE, "utf-8")
+    return tmp_path
+
+
+def add(root, name, text):
+    (root / "configs" / f"{name}.yaml").write_text(text, "utf-8")
+
+
+def problems(root, name, sets=()):
+    with pytest.raises(ConfigError) as caught:
+        load_task(name, workspace=root, sets=sets)
+    return caught.value.problems
+
+
+def test_a_small_file_is_enough(root):
+    config = load_task("base", workspace=root)
+    assert (config.program, config.models.student, config.optimizer.name) == ("analyst", "offline/small", "gepa")
+
+
+def test_a_child_overrides_only_what_it_sets(root):
+    add(root, "child", "task: child\nparent: base\ngate: {alpha: 0.1}\n")
+    config = load_task("child", workspace=root)
+    assert (config.gate.margin, config.gate.alpha) == (0.01, 0.1)
+    assert config.corpus.path == "rows.jsonl"
+
+
+def test_drop_deletes_a_key_and_dropping_a_missing_one_is_fine(root):
+    add(root, "child", "task: child\nparent: base\ngate: {margin: DROP, alpha: DROP}\n")
+    assert load_task("child", workspace=root).gate.margin == 0.0
+    assert load_task("base", workspace=root, sets=["gate=DROP", "run=DROP"]).gate.margin == 0.0
+
+
+def test_a_cycle_and_a_missing_parent_are_errors(root):
+    add(root, "a", "task: a\nparent: b\n")
+    add(root, "b", "task: b\nparent: a\n")
+    add(root, "c", "task: c\nparent: nowhere\n")
+    assert "cycle: a -> b -> a" in str(problems(root, "a")[0])
+    assert "c.yaml:2: parent: there is no task 'nowhere'" in str(problems(root, "c")[0])
+
+
+def test_overrides_are_yaml(root):
+    config = load_task("base", workspace=root, sets=["gate.margin=0.2", "optimizer.budget=300", "split.tags=ignore"])
+    assert (config.gate.margin, config.optimizer.budget, config.split.tags) == (0.2, 300, "ignore")
+    with pytest.raises(UsageError, match="key=value"):
+        load_task("base", workspace=root, sets=["gate"])
+
+
+def test_every_mistake_is_reported_at_once_with_its_line(root):
+    add(root, "bad", BASE + "  alpha: 7\nmodles: {}\noptimizer:\n  budget: enormous\n")
+    found = problems(root, "bad")
+    texts = [str(p) for p in found]
+    assert len(found) >= 3
+    assert any("bad.yaml:8: gate.alpha" in t and "7" in t for t in texts)
+    assert any("bad.yaml:9: modles: unknown key" in t and "did you mean 'models'" in t for t in texts)
+    assert any("bad.yaml:11" in t and "enormous" in t for t in texts)
+
+
+def test_broken_yaml_duplicate_keys_and_the_weight_shorthand(root):
+    add(root, "broken", "task: broken\ncorpus: [\n")
+    assert "broken.yaml:3" in str(problems(root, "broken")[0])
+    add(root, "twice", BASE + "task: again\n")
+    assert "second time" in str(problems(root, "twice")[0])
+    add(root, "weight", "task: weight\ncriteria:\n  - name: relevance (weight: 35)\n")
+    assert "write {name: relevance, weight: 35}" in str(problems(root, "weight")[0])
+
+
+def test_a_mistake_in_an_override_points_to_it(root):
+    assert "--set" in str(problems(root, "base", ["gate.margn=1"])[0])
+
+
+def test_an_unknown_task_names_the_nearest(root):
+    with pytest.raises(UsageError, match="did you mean 'base'"):
+        load_task("bsae", workspace=root)
+    with pytest.raises(UsageError):
+        load_task("../base", workspace=root)
+
+
+def test_json_is_read_like_yaml(root):
+    body = {"task": "j", "outputs": {"y": {"type": "boolean"}}, "corpus": {"path": "r.jsonl"}}
+    (root / "configs" / "j.json").write_text(json.dumps(body), "utf-8")
+    assert load_task("j", workspace=root).outputs["y"].type == "boolean"
+
+
+def test_the_hash_sees_every_setting(root):
+    first = config_hash(load_task("base", workspace=root))
+    assert first == config_hash(load_task("base", workspace=root))
+    assert first != config_hash(load_task("base", workspace=root, sets=["gate.margin=0.02"]))
+
+
+def test_the_published_schema_is_the_code_s(request):
+    published = json.loads((request.config.rootpath / "configs" / "task.schema.json").read_text("utf-8"))
+    assert published == task_schema()
