@@ -18,7 +18,7 @@ def run_ui(workspace: Workspace, *, port: int, open_browser: bool) -> None:
     server = serve(workspace.mlruns, port=port)
     print(f"MLflow is up at {server.url}")
     for task in sorted({run.task for run in store.runs()}):
-        print(f"  {task}: {tracker.links(task, None)['leaderboard']}")
+        print(f"  {task}: {tracker.links(task, None, server.url)['leaderboard']}")
     print("Ctrl-C ends it")
     if open_browser:
         webbrowser.open(server.url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -173,20 +174,18 @@ class _Projector:
         if found:
             return str(found[0].info.run_id)
         start = from_json(RunStart, store.events(run.run_id)[0].payload)
-        params = start.params
-        name = f"{params.get('optimizer', 'run')}-{params.get('budget', '')}-s{params.get('seed', '')}".replace(
-            "--", "-"
-        )
         tags = {
             **start.tags,
             RUN_TAG: run.run_id,
-            "mlflow.runName": name,
+            "mlflow.runName": _run_name(start.params),
             "gate": "pending",
             "data_hash": start.splits.fingerprint,
             "holdout_hash": start.splits.holdout_fingerprint,
             "command": start.command,
         }
-        made = self.client.create_run(experiment, tags={k: str(v)[:TAG_CHARS] for k, v in tags.items()})
+        made = self.client.create_run(
+            experiment, start_time=_millis(start.started_at), tags={k: str(v)[:TAG_CHARS] for k, v in tags.items()}
+        )
         return str(made.info.run_id)
 
     def _event(self, mlflow_run: str, store: Store, run: RunSummary, event: Event) -> None:
@@ -199,7 +198,7 @@ class _Projector:
             self._tags(mlflow_run, {"gate": "failed", "gate_reason": json.loads(payload).get("message", "")})
         elif event.kind == "closed":
             state = STATES.get(json.loads(payload).get("state", ""), "FINISHED")
-            self.client.set_terminated(mlflow_run, status=state)
+            self.client.set_terminated(mlflow_run, status=state, end_time=_millis(event.at))
         elif event.kind == "report":
             path = Path(json.loads(payload)["path"])
             if path.is_file():
@@ -261,7 +260,8 @@ class _Projector:
         note = f"**{verdict.decision}** {reason}" + (
             "\n\nThe embedded offline stand-in answered, not a language model." if o.offline else ""
         )
-        self._tags(mlflow_run, {"gate": verdict.decision.value, "gate_reason": reason, "mlflow.note.content": note})
+        outcome = {"gate": verdict.decision.value, "gate_reason": reason, "mlflow.note.content": note}
+        self._tags(mlflow_run, {**outcome, "mlflow.runName": f"{_run_name(o.params)} {verdict.decision.value}"})
         gate = json.loads(to_json(verdict))
         self.client.log_dict(mlflow_run, gate, "gate.json")
         self.client.log_text(mlflow_run, to_json(o), "optimization.json")
@@ -339,6 +339,17 @@ class _Projector:
         from mlflow.entities import RunTag
 
         self.client.log_batch(mlflow_run, tags=[RunTag(k, str(v)[:TAG_CHARS]) for k, v in values.items()])
+
+
+def _run_name(params: Mapping[str, str]) -> str:
+    """A name that fits the narrow column of the UI, such as ``gepa-light-s0``."""
+    return f"{params.get('optimizer', 'run')}-{params.get('budget', '')}-s{params.get('seed', '')}"
+
+
+def _millis(moment: str) -> int:
+    """ISO time as the milliseconds that MLflow counts in; a bare date is midnight in UTC."""
+    parsed = dt.datetime.fromisoformat(moment)
+    return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)).timestamp() * 1000)
 
 
 def _safe(name: str) -> str:

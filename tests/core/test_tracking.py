@@ -16,7 +16,14 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 def record(store, run_id="t-1"):
     result = outcome(text="plain")
-    params = {"task": "t", "optimizer": "gepa", "budget": "light", "seed": "0", "student": "offline/small"}
+    params = {
+        **result.params,
+        "task": "t",
+        "optimizer": "gepa",
+        "budget": "light",
+        "seed": "0",
+        "student": "offline/small",
+    }
     start = RunStart(
         run_id, "t", "cmd", "2026-01-01", params, {"stage": "optimize"}, SplitInfo(10, 10, 40, "f", "h"), {}
     )
@@ -48,7 +55,7 @@ def test_a_run_is_projected_once_however_often_it_is_replayed(tmp_path):
         with store._write() as db:  # forget what MLflow has taken, as after a crash between the two writes
             db.execute("update runs set synced = 0, mlflow_run = null")
     path = tmp_path / "mlflow.db"
-    assert query(path, "select name, status from runs") == [("gepa-light-s0", "FINISHED")]
+    assert query(path, "select name, status from runs") == [("gepa-light-s0 PROMOTE", "FINISHED")]
     assert query(path, "select value from latest_metrics where key = 'holdout/delta'") == [(0.2,)]
     curve = "select distinct step, value from metrics where key = 'best/dev_score' order by step"
     assert query(path, curve) == [(0, 0.4), (1, 0.6)]

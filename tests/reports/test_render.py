@@ -51,13 +51,16 @@ def outcome(decision=Decision.PROMOTE, text=NASTY, opened=True, cost=0.25):
     )
     usage = Usage(10, 1000, 100, cost, 1.0, 0)
     return Optimization(
-        "t-1", "t", "", "gepa", 0, "2026-01-01", 12.5, {"student": "offline/small"}, SplitInfo(10, 10, 40, "f", "h"),
+        "t-1", "t", "", "gepa", 0, "2026-01-01", 12.5, PARAMS, SplitInfo(10, 10, 40, "f", "h"),
         Plan(5, {"student": 90}, 900, 90, cost, 0.5, 0.1), seed, tuned, 1,
         (Candidate(0, "seed", seed, 0.4), Candidate(1, "reflection", tuned, 0.6, parents=(0,))),
         evaluation("dev", [0.0, 1.0]), evaluation("holdout", [0.0, 1.0] * 20, text) if opened else None,
         evaluation("holdout", [1.0] * 40, text) if opened else None, verdict, {"student": usage}, "s",
         {"team": ("a", "b")}, True, ("a warning",),
     )  # fmt: skip
+
+
+PARAMS = {"student": "offline/small", "optimizer": "gepa", "budget": "light", "seed": "0"}
 
 
 class Audit(HTMLParser):
