@@ -1,0 +1,68 @@
+"""A model that fails inside an optimiser ends the run: nothing is scored, registered or promoted."""
+
+import pytest
+
+from core.errors import ModelError
+from core.store import Store
+from core.workspace import Workspace
+from offline import OfflineEngine
+from optimizers import OPTIMIZERS
+from optimizers.optimize import Options, optimize
+from tasks.task import assemble, read_config
+from tests.optimizers.test_placebo import placebo
+from tests.provider import Provider, serving
+
+OPTIONS = Options(budget=200, seed=0, threads=2, minibatch=10, max_demos=2, threshold=0.7)
+
+
+def with_student(root, url):
+    text = (
+        "models:\n  offline/small: {model: offline/small}\n  offline/large: {model: offline/large}\n"
+        f'  far: {{model: openai/far, api_base: "{url}", timeout: 5}}\n'
+    )
+    (root / "configs" / "models.yaml").write_text(text, "utf-8")
+    workspace = Workspace(root)
+    return assemble(read_config(workspace, "placebo", ["models.student=far"]), workspace)
+
+
+def run(task, root, optimizer="bootstrap"):
+    store = Store(root / "proven.db")
+    try:
+        return optimize(task, OPTIMIZERS.get(optimizer), OPTIONS, store=store, command="t", code_version="t")
+    finally:
+        store.close()
+
+
+def test_a_real_provider_over_http_gives_the_same_outcome_as_the_model_in_process(tmp_path):
+    task = placebo(tmp_path, 0)
+    near = run(task, tmp_path)
+    with serving(Provider(OfflineEngine("small"))) as provider:
+        far = run(with_student(tmp_path, provider.url), tmp_path)
+        assert far.winner.hash == near.winner.hash
+        assert [c.dev_score for c in far.candidates] == [c.dev_score for c in near.candidates]
+        assert far.usage["student"].calls == len(provider.seen)
+
+
+@pytest.mark.parametrize("optimizer", ["gepa", "bootstrap"])
+def test_a_provider_that_refuses_after_a_while_ends_the_run(tmp_path, optimizer):
+    def fault(provider, number):
+        return (401, {}, b'{"error": {"message": "key revoked"}}') if number > 75 else None
+
+    placebo(tmp_path, 0)
+    with serving(Provider(OfflineEngine("small"), fault=fault)) as provider:
+        task = with_student(tmp_path, provider.url)
+        with pytest.raises(ModelError, match="key revoked"):
+            run(task, tmp_path, optimizer)
+        assert len(provider.seen) < 90
+    store = Store(tmp_path / "proven.db")
+    assert [r.state for r in store.runs()] == ["failed"]
+    assert store.openings("placebo", task.splits.info.holdout_fingerprint) == 0
+    store.close()
+
+
+def test_a_wrong_key_ends_on_the_first_call(tmp_path):
+    placebo(tmp_path, 0)
+    with serving(Provider(OfflineEngine("small"), key="right")) as provider:
+        with pytest.raises(ModelError, match="far at http"):
+            run(with_student(tmp_path, provider.url), tmp_path)
+        assert len(provider.seen) == 1
