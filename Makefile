@@ -36,7 +36,7 @@ bench: install
 	$(BIN)/python bench/placebo.py
 
 docs: install
-	$(BIN)/python cli.py docs --out docs/cli.md
+	$(BIN)/typer cli.py utils docs --name 'python cli.py' --output docs/cli.md
 
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info

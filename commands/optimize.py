@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def run_optimize(
         report = optimization_report(result, links=links)
         path = workspace.mlruns / "reports" / f"{result.run_id}.html"
         write_text(path, render_html(report))
-        store.append(result.run_id, "report", f'{{"path": {str(path)!r}}}'.replace("'", '"'))
+        store.append(result.run_id, "report", json.dumps({"path": str(path)}))
         tracker.nudge()
     if not as_json:
         print_report(report, Console())
