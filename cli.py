@@ -40,6 +40,21 @@ Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, as in --set gate.margin=0.02; DROP deletes it."),
 ]
+SPEND = "What it may spend"
+MaxCost = Annotated[
+    float | None, typer.Option(metavar="DOLLARS", help="End in order at this cost, all roles.", rich_help_panel=SPEND)
+]
+MaxCalls = Annotated[
+    int | None, typer.Option(min=1, help="End in order after so many requests.", rich_help_panel=SPEND)
+]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="The same for tokens.", rich_help_panel=SPEND)]
+MaxMinutes = Annotated[float | None, typer.Option(help="The same for minutes.", rich_help_panel=SPEND)]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Do not use answers that other runs paid for.", rich_help_panel=SPEND)
+]
+Redact = Annotated[
+    list[str] | None, typer.Option(metavar="REGEX", help="Mask this before anything is stored.", rich_help_panel=SPEND)
+]
 
 
 def finish(body: dict[str, Any], text: str | None, *, as_json: bool, code: int = 0) -> NoReturn:
@@ -76,16 +91,38 @@ def optimize(
     reflector: Annotated[str | None, typer.Option(help="Model that writes better prompts.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
     baseline: Annotated[str | None, typer.Option(help="seed or champion: what has to be beaten.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, call no model.")] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only forecast. Runs the pilot, whose answers are kept; --pilot 0 calls no model."
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 0 on PROMOTE, 1 on HOLD, 2 on INCONCLUSIVE (for CI).")
     ] = False,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
+    confirm_above: Annotated[
+        float | None,
+        typer.Option(metavar="DOLLARS", help="Ask first when the forecast may exceed this.", rich_help_panel=SPEND),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)] = False,
+    pilot: Annotated[
+        int | None, typer.Option(min=0, help="Dev rows that the forecast measures.", rich_help_panel=SPEND)
+    ] = None,
+    no_cache: NoCache = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Start anew even if this very run was interrupted.", rich_help_panel=SPEND)
+    ] = False,
+    redact: Redact = None,
     sets: Sets = None,
     workspace: WorkspaceDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Search for a better prompt and prove it on rows that no optimiser has seen."""
-    from commands.optimize import run_optimize
+    from commands.optimize import Manner, run_optimize
 
     flags = {
         "optimizer.name": optimizer,
@@ -94,6 +131,14 @@ def optimize(
         "models.student": student,
         "models.reflector": reflector,
         "run.threads": threads,
+        "run.max_cost": max_cost,
+        "run.max_calls": max_calls,
+        "run.max_tokens": max_tokens,
+        "run.max_minutes": max_minutes,
+        "run.confirm_above": confirm_above,
+        "run.pilot": pilot,
+        "run.cache": "false" if no_cache else None,
+        "run.redact": json.dumps(redact) if redact else None,
     }
     run_optimize(
         _workspace(workspace),
@@ -102,11 +147,78 @@ def optimize(
         sets=sets or [],
         baseline=baseline,
         dry_run=dry_run,
-        command=" ".join(["python cli.py", *sys.argv[1:]]),
-        as_json=as_json,
-        strict=strict,
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new),
         finish=finish,
     )
+
+
+def _typed() -> str:
+    return " ".join(["python cli.py", *sys.argv[1:]])
+
+
+@app.command(epilog="Example: python cli.py runs extraction")
+def runs(
+    task: Annotated[str | None, typer.Argument(help="Only runs of this task.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """List runs with their state, verdict and what they have paid."""
+    from commands.runs import run_runs
+
+    run_runs(_workspace(workspace), task, limit=limit, as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py resume extraction-20260102 --max-cost 5")
+def resume(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning (see `runs`).", show_default=False)],
+    threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 0 on PROMOTE, 1 on HOLD, 2 on INCONCLUSIVE.")] = False,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Continue a run that was interrupted, stopped or ran out of budget; nothing is paid twice."""
+    from commands.optimize import Manner, run_resume
+
+    caps = {"max_cost": max_cost, "max_calls": max_calls, "max_tokens": max_tokens, "max_minutes": max_minutes}
+    run_resume(
+        _workspace(workspace),
+        run,
+        flags={**caps, "threads": threads},
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes),
+        finish=finish,
+    )
+
+
+@app.command(epilog="Example: python cli.py stop extraction-20260102")
+def stop(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning (see `runs`).", show_default=False)],
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask a running run to end in order; it can be continued later."""
+    from commands.runs import run_stop
+
+    run_stop(_workspace(workspace), run, as_json=as_json, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py doctor haiku")
+def doctor(
+    model: Annotated[
+        str | None, typer.Argument(help="An alias or provider/model; all with a key when omitted.")
+    ] = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a model's key, reachability, structured output and latency with one tiny call."""
+    from commands.doctor import run_doctor
+
+    run_doctor(_workspace(workspace), model, as_json=as_json, finish=finish)
 
 
 @app.command(epilog="Example: python cli.py init triage --from-gold triage.jsonl && python cli.py optimize triage")
@@ -248,6 +360,11 @@ def evaluate(
     open_holdout: Annotated[
         bool, typer.Option("--open-holdout", help="Allow split holdout; counted as an opening.")
     ] = False,
+    repeat: Annotated[int, typer.Option(min=1, help="Really run each row so many times; scores are averaged.")] = 1,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    no_cache: NoCache = False,
+    redact: Redact = None,
     sets: Sets = None,
     workspace: WorkspaceDir = None,
     as_json: AsJson = False,
@@ -255,10 +372,17 @@ def evaluate(
     """Score one prompt on one split."""
     from commands.optimize import run_eval
 
-    flags = {"models.student": student, "run.threads": threads}
+    flags = {
+        "models.student": student,
+        "run.threads": threads,
+        "run.max_cost": max_cost,
+        "run.max_calls": max_calls,
+        "run.cache": "false" if no_cache else None,
+        "run.redact": json.dumps(redact) if redact else None,
+    }
     run_eval(
         _workspace(workspace), task, prompts=prompts, split=split, flags=flags, sets=sets or [],
-        open_holdout=open_holdout, as_json=as_json, finish=finish,
+        open_holdout=open_holdout, repeat=repeat, as_json=as_json, finish=finish,
     )  # fmt: skip
 
 
@@ -271,9 +395,14 @@ def sync(workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
 
 
 def _fail(error: Any, *, as_json: bool) -> NoReturn:
+    from pathlib import Path
+
+    from core.redact import from_environment
+
+    mask = from_environment(Path.cwd()).text
     if as_json:
-        print(json.dumps({"error": type(error).__name__, "message": error.message, "hint": error.hint}))
-    print(f"error: {error}", file=sys.stderr)
+        print(mask(json.dumps({"error": type(error).__name__, "message": error.message, "hint": error.hint})))
+    print(mask(f"error: {error}"), file=sys.stderr)
     raise Finished(error.exit_code)
 
 

@@ -5,29 +5,44 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dotenv import load_dotenv
 from rich.console import Console
 
-from commands.session import Finish, as_sets, code_version, open_store, open_task, tracking
-from core.errors import UsageError
+from commands.session import Finish, as_sets, calls, code_version, open_store, open_task, tracking
+from core.account import Account
+from core.errors import BudgetError, UsageError
 from core.lm import build_lm
-from core.results import Decision, Evaluation, Optimization, Plan, ProgramPrompts, RowStatus
+from core.results import Candidate, Decision, Evaluation, Optimization, Plan, ProgramPrompts, RowStatus, from_json
 from core.run import new_run_id
-from core.store import Store
+from core.store import UNFINISHED, Store
 from core.workspace import Workspace
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
-from optimizers.optimize import Options, optimize, shape_of
-from optimizers.plan import plan_run
+from optimizers.optimize import Environment, Options, check_caps, identity, optimize, policy_of, shape_of
+from optimizers.plan import plan_run, run_pilot
 from programs.export import write_text
 from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
-from tasks.task import Task
+from tasks.config import TaskConfig
+from tasks.task import Task, assemble
 
 STRICT_CODES = {Decision.PROMOTE: 0, Decision.HOLD: 1, Decision.INCONCLUSIVE: 2}
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a person wants a run to behave; none of it changes the result."""
+
+    command: str
+    as_json: bool = False
+    strict: bool = False
+    yes: bool = False
+    new: bool = False
 
 
 def run_optimize(
@@ -38,45 +53,124 @@ def run_optimize(
     sets: Sequence[str],
     baseline: str | None,
     dry_run: bool,
-    command: str,
-    as_json: bool,
-    strict: bool,
+    manner: Manner,
     finish: Finish,
 ) -> None:
     """Run the main job and show its report."""
     task = open_task(workspace, name, [*sets, *as_sets(flags)])
-    optimizer = OPTIMIZERS.get(task.config.optimizer.name)
-    options = _options(task)
-    if dry_run:
-        plan = plan_run(task, optimizer, shape_of(task, options), threads=options.threads)
-        finish(_plan_body(task, plan), "\n".join(plan_lines(task.name, optimizer.name, plan)), as_json=as_json)
-    store = open_store(workspace)
+    store = open_store(workspace, task)
     task = task.starting_from(_baseline(store, task, baseline))
-    with tracking(workspace, store) as tracker, LiveProgress(Console(stderr=True), task.name) as progress:
-        result = optimize(
-            task,
-            optimizer,
-            options,
+    if dry_run:
+        _dry_run(workspace, task, manner, finish)
+    run_task(workspace, task, store, manner, finish)
+
+
+def run_resume(workspace: Workspace, run: str, *, flags: Mapping[str, Any], manner: Manner, finish: Finish) -> None:
+    """Continue a run that did not finish, with the configuration it was started with."""
+    found = open_store(workspace)
+    summary = found.run(run)
+    if summary.state not in UNFINISHED:
+        raise UsageError(f"run {summary.run_id} is {summary.state}; there is nothing to continue")
+    start = found.started(summary.run_id)
+    caps = {key.removeprefix("run."): value for key, value in flags.items() if value is not None}
+    config = TaskConfig.model_validate(start.config)
+    config = config.model_copy(update={"run": config.run.model_copy(update=caps)})
+    load_dotenv(workspace.root / ".env", override=False)
+    task = assemble(config, workspace)
+    found.close()
+    store = open_store(workspace, task)
+    seed = next((from_json(Candidate, e.payload) for e in store.events(summary.run_id) if e.kind == "candidate"), None)
+    if seed is not None:
+        task = task.starting_from(seed.prompts)
+    optimizer = OPTIMIZERS.get(task.config.optimizer.name)
+    now = identity(task, optimizer)
+    if now != dict(start.identity):
+        changed = [
+            f"{part}: {start.identity.get(part)} -> {now.get(part)}"
+            for part in sorted({*now, *start.identity})
+            if now.get(part) != start.identity.get(part)
+        ]
+        raise UsageError(
+            f"run {summary.run_id} cannot be continued, something has changed since: {'; '.join(changed)}",
+            hint=f"undo the change, or start a new run: python cli.py optimize {start.task}",
+        )
+    run_task(workspace, task, store, manner, finish)
+
+
+def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, finish: Finish) -> None:
+    """Optimise an assembled task, write its report and end the command."""
+    optimizer, options = OPTIMIZERS.get(task.config.optimizer.name), options_of(task)
+    console = Console(stderr=True)
+    with (
+        calls(workspace, task) as ledger,
+        tracking(workspace, store) as tracker,
+        LiveProgress(console, task.name) as progress,
+    ):
+        environment = Environment(
             store=store,
-            command=command,
+            ledger=ledger,
+            command=manner.command,
             code_version=code_version(),
             projection=tracker,
             progress=progress,
+            new=manner.new,
+            confirm=lambda plan: _confirmed(task, plan, manner, progress),
         )
+        result = optimize(task, optimizer, options, environment)
         links = tracker.links(task.name, result.run_id)
         report = optimization_report(result, links=links)
         path = workspace.mlruns / "reports" / f"{result.run_id}.html"
         write_text(path, render_html(report))
         store.append(result.run_id, "report", json.dumps({"path": str(path)}))
         tracker.nudge()
-    if not as_json:
+    if not manner.as_json:
         print_report(report, Console())
         Console(soft_wrap=True).print(f"\nreport  {path}\nmlflow  python cli.py ui", highlight=False)
-    code = STRICT_CODES[result.verdict.decision] if strict else 0
-    finish(_body(result, path), None, as_json=as_json, code=code)
+        if result.ended != "finished":
+            print(f"continue  python cli.py resume {result.run_id}")
+    code = STRICT_CODES[result.verdict.decision] if manner.strict else 0
+    if result.ended != "finished":
+        code = BudgetError.exit_code
+    finish(_body(result, path), None, as_json=manner.as_json, code=code)
 
 
-def _options(task: Task) -> Options:
+def _dry_run(workspace: Workspace, task: Task, manner: Manner, finish: Finish) -> None:
+    """Forecast a run; the pilot's answers stay in the ledger, so that the run does not pay them again."""
+    optimizer, options = OPTIMIZERS.get(task.config.optimizer.name), options_of(task)
+    check_caps(task)
+    pilot = None
+    with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
+        account = Account(ledger, new_run_id(f"{task.name}-forecast"), task.name, policy_of(task))
+        try:
+            if task.config.run.pilot:
+                lm = build_lm(task.models["student"], "student", account)
+                evaluator = Evaluator(lm, task.adapter, task.metric, options.threads, task.config.run.max_error_share)
+                pilot = run_pilot(task, evaluator, read_prompts(task.program), progress)
+        finally:
+            account.close()
+    plan = plan_run(task, optimizer, shape_of(task, options), threads=options.threads, pilot=pilot)
+    text = "\n".join(plan_lines(task.name, optimizer.name, plan))
+    finish(_plan_body(task, plan), text, as_json=manner.as_json)
+
+
+def _confirmed(task: Task, plan: Plan, manner: Manner, progress: LiveProgress) -> bool:
+    """Ask before a run that may cost more than the person wants to spend without thinking."""
+    limit = task.config.run.confirm_above
+    if manner.yes or task.config.run.max_cost is not None:
+        return True
+    if plan.cost_usd is None or plan.cost_usd.high <= limit or task.offline_only:
+        return True
+    question = f"this may cost ${plan.cost_usd.low:.2f} to ${plan.cost_usd.high:.2f}; go on?"
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"{question} Nobody is here to answer", hint="add -y, or --max-cost DOLLARS, or --confirm-above DOLLARS"
+        )
+    with progress.paused():
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+
+def options_of(task: Task) -> Options:
+    """What the task file and the flags say about the search."""
     settings = task.config.optimizer
     return Options(
         budget=settings.budget,
@@ -104,12 +198,16 @@ def _plan_body(task: Task, plan: Plan) -> dict[str, Any]:
         "optimizer": task.config.optimizer.name,
         "dry_run": True,
         "trials": plan.trials,
-        "calls": dict(plan.calls),
-        "input_tokens": plan.input_tokens,
-        "output_tokens": plan.output_tokens,
-        "cost_usd": plan.cost_usd,
-        "minutes": plan.minutes,
+        "calls": {role: round(forecast.calls.expected) for role, forecast in plan.roles.items()},
+        "input_tokens": round(plan.input_tokens.expected),
+        "output_tokens": round(plan.output_tokens.expected),
+        "cost_usd": plan.cost_usd.expected if plan.cost_usd else None,
+        "cost_low": plan.cost_usd.low if plan.cost_usd else None,
+        "cost_high": plan.cost_usd.high if plan.cost_usd else None,
+        "minutes": plan.minutes.expected,
+        "minutes_high": plan.minutes.high,
         "mde": plan.mde,
+        "pilot_rows": plan.pilot_rows,
     }
 
 
@@ -133,8 +231,11 @@ def _body(result: Optimization, report: Path) -> dict[str, Any]:
         "dev_candidate": result.candidates[result.winner_index].dev_score,
         "candidates": len(result.candidates),
         "calls": usage.calls,
+        "hits": usage.hits,
         "cost_usd": usage.cost_usd,
+        "forecast_usd": result.plan.cost_usd.expected if result.plan.cost_usd else None,
         "seconds": round(result.seconds, 3),
+        "ended": result.ended,
         "seed": result.seed,
         "prompt_hash": result.winner.hash,
         "offline": result.offline,
@@ -165,12 +266,13 @@ def run_eval(
     flags: Mapping[str, Any],
     sets: Sequence[str],
     open_holdout: bool,
+    repeat: int,
     as_json: bool,
     finish: Finish,
 ) -> None:
     """Score one prompt on one split."""
     task = open_task(workspace, name, [*sets, *as_sets(flags)])
-    store = open_store(workspace)
+    store = open_store(workspace, task)
     if split not in ("train", "dev", "holdout"):
         raise UsageError(f"--split: received {split!r}; allowed: train, dev, holdout")
     chosen = find_prompts(store, task, prompts)
@@ -181,13 +283,19 @@ def run_eval(
             )
         store.open_holdout(task.name, task.splits.info.holdout_fingerprint, new_run_id(task.name), chosen.hash)
     rows = getattr(task.splits, split)
-    lm = build_lm(task.models["student"], "student", task.meter)
-    evaluator = Evaluator(lm, task.adapter, task.metric, task.config.run.threads, task.config.run.max_error_share)
-    with LiveProgress(Console(stderr=True), task.name) as progress:
-        task.meter.listener = progress.call
-        progress.phase(f"{prompts} on {split}", len(rows))
-        program = apply_prompts(task.program, chosen)
-        evaluation = evaluator(program, rows, split=split, program_hash=chosen.hash)
+    check_caps(task)
+    with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
+        account = Account(ledger, new_run_id(f"{task.name}-eval"), task.name, policy_of(task))
+        try:
+            lm = build_lm(task.models["student"], "student", account)
+            threads, share = task.config.run.threads, task.config.run.max_error_share
+            evaluator = Evaluator(lm, task.adapter, task.metric, threads, share, repeat)
+            account.meter.listener = progress.call
+            progress.phase(f"{prompts} on {split}", len(rows) * repeat)
+            program = apply_prompts(task.program, chosen)
+            evaluation = evaluator(program, rows, split=split, program_hash=chosen.hash)
+        finally:
+            account.close()
     finish(_eval_body(task, prompts, evaluation), _eval_text(task, prompts, evaluation), as_json=as_json)
 
 
@@ -201,6 +309,7 @@ def _eval_body(task: Task, prompts: str, evaluation: Evaluation) -> dict[str, An
         "fields": evaluation.field_means(),
         "status": {s.value: evaluation.count(s) for s in RowStatus if evaluation.count(s)},
         "calls": evaluation.usage.calls,
+        "hits": evaluation.usage.hits,
         "cost_usd": evaluation.usage.cost_usd,
         "prompt_hash": evaluation.program_hash,
         "offline": task.offline,

@@ -10,6 +10,8 @@ from typing import Any, NoReturn, Protocol
 
 from dotenv import load_dotenv
 
+from core.ledger import Ledger
+from core.redact import Redactor, from_environment
 from core.store import Store
 from core.tracking import Tracker
 from core.workspace import HOME, Workspace
@@ -35,9 +37,24 @@ def open_task(workspace: Workspace, name: str, sets: Sequence[str]) -> Task:
     return assemble(read_config(workspace, name, sets), workspace)
 
 
-def open_store(workspace: Workspace) -> Store:
+def redactor(workspace: Workspace, task: Task | None = None) -> Redactor:
+    """Masks the secrets of the environment and ``.env``, and the patterns of the task."""
+    return from_environment(workspace.root, task.config.run.redact if task is not None else ())
+
+
+def open_store(workspace: Workspace, task: Task | None = None) -> Store:
     """The workspace's own record."""
-    return Store(workspace.mlruns / "proven.db")
+    return Store(workspace.mlruns / "proven.db", redactor(workspace, task))
+
+
+@contextlib.contextmanager
+def calls(workspace: Workspace, task: Task | None = None) -> Iterator[Ledger]:
+    """The workspace's call ledger, closed at the end of the block."""
+    ledger = Ledger(workspace.mlruns / "ledger.db", redactor(workspace, task))
+    try:
+        yield ledger
+    finally:
+        ledger.close()
 
 
 @contextlib.contextmanager

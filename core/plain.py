@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -41,3 +42,8 @@ def normalise(value: Any) -> Any:
 def canonical(value: Any) -> str:
     """JSON text of a value with sorted keys and normalised numbers; equal texts mean equal values."""
     return json.dumps(normalise(value), sort_keys=True, ensure_ascii=False, default=str)
+
+
+def digest(value: Any) -> str:
+    """Sixteen hex digits over a value's canonical text."""
+    return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]

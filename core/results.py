@@ -50,7 +50,9 @@ class CheckStatus(StrEnum):
 class Usage:
     """What calls cost: how many, how many tokens, how much money, how long the model worked.
 
-    ``cost_usd`` is None when the price of any call is unknown; adding unknown to known stays unknown.
+    ``calls`` are requests sent to the model, ``errors`` those of them that failed, ``hits`` answers that the ledger
+    had already and that cost nothing. ``cost_usd`` is None when the price of any call is unknown; adding unknown to
+    known stays unknown.
     """
 
     calls: int = 0
@@ -59,6 +61,9 @@ class Usage:
     cost_usd: float | None = 0.0
     seconds: float = 0.0
     errors: int = 0
+    hits: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         known = self.cost_usd is not None and other.cost_usd is not None
@@ -69,6 +74,9 @@ class Usage:
             cost_usd=self.cost_usd + other.cost_usd if known else None,  # type: ignore[operator]
             seconds=self.seconds + other.seconds,
             errors=self.errors + other.errors,
+            hits=self.hits + other.hits,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
         )
 
 
@@ -292,20 +300,46 @@ class SplitInfo:
 
 
 @dataclass(frozen=True)
+class Range:
+    """A forecast number with the interval that should hold it in 80 % of runs; None where a price is unknown."""
+
+    expected: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class RoleForecast:
+    """What one role is going to cost."""
+
+    calls: Range
+    input_tokens: Range
+    output_tokens: Range
+    cost_usd: Range | None
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run is going to spend, said before it starts.
 
-    ``calls`` counts program rollouts and model calls by role; ``cost_usd`` is None when a price is unknown.
-    ``mde`` is the smallest lift the holdout can show with 80 % power; None when it is too small to tell anything.
+    Attributes:
+        trials: Evaluations on dev, about.
+        roles: The forecast of every role.
+        calls: Requests over all roles, and likewise tokens, money and minutes. ``cost_usd`` is None when the price of
+            any role is unknown.
+        mde: The smallest lift the holdout can show with 80 % power; None when it is too small to tell anything.
+        pilot_rows: How many rows the forecast has measured; 0 is a forecast by lengths alone.
     """
 
     trials: int
-    calls: Mapping[str, int]
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
-    minutes: float
+    roles: Mapping[str, RoleForecast]
+    calls: Range
+    input_tokens: Range
+    output_tokens: Range
+    cost_usd: Range | None
+    minutes: Range
     mde: float | None
+    pilot_rows: int = 0
     notes: tuple[str, ...] = ()
 
 
@@ -321,7 +355,14 @@ class RunStart:
     tags: Mapping[str, str]
     splits: SplitInfo
     config: Mapping[str, Any]
-    plan: Plan | None = None
+    identity: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Everything that makes it this run and no other, by part; only a run with the same identity may be continued."""
+
+    @property
+    def identity_hash(self) -> str:
+        """Sixteen hex digits over the identity."""
+        body = json.dumps(dict(self.identity), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -353,6 +394,8 @@ class Optimization:
     """Output fields with a closed set of labels, for confusion tables."""
     offline: bool = False
     warnings: tuple[str, ...] = ()
+    ended: str = "finished"
+    """``finished``, or why it has no verdict on the holdout: ``exhausted`` or ``stopped``."""
 
     @property
     def total_usage(self) -> Usage:

@@ -16,12 +16,15 @@ from filelock import FileLock
 
 from core.catalog import did_you_mean
 from core.errors import StoreError
+from core.ledger import Owner
+from core.redact import NOTHING, Redactor
 from core.results import Optimization, ProgramPrompts, RunStart, from_json, to_json
 
 SCHEMA = """
 create table if not exists runs (
     run_id text primary key, task text not null, state text not null, started_at text not null,
-    finished_at text, verdict text, synced integer not null default 0, mlflow_run text
+    finished_at text, verdict text, synced integer not null default 0, mlflow_run text,
+    identity text not null default '', stop_requested integer not null default 0
 );
 create index if not exists runs_by_task on runs (task, started_at);
 create table if not exists events (
@@ -38,6 +41,15 @@ create table if not exists champions (
     provenance text not null, forced integer not null, reason text not null, action text not null, at text not null
 );
 """
+
+SCHEMA_VERSION = 2
+UPGRADES = {
+    1: "alter table runs add column identity text not null default '';"
+    "alter table runs add column stop_requested integer not null default 0;"
+}
+"""What brings a file from a schema version to the next."""
+UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
+_RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity"
 
 
 def now() -> str:
@@ -57,6 +69,7 @@ class RunSummary:
     verdict: str | None
     synced: int
     mlflow_run: str | None
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,22 +100,39 @@ class Champion:
 class Store:
     """The record of one workspace. Safe for several threads and processes; every write is one short transaction.
 
+    Every payload is masked by ``redact`` before it is written.
+
     Raises:
-        StoreError: If the file is not a database of ours or cannot be opened.
+        StoreError: If the file is not a database of ours, was written by a newer version, or cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, redact: Redactor = NOTHING) -> None:
+        self.path, self.redact = path, redact
+        self.owners = path.parent / "owners"
         self._lock = threading.RLock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
                 self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
                 self._db.execute("pragma journal_mode=wal")
-                self._db.executescript(SCHEMA)
+                self._migrate()
         except (OSError, sqlite3.DatabaseError) as error:
             raise StoreError(f"{path}: cannot be used as a store: {error}") from None
         self._db.row_factory = sqlite3.Row
+
+    def _migrate(self) -> None:
+        """Create the tables, or bring an older file up to date; earlier rows stay."""
+        version = int(self._db.execute("pragma user_version").fetchone()[0])
+        old = self._db.execute("select count(*) from sqlite_master where name = 'runs'").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
+                hint="update the project",
+            )
+        for step in range(max(1, version), SCHEMA_VERSION) if old else ():
+            self._db.executescript(f"begin; {UPGRADES[step]} commit;")
+        self._db.executescript(SCHEMA)
+        self._db.execute(f"pragma user_version={SCHEMA_VERSION}")
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
@@ -135,10 +165,18 @@ class Store:
         """Register a run; its first event is ``started``."""
         with self._write() as db:
             db.execute(
-                "insert into runs (run_id, task, state, started_at) values (?, ?, 'running', ?)",
-                (start.run_id, start.task, start.started_at),
+                "insert into runs (run_id, task, state, started_at, identity) values (?, ?, 'running', ?, ?)",
+                (start.run_id, start.task, start.started_at, start.identity_hash),
             )
             self._append(db, start.run_id, "started", to_json(start))
+
+    def continue_run(self, run_id: str) -> None:
+        """Take up a run that did not finish; an earlier wish to stop it is forgotten."""
+        with self._write() as db:
+            db.execute(
+                "update runs set state = 'running', finished_at = null, stop_requested = 0 where run_id = ?", (run_id,)
+            )
+            self._append(db, run_id, "continued", "{}")
 
     def append(self, run_id: str, kind: str, payload: str) -> int:
         """Append an event and return its number."""
@@ -148,24 +186,49 @@ class Store:
                 db.execute("update runs set verdict = ? where run_id = ?", (verdict, run_id))
             return self._append(db, run_id, kind, payload)
 
-    @staticmethod
-    def _append(db: sqlite3.Connection, run_id: str, kind: str, payload: str) -> int:
+    def _append(self, db: sqlite3.Connection, run_id: str, kind: str, payload: str) -> int:
         cursor = db.execute(
-            "insert into events (run_id, kind, at, payload) values (?, ?, ?, ?)", (run_id, kind, now(), payload)
+            "insert into events (run_id, kind, at, payload) values (?, ?, ?, ?)",
+            (run_id, kind, now(), self.redact.json(payload)),
         )
         return int(cursor.lastrowid or 0)
 
     def finish_run(self, run_id: str, state: str) -> None:
-        """Close a run as finished, failed, stopped or interrupted."""
+        """Close a run as finished, failed, stopped, interrupted or exhausted."""
         with self._write() as db:
             db.execute("update runs set state = ?, finished_at = ? where run_id = ?", (state, now(), run_id))
             self._append(db, run_id, "closed", json.dumps({"state": state}))
 
+    def request_stop(self, run_id: str) -> None:
+        """Ask a running run to end in order."""
+        with self._write() as db:
+            db.execute("update runs set stop_requested = 1 where run_id = ?", (run_id,))
+
+    def stop_requested(self, run_id: str) -> bool:
+        """Whether somebody has asked the run to end."""
+        rows = self._read("select stop_requested from runs where run_id = ?", (run_id,))
+        return bool(rows and rows[0][0])
+
+    def alive(self, run: RunSummary) -> bool:
+        """Whether a process works on the run right now."""
+        return run.state == "running" and Owner.alive(self.owners, run.run_id)
+
+    def state(self, run: RunSummary) -> str:
+        """The run's state as a person should read it; ``died`` when its process is gone without a word."""
+        return "died" if run.state == "running" and not self.alive(run) else run.state
+
+    def unfinished(self, task: str) -> tuple[RunSummary, ...]:
+        """Runs of a task that have no final verdict, newest first."""
+        return tuple(run for run in self.runs(task) if run.state in UNFINISHED)
+
+    def started(self, run_id: str) -> RunStart:
+        """What was known when a run started."""
+        return from_json(RunStart, self.events(run_id)[0].payload)
+
     def runs(self, task: str | None = None, limit: int | None = None) -> tuple[RunSummary, ...]:
         """Runs, newest first."""
         rows = self._read(
-            "select run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run from runs "
-            "where ? is null or task = ? order by started_at desc, rowid desc limit ?",
+            f"select {_RUN_COLUMNS} from runs where ? is null or task = ? order by started_at desc, rowid desc limit ?",
             (task, task, -1 if limit is None else limit),
         )
         return tuple(RunSummary(*row) for row in rows)
@@ -299,7 +362,7 @@ class Store:
     def unsynced(self) -> tuple[RunSummary, ...]:
         """Runs with events that MLflow has not taken yet, oldest first."""
         rows = self._read(
-            "select run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run from runs "
+            f"select {_RUN_COLUMNS} from runs "
             "where synced < (select max(seq) from events where events.run_id = runs.run_id) order by started_at, rowid"
         )
         return tuple(RunSummary(*row) for row in rows)

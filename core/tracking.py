@@ -40,7 +40,9 @@ SAFE_ENVIRONMENT = {
 }
 RUN_TAG = "proven.run_id"
 DEFAULT_UI = "http://127.0.0.1:5000"
-STATES = {"finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "interrupted": "KILLED"}
+STATES = {
+    "finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "interrupted": "KILLED", "exhausted": "KILLED",
+}  # fmt: skip
 TAG_CHARS, PARAM_CHARS = 5000, 500
 _USER_URI = os.environ.get("MLFLOW_TRACKING_URI")
 """Read once, at import: MLflow writes this variable itself later on."""
@@ -196,6 +198,10 @@ class _Projector:
             self._finished(mlflow_run, from_json(Optimization, payload))
         elif event.kind == "failed":
             self._tags(mlflow_run, {"gate": "failed", "gate_reason": json.loads(payload).get("message", "")})
+        elif event.kind == "continued":
+            self.client.update_run(mlflow_run, status="RUNNING")
+        elif event.kind == "forecast":
+            self.client.log_dict(mlflow_run, json.loads(payload), "forecast.json")
         elif event.kind == "closed":
             state = STATES.get(json.loads(payload).get("state", ""), "FINISHED")
             self.client.set_terminated(mlflow_run, status=state, end_time=_millis(event.at))

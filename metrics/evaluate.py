@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import contextvars
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from statistics import fmean as mean
 
 import dspy
 
+from core.account import Halt, Meter, Tally, describe_error
 from core.corpus import Row
 from core.errors import ModelError
-from core.lm import Meter, RoleLM, describe_error, model_error
-from core.results import Evaluation, RowResult, RowStatus, total
+from core.lm import RoleLM
+from core.results import Evaluation, Judgement, RowResult, RowStatus, total
 from metrics.metric import Metric, produced
 
 OnRow = Callable[[RowResult, int, int], None]
-
-FATAL = (
-    dspy.LMAuthError,
-    dspy.LMBillingError,
-    dspy.LMUnsupportedModelError,
-    dspy.LMConfigurationError,
-    dspy.LMTransportError,
-    dspy.LMTimeoutError,
-)
-"""Errors that every other row would meet as well; on the first row they end the evaluation at once."""
 
 
 class EvaluationInterrupted(KeyboardInterrupt):
@@ -45,7 +36,8 @@ class Evaluator:
 
     The first row goes alone: when the model is unreachable or refuses the key, that one row says so.
     ``max_error_share`` is the share of rows that may fail by the model's fault; above it (judged after ten rows, or at
-    the end) the evaluation stops with a :class:`ModelError` that names the dominant error.
+    the end) the evaluation stops with a :class:`ModelError` that names the dominant error. With ``repeats`` every row
+    is really run so many times, and its score is the mean over them.
     """
 
     lm: RoleLM
@@ -53,6 +45,7 @@ class Evaluator:
     metric: Metric
     threads: int = 8
     max_error_share: float = 0.1
+    repeats: int = 1
 
     def __call__(
         self,
@@ -69,14 +62,15 @@ class Evaluator:
             An evaluation in row order; results do not depend on the number of threads.
 
         Raises:
-            ModelError: If too many rows fail by the model's fault.
+            ModelError: If too many rows fail by the model's fault, or the model is down or refuses the key.
+            BudgetError: If the run's budget is used up.
             EvaluationInterrupted: On Ctrl-C; finished rows are kept.
         """
         stop = threading.Event()
         results: dict[str, RowResult] = {}
 
         def work(row: Row) -> RowResult:
-            return _skipped(row) if stop.is_set() else self._row(program, row)[0]
+            return _skipped(row) if stop.is_set() else self._row(program, row)
 
         def done(result: RowResult) -> None:
             results[result.row_id] = result
@@ -87,15 +81,14 @@ class Evaluator:
         pool = ThreadPoolExecutor(max_workers=max(1, self.threads), thread_name_prefix="evaluate")
         try:
             for row in rows[:1]:
-                first, failure = self._row(program, row)
-                if isinstance(failure, FATAL):
-                    raise model_error(self.lm.spec, failure)
-                done(first)
+                done(self._row(program, row))
             futures: list[Future[RowResult]] = [
                 pool.submit(contextvars.copy_context().run, work, row) for row in rows[1:]
             ]
             for future in as_completed(futures):
                 done(future.result())
+        except Halt as halt:
+            raise halt.cause from None
         except KeyboardInterrupt:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -106,43 +99,48 @@ class Evaluator:
             pool.shutdown(wait=False, cancel_futures=True)
         return Evaluation(split, program_hash, tuple(results[row.id] for row in rows))
 
-    def _row(self, program: dspy.Module, row: Row) -> tuple[RowResult, Exception | None]:
-        """Run and judge one row; also returns what the program raised, if it did."""
-        started = time.perf_counter()
+    def _row(self, program: dspy.Module, row: Row) -> RowResult:
+        """Run and judge one row, ``repeats`` times; its score is the mean, unless one of the times failed."""
+        times = [self._once(program, row, repeat) for repeat in range(self.repeats)]
+        first = next((time for time in times if time.status is not RowStatus.OK), times[0])
+        judgements = [time.judgement for time in times if time.judgement is not None]
+        scored = first.judgement is not None
+        return RowResult(
+            row_id=row.id,
+            status=first.status,
+            score=mean(j.score for j in judgements) if scored else None,
+            fields={name: mean(j.fields[name] for j in judgements) for name in judgements[0].fields} if scored else {},
+            feedback=first.judgement.feedback if first.judgement else "",
+            inputs=dict(row.inputs),
+            gold=dict(row.gold),
+            prediction=first.values,
+            error=first.error,
+            usage=total(time.tally.usage for time in times),
+            latency=mean(time.tally.seconds for time in times),
+        )
+
+    def _once(self, program: dspy.Module, row: Row, repeat: int) -> _Time:
         values: dict[str, object] = {}
-        judgement, error, raised = None, None, None
-        with Meter.row() as usages, dspy.context(lm=self.lm, adapter=self.adapter, trace=[], max_trace_size=0):
+        judgement, error = None, None
+        with (
+            Meter.row(row.id, repeat) as tally,
+            dspy.context(lm=self.lm, adapter=self.adapter, trace=[], max_trace_size=0),
+        ):
             try:
                 values = produced(program(**row.inputs))
                 status = RowStatus.OK
             except dspy.AdapterParseError as failure:
-                raised = failure
                 status, error = RowStatus.PARSE_ERROR, describe_error(failure)
             except dspy.LMError as failure:
-                raised = failure
-                status, error = RowStatus.LM_ERROR, str(model_error(self.lm.spec, failure))
+                status, error = RowStatus.LM_ERROR, f"{type(failure).__name__}: {describe_error(failure)}"
             except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
-                raised = failure
                 status, error = RowStatus.METRIC_ERROR, f"program: {describe_error(failure)}"
             if status is RowStatus.OK:
                 try:
                     judgement = self.metric.judge(row, values)
                 except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
                     status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
-        result = RowResult(
-            row_id=row.id,
-            status=status,
-            score=judgement.score if judgement else None,
-            fields=dict(judgement.fields) if judgement else {},
-            feedback=judgement.feedback if judgement else "",
-            inputs=dict(row.inputs),
-            gold=dict(row.gold),
-            prediction=values,
-            error=error,
-            usage=total(usages),
-            latency=time.perf_counter() - started,
-        )
-        return result, raised
+        return _Time(status, values, judgement, error, tally)
 
     def _stop_if_failing(self, results: dict[str, RowResult], planned: int) -> None:
         """Raise once too many rows failed; a few rows at the start are allowed to be unlucky."""
@@ -154,6 +152,17 @@ class Evaluator:
                 f"{len(errors)} of {len(results)} rows failed by the model's fault; stopped. "
                 f"Most frequent ({count}x): {dominant}"
             )
+
+
+@dataclass(frozen=True)
+class _Time:
+    """One of the times that a row was run."""
+
+    status: RowStatus
+    values: dict[str, object]
+    judgement: Judgement | None
+    error: str | None
+    tally: Tally
 
 
 def _skipped(row: Row) -> RowResult:

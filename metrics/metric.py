@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 import dspy
 
+from core.account import Halt, describe_error, name_row
 from core.corpus import Row
 from core.errors import ProvenError
-from core.lm import Halt, describe_error
 from core.plain import canonical, to_plain
 from core.results import Judgement
 
@@ -34,9 +34,20 @@ class MetricError(ProvenError):
     exit_code = 70
 
 
+class RowExample(dspy.Example):
+    """An example that says which row it is when a program is about to run on it, so that calls can be accounted."""
+
+    def inputs(self) -> Any:
+        """The input fields; every DSPy evaluation asks for them in the thread that then runs the program."""
+        name_row(self.__dict__.get("_row_id", ""))
+        return super().inputs()
+
+
 def to_example(row: Row) -> dspy.Example:
     """A row as DSPy sees it: inputs and gold fields, and nothing else that a proposer could read."""
-    return dspy.Example(**row.inputs, **row.gold).with_inputs(*row.inputs)
+    example = RowExample(**row.inputs, **row.gold).with_inputs(*row.inputs)
+    example.__dict__["_row_id"] = row.id
+    return example
 
 
 class ExampleBook:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 from dspy.lm15 import Message, Request, Response, Usage
@@ -12,7 +14,14 @@ from offline.reading import Reading, read_request, system_text
 from offline.reflector import reflect
 from offline.student import Skill, Student, write
 
-VERSION = "1"
+
+def _version() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:12]
+
+
+VERSION = _version()
+"""Twelve hex digits of the embedded model's own source: another version is another model."""
 SKILLS = {"small": Skill(signs=16, demos=6, pairs=False), "large": Skill(signs=60, demos=16, pairs=True)}
 SIZES = tuple(SKILLS)
 REFLECTOR_SIGNS = 60

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,8 @@ from typing import Any, Protocol
 
 import dspy
 
-from core.lm import Meter, RoleLM
+from core.account import Meter
+from core.lm import RoleLM
 from core.results import Candidate, ProgramPrompts, total
 from metrics.metric import ExampleBook, Metric
 from programs.prompts import read_prompts
@@ -40,11 +42,33 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """What an optimiser intends to spend: trials on dev, and model calls by role."""
+class Sizes:
+    """What is known about rows before the search, in tokens; ``success`` is the share of rows solved by the seed."""
+
+    row_in: float
+    row_in_only: float
+    """A row's own inputs, without the prompt around them: what a demo costs."""
+    row_out: float
+    success: float
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One way a search may go, counting only what has to be paid: an equal call twice is paid once.
+
+    Attributes:
+        trials: Evaluations on dev.
+        rows: Program runs that are paid, holdout and baseline not included.
+        growth: Tokens by which prompts are longer than the seed's, summed over ``rows``.
+        calls: Calls of the other roles.
+        winner: Tokens by which the winner's prompt is longer than the seed's; None when the seed stays.
+    """
 
     trials: int
+    rows: int
+    growth: float
     calls: Mapping[str, int]
+    winner: float | None
 
 
 @dataclass
@@ -127,6 +151,23 @@ class Search:
         return scores
 
 
+def bootstrap_rows(shape: Shape, sizes: Sizes, rng: random.Random, *, sets: int) -> tuple[set[int], int]:
+    """Which train rows bootstrapping runs the seed on, over so many demo sets, and how many demos a set finds.
+
+    DSPy walks the rows in random order until it has enough successes; equal runs are paid once.
+    """
+    seen: set[int] = set()
+    found = 0
+    for _ in range(sets):
+        found = 0
+        for row in rng.sample(range(shape.train), shape.train):
+            if found >= max(1, shape.max_demos):
+                break
+            seen.add(row)
+            found += rng.random() < sizes.success
+    return seen, found
+
+
 class Optimizer(Protocol):
     """One strategy. It spends at most its budget and reports candidates to ``search.journal``; it returns nothing."""
 
@@ -140,8 +181,8 @@ class Optimizer(Protocol):
         """One line on how it works."""
         ...
 
-    def schedule(self, shape: Shape) -> Schedule:
-        """Say what :meth:`run` will spend on a search of this shape."""
+    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+        """Play the strategy's own schedule once, with chance where the rows decide; forecasts average over many."""
         ...
 
     def run(self, search: Search) -> None:

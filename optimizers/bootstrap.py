@@ -11,7 +11,7 @@ from typing import ClassVar
 import dspy
 
 from metrics.metric import float_metric
-from optimizers.base import EvaluateWatch, Schedule, Search, Shape
+from optimizers.base import Draw, EvaluateWatch, Search, Shape, Sizes, bootstrap_rows
 
 
 class Bootstrap:
@@ -20,12 +20,15 @@ class Bootstrap:
     name: ClassVar[str] = "bootstrap"
     summary: ClassVar[str] = "picks demos by random search (dspy.BootstrapFewShotWithRandomSearch)"
 
-    def schedule(self, shape: Shape) -> Schedule:
-        """Zero-shot, labelled and bootstrapped sets, each a full pass over dev, plus the traces for bootstrapping."""
-        programs = _programs(shape)
-        bootstrap = (programs + 1) * min(shape.train, 2 * max(1, shape.max_demos))
-        student = ((programs + 3) * shape.dev + bootstrap) * shape.predictors
-        return Schedule(trials=programs + 3, calls={"student": student})
+    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+        """The labelled set and every bootstrapped set cost a pass over dev; traces run the seed on train rows."""
+        programs, limit = _programs(shape), 2 * max(1, shape.max_demos)
+        seen, _ = bootstrap_rows(shape, sizes, rng, sets=programs + 1)
+        rows, growth, longest = len(seen), 0.0, 0.0
+        for _ in range(programs + 2):
+            length = rng.randint(1, limit) * (sizes.row_in_only + sizes.row_out)
+            rows, growth, longest = rows + shape.dev, growth + shape.dev * length, max(longest, length)
+        return Draw(programs + 3, rows, growth, {}, longest if rng.random() < 0.7 else None)
 
     def run(self, search: Search) -> None:
         """Run ``dspy.BootstrapFewShotWithRandomSearch``; every demo set goes to the journal.

@@ -5,6 +5,8 @@ Reference: Agrawal et al., "GEPA: Reflective Prompt Evolution Can Outperform Rei
 
 from __future__ import annotations
 
+import math
+import random
 from typing import Any, ClassVar
 
 import dspy
@@ -12,11 +14,15 @@ from gepa.utils import NoImprovementStopper, ScoreThresholdStopper
 
 from core.results import ProgramPrompts, Prompt
 from metrics.metric import gepa_metric
-from optimizers.base import Schedule, Search, Shape
+from optimizers.base import Draw, Search, Shape, Sizes
 from programs.prompts import read_prompts
 
-ACCEPTED_SHARE = 0.5
-"""Share of proposals that go on to a full dev evaluation; for the forecast only."""
+ACCEPTANCE = (3.0, 4.0)
+"""Beta distribution of the share of proposals that improve their minibatch; for the forecast only."""
+GROWTH = (0.9, 0.5)
+"""Log-normal distribution of the tokens a reflection adds, in units of a row's input; for the forecast only."""
+PATIENCE = 25
+"""Iterations without a better candidate after which the search ends."""
 
 
 class Gepa:
@@ -25,12 +31,36 @@ class Gepa:
     name: ClassVar[str] = "gepa"
     summary: ClassVar[str] = "reflects on feedback, rewrites instructions, keeps a Pareto front (dspy.GEPA)"
 
-    def schedule(self, shape: Shape) -> Schedule:
-        """One reflection per iteration; an iteration costs two minibatches and, when accepted, a pass over dev."""
-        per_iteration = 2 * shape.minibatch + ACCEPTED_SHARE * shape.dev
-        iterations = max(1, round((shape.rollouts - shape.dev) / per_iteration))
-        calls = {"student": shape.rollouts * shape.predictors, "reflector": iterations}
-        return Schedule(trials=1 + max(1, round(ACCEPTED_SHARE * iterations)), calls=calls)
+    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+        """An iteration costs a minibatch twice, one reflection, and a pass over dev when the minibatch improved.
+
+        The parent's half of a minibatch is free where this parent has seen these rows.
+        """
+        accept = rng.betavariate(*ACCEPTANCE)
+        step = sizes.row_in * rng.lognormvariate(math.log(GROWTH[0]), GROWTH[1])
+        pool: list[tuple[float, set[int]]] = [(0.0, set())]
+        spent, rows, growth, reflections, idle, trials = shape.dev, 0, 0.0, 0, 0, 1
+        order: list[int] = []
+        while spent < shape.rollouts and idle < PATIENCE:
+            if len(order) < shape.minibatch:
+                order = rng.sample(range(shape.train), shape.train) + order
+            batch = [order.pop() for _ in range(shape.minibatch)]
+            length, seen = rng.choice(pool)
+            new = len(set(batch) - seen)
+            seen |= set(batch)
+            child = length + step / (1 + length / max(step, 1.0))
+            reflections += shape.predictors > 0
+            spent += 2 * shape.minibatch
+            rows += new + shape.minibatch
+            growth += new * length + shape.minibatch * child
+            idle += 1
+            if rng.random() < accept:
+                pool.append((child, set(batch)))
+                spent, rows, growth = spent + shape.dev, rows + shape.dev, growth + shape.dev * child
+                trials += 1
+                idle = 0 if rng.random() < 0.5 else idle
+        winner = rng.choice(pool[1:])[0] if len(pool) > 1 else None
+        return Draw(trials, rows, growth, {"reflector": reflections}, winner)
 
     def run(self, search: Search) -> None:
         """Run ``dspy.GEPA``; every candidate that reaches dev goes to the journal.
@@ -54,7 +84,7 @@ class Gepa:
                 "callbacks": [watch],
                 "stop_callbacks": [
                     ScoreThresholdStopper(1.0),
-                    NoImprovementStopper(int(search.settings.get("patience", 25))),
+                    NoImprovementStopper(int(search.settings.get("patience", PATIENCE))),
                 ],
             },
         )

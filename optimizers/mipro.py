@@ -7,12 +7,16 @@ Reference: Opsahl-Ong et al., "Optimizing Instructions and Demonstrations for Mu
 from __future__ import annotations
 
 import math
+import random
 from typing import ClassVar
 
 import dspy
 
 from metrics.metric import float_metric
-from optimizers.base import EvaluateWatch, Schedule, Search, Shape
+from optimizers.base import Draw, EvaluateWatch, Search, Shape, Sizes, bootstrap_rows
+
+REPEATED = 0.3
+"""Share of trials in which the sampler returns to a combination it knows; for the forecast only."""
 
 
 class Mipro:
@@ -21,13 +25,29 @@ class Mipro:
     name: ClassVar[str] = "mipro"
     summary: ClassVar[str] = "proposes instructions and demos, searches their combinations (dspy.MIPROv2)"
 
-    def schedule(self, shape: Shape) -> Schedule:
-        """Bootstrapping a demo set takes a few train rows; every trial is a full pass over dev."""
+    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+        """Bootstrapping runs the seed on train rows, each paid once; a trial is a pass over dev.
+
+        A combination that was tried before is free.
+        """
         trials, candidates = _trials(shape), _candidates(shape)
-        bootstrap = candidates * min(shape.train, 2 * max(1, shape.max_demos))
+        seen, demos = bootstrap_rows(shape, sizes, rng, sets=max(0, candidates - 2))
+        instruction = rng.lognormvariate(math.log(150), 0.6)
+        tried: set[tuple[int, int]] = set()
+        rows, growth, best = len(seen), 0.0, None
+        for _ in range(trials):
+            again = tried and rng.random() < REPEATED
+            choice = rng.choice(sorted(tried)) if again else (rng.randrange(candidates), rng.randrange(candidates))
+            if choice in tried or choice == (0, 0):
+                continue
+            tried.add(choice)
+            length = (instruction if choice[0] else 0.0) + (
+                demos * (sizes.row_in_only + sizes.row_out) if choice[1] else 0.0
+            )
+            rows, growth, best = rows + shape.dev, growth + shape.dev * length, length
         batches = min(10, math.ceil(shape.train / 10))
-        student = ((1 + trials) * shape.dev + bootstrap) * shape.predictors
-        return Schedule(1 + trials, {"student": student, "proposer": batches + 1 + 3 * candidates * shape.predictors})
+        calls = {"proposer": batches + 1 + 3 * candidates * shape.predictors}
+        return Draw(1 + trials, rows, growth, calls, best)
 
     def run(self, search: Search) -> None:
         """Run ``dspy.MIPROv2``; every trial goes to the journal.

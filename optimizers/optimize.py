@@ -4,23 +4,38 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
-from core.errors import ProvenError
-from core.lm import Halt, RoleLM, build_lm
-from core.results import Candidate, Evaluation, Optimization, Plan, RunStart, Verdict
-from core.run import Projection, Run, new_run_id
+from core.account import Account, Halt, Policy, StopRequestedError
+from core.errors import BudgetError, UsageError
+from core.ledger import Ledger
+from core.limits import Caps
+from core.lm import RoleLM, build_lm
+from core.plain import digest
+from core.results import (
+    Candidate,
+    Decision,
+    Evaluation,
+    Optimization,
+    Plan,
+    ProgramPrompts,
+    RunStart,
+    Verdict,
+)
+from core.run import Projection, Run, continuable, differences, new_run_id
 from core.store import Store
 from gates.constant import best_constant, constant_evaluation
 from gates.copying import corpus_texts
 from gates.holdout import HoldoutGate
 from metrics.evaluate import Evaluator
 from metrics.metric import ExampleBook
+from offline import VERSION as OFFLINE_VERSION
 from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
-from optimizers.plan import plan_run
+from optimizers.plan import plan_run, run_pilot
 from optimizers.progress import Progress
-from programs.prompts import apply_prompts, predictors, read_prompts, schema_hash
-from tasks.task import Task
+from programs.prompts import apply_prompts, predictors, read_prompts, schema_hash, source_of
+from tasks.task import ROLES, Task
 
 
 @dataclass(frozen=True)
@@ -49,174 +64,300 @@ def shape_of(task: Task, options: Options) -> Shape:
 
 
 @dataclass(frozen=True)
+class Environment:
+    """Where a run keeps its record and what the outside world sees of it.
+
+    Attributes:
+        store: The record of runs.
+        ledger: The record of calls.
+        command: What the person typed.
+        code_version: Which code ran.
+        projection: Told of every event.
+        progress: Told how far the run is.
+        new: Whether an unfinished run of the same identity is left alone.
+        confirm: Asked before anything beyond the pilot is spent; False ends the run.
+    """
+
+    store: Store
+    ledger: Ledger
+    command: str
+    code_version: str
+    projection: Projection | None = None
+    progress: Progress = field(default_factory=Progress)
+    new: bool = False
+    confirm: Callable[[Plan], bool] = lambda plan: True
+
+
+def policy_of(task: Task) -> Policy:
+    """What the task file and the flags allow a run to spend."""
+    run = task.config.run
+    caps = Caps(run.max_cost, run.max_calls, run.max_tokens, run.max_minutes)
+    return Policy(caps, fresh=not run.cache, fresh_roles=run.fresh_roles, max_error_share=run.max_error_share)
+
+
+def check_caps(task: Task) -> None:
+    """Refuse a cap on money that could not be kept.
+
+    Raises:
+        UsageError: If a price is unknown.
+    """
+    unknown = [spec.alias for spec in task.models.values() if not spec.priced]
+    if task.config.run.max_cost is not None and unknown:
+        raise UsageError(
+            f"--max-cost cannot be kept: the price of {', '.join(sorted(set(unknown)))} is unknown",
+            hint="put input_price and output_price into configs/models.yaml, or cap --max-calls or --max-tokens",
+        )
+
+
+@dataclass(frozen=True)
 class _Lab:
     """The models and the evaluator of one run."""
 
+    account: Account
     student: RoleLM
     reflector: RoleLM
     proposer: RoleLM
     evaluate: Evaluator
 
+    def repeating(self, repeats: int) -> Evaluator:
+        """The evaluator, running every row so many times."""
+        return replace(self.evaluate, repeats=repeats)
 
-def _lab(task: Task, options: Options) -> _Lab:
-    lms = {role: build_lm(task.models[role], role, task.meter) for role in ("student", "reflector", "proposer")}
+
+def _lab(task: Task, options: Options, account: Account) -> _Lab:
+    lms = {role: build_lm(task.models[role], role, account) for role in ("student", "reflector", "proposer")}
     evaluator = Evaluator(lms["student"], task.adapter, task.metric, options.threads, task.config.run.max_error_share)
-    return _Lab(lms["student"], lms["reflector"], lms["proposer"], evaluator)
+    return _Lab(account, lms["student"], lms["reflector"], lms["proposer"], evaluator)
 
 
-def optimize(
-    task: Task,
-    optimizer: Optimizer,
-    options: Options,
-    *,
-    store: Store,
-    command: str,
-    code_version: str,
-    projection: Projection | None = None,
-    progress: Progress | None = None,
-) -> Optimization:
+def optimize(task: Task, optimizer: Optimizer, options: Options, environment: Environment) -> Optimization:
     """Search for better prompts and let the gate decide whether they are.
 
-    The holdout is opened at most once, after the search is over, and only if the winner is not the seed.
+    The holdout is opened at most once, after the search is over, and only if the winner is not the seed. A run that
+    was interrupted is continued if nothing that matters has changed since: the same steps are taken again, and every
+    call that was answered is found in the ledger. A run whose budget ends, or that is asked to stop, returns its best
+    candidate so far with an INCONCLUSIVE verdict, and can be continued as well.
 
     Raises:
         ModelError: If a model is unreachable, refuses the key or keeps failing; nothing is registered then.
-        KeyboardInterrupt: On Ctrl-C; candidates found so far are in the store.
+        BudgetError: If the budget ended before the baseline was scored, or the forecast was not accepted.
+        StoreError: If another process works on this very run.
+        KeyboardInterrupt: On Ctrl-C; everything found so far is in the store.
     """
-    progress = progress or Progress()
     started = time.perf_counter()
-    lab = _lab(task, options)
-    shape = shape_of(task, options)
-    plan = plan_run(task, optimizer, shape, threads=options.threads)
-    progress.plan(plan)
-    start = _start(task, optimizer, options, plan, command, code_version)
-    run = Run(store, start, projection)
-    task.meter.listener = progress.call
+    check_caps(task)
+    for role in ROLES:  # a missing key is told before anything is written
+        build_lm(task.models[role], role, Account(environment.ledger))
+    start, store, progress = _start(task, optimizer, options, environment), environment.store, environment.progress
+    earlier = None if environment.new else continuable(store, start)
+    if earlier is not None:
+        start = store.started(earlier.run_id)
+        environment.ledger.wait_for_others(earlier.run_id)
+        progress.note(f"continuing run {earlier.run_id} ({store.state(earlier)}): what was answered is not paid again")
+    else:
+        _say_what_differs(store, start, progress)
+    run = Run(store, start, environment.projection)
+    account = Account(environment.ledger, run.id, task.name, policy_of(task))
+    account.stop_requested = lambda: store.stop_requested(run.id)
+    account.meter.listener = progress.call
+    state = "failed"
     try:
-        outcome = _run(task, optimizer, options, shape, plan, lab, run, progress)
+        result = _Job(task, optimizer, options, environment, run, _lab(task, options, account), started).result()
+        state = result.ended
+        return result
     except Halt as halt:
-        _failed(run, halt.cause)
+        state = _failed(run, halt.cause)
         raise halt.cause from None
-    except ProvenError as error:
-        _failed(run, error)
-        raise
     except KeyboardInterrupt:
-        run.finish("interrupted")
+        state = "interrupted"
         raise
     except BaseException as error:
-        _failed(run, error)
+        state = _failed(run, error)
         raise
     finally:
-        task.meter.listener = None
-    result = _optimization(task, optimizer, options, start, plan, outcome, time.perf_counter() - started)
-    run.emit("finished", result)
-    run.finish("finished")
-    return result
+        account.meter.listener = None
+        account.close()
+        run.finish(state)
 
 
-def _failed(run: Run, error: BaseException) -> None:
+def _failed(run: Run, error: BaseException) -> str:
     run.emit("failed", {"error": type(error).__name__, "message": str(error)})
-    run.finish("failed")
+    return _state(error)
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    candidates: tuple[Candidate, ...]
-    winner: Candidate
-    dev: Evaluation
-    holdout_baseline: Evaluation | None
-    holdout_candidate: Evaluation | None
-    verdict: Verdict
-    warnings: tuple[str, ...]
+def _state(error: BaseException) -> str:
+    if isinstance(error, StopRequestedError):
+        return "stopped"
+    return "exhausted" if isinstance(error, BudgetError) else "failed"
 
 
-def _run(
-    task: Task,
-    optimizer: Optimizer,
-    options: Options,
-    shape: Shape,
-    plan: Plan,
-    lab: _Lab,
-    run: Run,
-    progress: Progress,
-) -> _Outcome:
-    seed_prompts = read_prompts(task.program)
-    progress.phase("baseline on dev", shape.dev * shape.predictors)
-    dev = lab.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed_prompts.hash)
-
-    journal: Journal
-
-    def on_candidate(candidate: Candidate) -> None:
-        run.emit("candidate", candidate)
-        progress.candidate(candidate, journal.best())
-
-    journal = Journal(task.meter, tuple(row.id for row in task.splits.dev), on_candidate)
-    journal.record("seed", seed_prompts, {r.row_id: r.score for r in dev.scored if r.score is not None})
-
-    progress.phase(f"search with {optimizer.name}", plan.calls["student"] - (shape.dev + 2 * len(task.splits.holdout)))
-    search = Search(
-        program=apply_prompts(task.program, seed_prompts),
-        train=ExampleBook(task.splits.train),
-        dev=ExampleBook(task.splits.dev),
-        metric=task.metric,
-        student=lab.student.halted(),
-        reflector=lab.reflector.halted(),
-        proposer=lab.proposer.halted(),
-        adapter=task.adapter,
-        shape=shape,
-        seed=options.seed,
-        threads=options.threads,
-        threshold=options.threshold,
-        journal=journal,
-        settings=task.config.optimizer.settings,
-    )
-    with quiet():
-        optimizer.run(search)
-    winner = journal.best()
-    warnings = _warnings(task, journal)
-    holdout_baseline, holdout_candidate, verdict = _judge(task, lab, run, progress, journal.candidates[0], winner)
-    return _Outcome(tuple(journal.candidates), winner, dev, holdout_baseline, holdout_candidate, verdict, warnings)
+def _say_what_differs(store: Store, start: RunStart, progress: Progress) -> None:
+    """An unfinished run of the same task that is not continued is mentioned, with the reason."""
+    for earlier in store.unfinished(start.task)[:1]:
+        if not store.alive(earlier):
+            changed = differences(store.started(earlier.run_id), start)
+            if changed:
+                said = "; ".join(changed[:4])
+                progress.note(
+                    f"run {earlier.run_id} ({store.state(earlier)}) is another run and stays as it is: {said}"
+                )
 
 
-def _judge(
-    task: Task, lab: _Lab, run: Run, progress: Progress, seed: Candidate, winner: Candidate
-) -> tuple[Evaluation | None, Evaluation | None, Verdict]:
-    """Open the holdout once and let the gate decide; a winner that is the seed is held without opening it."""
-    gate = HoldoutGate.from_config(task.config.gate)
-    if winner.prompts.hash == seed.prompts.hash:
-        return None, None, gate.no_op()
-    holdout = task.splits.holdout
-    progress.phase("holdout, both prompts", 2 * len(holdout) * len(seed.prompts.prompts))
-    opening = run.store.open_holdout(task.name, task.splits.info.holdout_fingerprint, run.id, winner.prompts.hash)
-    evaluations = []
-    for candidate in (seed, winner):
-        program = apply_prompts(task.program, candidate.prompts)
-        evaluations.append(lab.evaluate(program, holdout, split="holdout", program_hash=candidate.prompts.hash))
-    splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": holdout}
-    corpus = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
-    answer = best_constant(task.metric, task.splits.train) if task.config.gate.beat_constant else None
-    constant = constant_evaluation(task.metric, answer, holdout, "holdout") if answer else None
-    verdict = gate.decide(
-        evaluations[0], evaluations[1], seed.prompts, winner.prompts, corpus=corpus, constant=constant, opening=opening
-    )
-    return evaluations[0], evaluations[1], verdict
+@dataclass
+class _Job:
+    """One run from baseline to verdict."""
+
+    task: Task
+    optimizer: Optimizer
+    options: Options
+    environment: Environment
+    run: Run
+    lab: _Lab
+    started: float
+    dev: Evaluation | None = None
+    journal: Journal | None = None
+    plan: Plan | None = None
+
+    def result(self) -> Optimization:
+        """Do it; a budget that ends after the baseline gives a result all the same."""
+        try:
+            holdout, verdict = self._work()
+            ended = "finished"
+        except (Halt, BudgetError) as error:
+            cause = error.cause if isinstance(error, Halt) else error
+            if not isinstance(cause, BudgetError) or self.journal is None or not self.journal.candidates:
+                raise
+            holdout, ended = (None, None), _state(cause)
+            verdict = Verdict(Decision.INCONCLUSIVE, (cause.message, "the holdout was not opened"))
+        result = self._optimization(holdout, verdict, ended)
+        self.run.emit("finished", result)
+        return result
+
+    def _work(self) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
+        task, lab, progress = self.task, self.lab, self.environment.progress
+        shape = shape_of(task, self.options)
+        seed = read_prompts(task.program)
+        self.plan = self._forecast(shape, seed)
+        progress.phase("baseline on dev", shape.dev * shape.predictors)
+        self.dev = lab.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
+        self.journal = journal = Journal(
+            lab.account.meter, tuple(row.id for row in task.splits.dev), self._on_candidate
+        )
+        journal.record("seed", seed, {r.row_id: r.score for r in self.dev.scored if r.score is not None})
+        left = round(self.plan.roles["student"].calls.expected) - (shape.dev + 2 * len(task.splits.holdout))
+        progress.phase(f"search with {self.optimizer.name}", left)
+        search = Search(
+            program=apply_prompts(task.program, seed),
+            train=ExampleBook(task.splits.train),
+            dev=ExampleBook(task.splits.dev),
+            metric=task.metric,
+            student=lab.student,
+            reflector=lab.reflector,
+            proposer=lab.proposer,
+            adapter=task.adapter,
+            shape=shape,
+            seed=self.options.seed,
+            threads=self.options.threads,
+            threshold=self.options.threshold,
+            journal=journal,
+            settings=task.config.optimizer.settings,
+        )
+        with quiet():
+            self.optimizer.run(search)
+        return self._judge(journal.candidates[0], journal.best())
+
+    def _forecast(self, shape: Shape, seed: ProgramPrompts) -> Plan:
+        progress = self.environment.progress
+        pilot = run_pilot(self.task, self.lab.evaluate, seed, progress)
+        plan = plan_run(self.task, self.optimizer, shape, threads=self.options.threads, pilot=pilot)
+        progress.plan(plan)
+        if not any(event.kind == "forecast" for event in self.environment.store.events(self.run.id)):
+            self.run.emit("forecast", plan)
+            if not self.environment.confirm(plan):
+                raise BudgetError("the forecast was not accepted; nothing but the pilot was spent")
+        return plan
+
+    def _on_candidate(self, candidate: Candidate) -> None:
+        assert self.journal is not None
+        self.run.candidate(candidate)
+        self.environment.progress.candidate(candidate, self.journal.best())
+
+    def _judge(self, seed: Candidate, winner: Candidate) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
+        """Open the holdout once and let the gate decide; a winner that is the seed is held without opening it."""
+        task, lab = self.task, self.lab
+        gate = HoldoutGate.from_config(task.config.gate)
+        if winner.prompts.hash == seed.prompts.hash:
+            return (None, None), gate.no_op()
+        holdout, repeats = task.splits.holdout, task.config.gate.repeats
+        self.environment.progress.phase("holdout, both prompts", 2 * len(holdout) * len(seed.prompts.prompts) * repeats)
+        store, fingerprint = self.environment.store, task.splits.info.holdout_fingerprint
+        opening = store.open_holdout(task.name, fingerprint, self.run.id, winner.prompts.hash)
+        before, after = (
+            lab.repeating(repeats)(
+                apply_prompts(task.program, candidate.prompts),
+                holdout,
+                split="holdout",
+                program_hash=candidate.prompts.hash,
+            )
+            for candidate in (seed, winner)
+        )
+        splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": holdout}
+        corpus = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
+        answer = best_constant(task.metric, task.splits.train) if task.config.gate.beat_constant else None
+        constant = constant_evaluation(task.metric, answer, holdout, "holdout") if answer else None
+        verdict = gate.decide(
+            before, after, seed.prompts, winner.prompts, corpus=corpus, constant=constant, opening=opening
+        )
+        return (before, after), verdict
+
+    def _warnings(self, journal: Journal) -> tuple[str, ...]:
+        found = list(self.task.splits.notes)
+        incomplete = sum(not candidate.complete for candidate in journal.candidates)
+        if incomplete:
+            found.append(f"{incomplete} of {len(journal.candidates)} candidates had dev rows without a score")
+        if len(journal.candidates) == 1:
+            found.append("the optimiser proposed nothing that it wanted to try on dev")
+        account = self.lab.account
+        if account.failed_for_good:
+            found.append(f"{account.failed_for_good} calls failed for good; last: {account.meter.last_error}")
+        return tuple(found)
+
+    def _optimization(
+        self, holdout: tuple[Evaluation | None, Evaluation | None], verdict: Verdict, ended: str
+    ) -> Optimization:
+        assert self.journal is not None
+        assert self.dev is not None
+        assert self.plan is not None
+        task, start, winner = self.task, self.run.start, self.journal.best()
+        return Optimization(
+            run_id=start.run_id,
+            task=task.name,
+            description=task.config.description,
+            optimizer=self.optimizer.name,
+            seed=self.options.seed,
+            started_at=start.started_at,
+            seconds=time.perf_counter() - self.started,
+            params=start.params,
+            splits=start.splits,
+            plan=self.plan,
+            baseline=self.journal.candidates[0].prompts,
+            winner=winner.prompts,
+            winner_index=winner.index,
+            candidates=tuple(self.journal.candidates),
+            dev_baseline=self.dev,
+            holdout_baseline=holdout[0],
+            holdout_candidate=holdout[1],
+            verdict=verdict,
+            usage=self.lab.account.spent(),
+            schema_hash=schema_hash(task.program),
+            categorical=task.categorical,
+            offline=task.offline,
+            warnings=self._warnings(self.journal),
+            ended=ended,
+        )
 
 
-def _warnings(task: Task, journal: Journal) -> tuple[str, ...]:
-    found = list(task.splits.notes)
-    usage = task.meter.snapshot()
-    incomplete = sum(not candidate.complete for candidate in journal.candidates)
-    if incomplete:
-        found.append(f"{incomplete} of {len(journal.candidates)} candidates had dev rows without a score")
-    if len(journal.candidates) == 1:
-        found.append("the optimiser proposed nothing that it wanted to try on dev")
-    errors = sum(u.errors for u in usage.values())
-    if errors:
-        found.append(f"{errors} model calls failed; last: {task.meter.last_error}")
-    return tuple(found)
-
-
-def _start(task: Task, optimizer: Optimizer, options: Options, plan: Plan, command: str, code_version: str) -> RunStart:
+def _start(task: Task, optimizer: Optimizer, options: Options, environment: Environment) -> RunStart:
     params = {
         "task": task.name,
         "optimizer": optimizer.name,
@@ -239,53 +380,37 @@ def _start(task: Task, optimizer: Optimizer, options: Options, plan: Plan, comma
         "offline": str(task.offline).lower(),
         "program_hash": read_prompts(task.program).hash,
         "config_hash": task.config_hash,
-        "code_version": code_version,
+        "code_version": environment.code_version,
         "schema_hash": schema_hash(task.program),
     }
     return RunStart(
         run_id=new_run_id(task.name),
         task=task.name,
-        command=command,
+        command=environment.command,
         started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         params=params,
         tags=tags,
         splits=task.splits.info,
         config=task.config.model_dump(mode="json"),
-        plan=plan,
+        identity=identity(task, optimizer),
     )
 
 
-def _optimization(
-    task: Task,
-    optimizer: Optimizer,
-    options: Options,
-    start: RunStart,
-    plan: Plan,
-    outcome: _Outcome,
-    seconds: float,
-) -> Optimization:
-    return Optimization(
-        run_id=start.run_id,
-        task=task.name,
-        description=task.config.description,
-        optimizer=optimizer.name,
-        seed=options.seed,
-        started_at=start.started_at,
-        seconds=seconds,
-        params=start.params,
-        splits=start.splits,
-        plan=plan,
-        baseline=outcome.candidates[0].prompts,
-        winner=outcome.winner.prompts,
-        winner_index=outcome.winner.index,
-        candidates=outcome.candidates,
-        dev_baseline=outcome.dev,
-        holdout_baseline=outcome.holdout_baseline,
-        holdout_candidate=outcome.holdout_candidate,
-        verdict=outcome.verdict,
-        usage=task.meter.snapshot(),
-        schema_hash=schema_hash(task.program),
-        categorical=task.categorical,
-        offline=task.offline,
-        warnings=outcome.warnings,
-    )
+def identity(task: Task, optimizer: Optimizer) -> dict[str, str]:
+    """What must be equal for an interrupted run to be continued; how fast it may go and what it may spend is not."""
+    config = task.config.model_dump(mode="json", exclude={"run"})
+    models = {
+        role: f"{s.model} {s.api_base or ''} {s.temperature} {s.max_tokens} {dict(sorted(s.params.items()))}"
+        for role, s in task.models.items()
+    }
+    parts = {
+        "config": digest(config),
+        "corpus": task.splits.info.fingerprint,
+        "program": read_prompts(task.program).hash + schema_hash(task.program) + digest(source_of(task.program)),
+        "optimizer": optimizer.name,
+        "fresh": str(not task.config.run.cache),
+        **{f"model {role}": text for role, text in models.items()},
+    }
+    if task.offline:
+        parts["embedded model"] = OFFLINE_VERSION
+    return parts

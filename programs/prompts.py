@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -18,19 +19,39 @@ from core.results import ProgramPrompts, Prompt
 ADAPTERS = ("chat", "json")
 
 
+class _AsksAgain:
+    """Asks once more when an answer cannot be parsed; the second unparsable answer is raised."""
+
+    def __call__(self, lm: Any, lm_kwargs: dict[str, Any], signature: Any, demos: Any, inputs: Any) -> Any:
+        ask: Any = super().__call__  # type: ignore[misc]
+        try:
+            return ask(lm, dict(lm_kwargs), signature, demos, inputs)
+        except dspy.AdapterParseError:
+            again = f"{lm_kwargs.get('rollout_id') or ''}again"
+            return ask(lm, {**lm_kwargs, "rollout_id": again}, signature, demos, inputs)
+
+
+class ChatAdapter(_AsksAgain, dspy.ChatAdapter):
+    """DSPy's chat adapter, asking again."""
+
+
+class JSONAdapter(_AsksAgain, dspy.JSONAdapter):
+    """DSPy's JSON adapter, asking again."""
+
+
 def make_adapter(name: str) -> dspy.ChatAdapter:
     """Return the adapter that turns a signature into messages.
 
     The chat adapter's silent second call in JSON is off: it would send a prompt that was never tuned and is not the
-    one exported.
+    one exported. An answer that cannot be parsed is asked for once more, with the same prompt.
 
     Raises:
         ConfigError: If there is no such adapter.
     """
     if name == "chat":
-        return dspy.ChatAdapter(use_json_adapter_fallback=False)
+        return ChatAdapter(use_json_adapter_fallback=False)
     if name == "json":
-        return dspy.JSONAdapter()
+        return JSONAdapter()
     raise ConfigError([Problem("configuration", None, "adapter", f"received {name!r}; allowed: {', '.join(ADAPTERS)}")])
 
 
@@ -97,6 +118,14 @@ def schema_hash(program: dspy.Module) -> str:
                 description = (info.json_schema_extra or {}).get("desc", "")
                 shape.append([name, kind, field_name, _type_text(info.annotation), description])
     return hashlib.sha256(json.dumps(shape, ensure_ascii=False).encode()).hexdigest()[:16]
+
+
+def source_of(program: dspy.Module) -> str:
+    """The source text of the program's class; empty where Python has none."""
+    try:
+        return inspect.getsource(type(program))
+    except (OSError, TypeError):
+        return ""
 
 
 def _type_text(annotation: Any) -> str:

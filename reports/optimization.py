@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from core.results import Decision, Evaluation, Optimization, RowResult, RowStatus
+from core.results import Decision, Evaluation, Optimization, Range, RowResult, RowStatus, Usage
 from reports.blocks import (
     Banner,
     Block,
@@ -244,36 +244,44 @@ def _pretty(value: Mapping[str, Any]) -> str:
 
 
 def _cost(o: Optimization) -> list[Block]:
-    rows = [
-        (role, str(u.calls), f"{u.input_tokens:,}", f"{u.output_tokens:,}", money(u.cost_usd), str(u.errors))
-        for role, u in sorted(o.usage.items())
-    ]
+    """What was paid, by role, and how well the forecast did."""
     whole, plan = o.total_usage, o.plan
-    rows.append(
-        (
-            "all",
-            str(whole.calls),
-            f"{whole.input_tokens:,}",
-            f"{whole.output_tokens:,}",
-            money(whole.cost_usd),
-            str(whole.errors),
-        )
+    rows = [_cost_row(role, u) for role, u in sorted(o.usage.items())]
+    rows.append(_cost_row("all", whole))
+    head = ("role", "calls", "from ledger", "tokens in", "tokens out", "money", "failed")
+    actual = (
+        ("calls", plan.calls, whole.calls, "{:,.0f}"),
+        ("tokens in", plan.input_tokens, whole.input_tokens, "{:,.0f}"),
+        ("tokens out", plan.output_tokens, whole.output_tokens, "{:,.0f}"),
+        ("dollars", plan.cost_usd, whole.cost_usd, "{:.4f}"),
+        ("minutes", plan.minutes, o.seconds / 60, "{:.2f}"),
     )
-    rows.append(
-        (
-            "planned",
-            str(sum(plan.calls.values())),
-            f"{plan.input_tokens:,}",
-            f"{plan.output_tokens:,}",
-            money(plan.cost_usd),
-            "",
-        )
-    )
+    forecast = tuple(_forecast_row(*line) for line in actual)
     return [
         Heading("Cost and time"),
-        Paragraph(f"The run took {o.seconds:.1f} s; planned were about {plan.minutes * 60:.0f} s."),
-        Table(("role", "calls", "tokens in", "tokens out", "money", "errors"), tuple(rows), (1, 2, 3, 4, 5)),
+        Paragraph(
+            f"The run took {o.seconds:.1f} s. A call from the ledger was paid before, by this run or another, and cost "
+            "nothing again."
+        ),
+        Table(head, tuple(rows), (1, 2, 3, 4, 5, 6)),
+        Heading("Forecast against actual"),
+        Table(("", "forecast", "80 % interval", "actual", "off by"), forecast, (1, 2, 3, 4)),
     ]
+
+
+def _cost_row(role: str, u: Usage) -> tuple[str, ...]:
+    tokens = (f"{u.input_tokens:,}", f"{u.output_tokens:,}")
+    return (role, str(u.calls), str(u.hits), *tokens, money(u.cost_usd), str(u.errors))
+
+
+def _forecast_row(name: str, forecast: Range | None, actual: float | None, form: str) -> tuple[str, ...]:
+    if forecast is None:
+        return (name, "unknown", "", "unknown" if actual is None else form.format(actual), "")
+    said = (name, form.format(forecast.expected), f"{form.format(forecast.low)} to {form.format(forecast.high)}")
+    if actual is None:
+        return (*said, "unknown", "")
+    off = f"{actual / forecast.expected - 1:+.0%}" if forecast.expected > 0 else ""
+    return (*said, form.format(actual), off)
 
 
 def _failures(o: Optimization) -> list[Block]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from core.results import Candidate, Plan
+from core.results import Candidate, Plan, Range
 from optimizers.progress import Progress
 
 
@@ -22,19 +24,32 @@ def money(cost: float | None) -> str:
 
 
 def plan_lines(task: str, optimizer: str, plan: Plan) -> list[str]:
-    """The forecast, a few lines long."""
-    calls = ", ".join(f"{count} {role}" for role, count in plan.calls.items())
-    minutes = f"{plan.minutes:.0f} min" if plan.minutes >= 2 else f"{plan.minutes * 60:.0f} s"
+    """The forecast, a few lines long: expected values with their 80 % intervals."""
+    roles = ", ".join(f"{forecast.calls.expected:.0f} {role}" for role, forecast in plan.roles.items())
+    cost = "unknown, a price is missing" if plan.cost_usd is None else _span(plan.cost_usd, money)
     lines = [
-        f"{task}: {optimizer}, about {plan.trials} trials",
-        f"  calls   about {calls}",
-        f"  tokens  about {plan.input_tokens:,} in, {plan.output_tokens:,} out",
-        f"  money   about {money(plan.cost_usd)}",
-        f"  time    about {minutes}",
+        f"{task}: {optimizer}, about {plan.trials} trials on dev; intervals hold in 80 % of runs",
+        f"  calls   {_span(plan.calls, _count)}: {roles}",
+        f"  tokens  {_span(plan.input_tokens, _count)} in, {_span(plan.output_tokens, _count)} out",
+        f"  money   {cost}",
+        f"  time    {_span(plan.minutes, duration)}",
     ]
     if plan.mde is not None:
         lines.append(f"  power   the holdout can show a lift of {plan.mde:.3f} or more (80 % power)")
     return lines + [f"  note    {note}" for note in plan.notes]
+
+
+def _span(value: Range, text: Callable[[float], str]) -> str:
+    return f"{text(value.expected)} ({text(value.low)} to {text(value.high)})"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def duration(minutes: float) -> str:
+    """Minutes for people."""
+    return f"{minutes:.0f} min" if minutes >= 2 else f"{minutes * 60:.0f} s"
 
 
 class LiveProgress(Progress):
@@ -100,6 +115,15 @@ class LiveProgress(Progress):
             self._bar.update(self._current, best=self._best)
         if not self.live and best.index == candidate.index:
             self._say(f"[{time.monotonic() - self._started:6.1f} s] candidate {candidate.index}: dev {score}, new best")
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the bar off the screen while a person is asked something."""
+        self._bar.stop()
+        try:
+            yield
+        finally:
+            self._bar.start()
 
     def note(self, text: str) -> None:
         """Print a note above the bar."""

@@ -135,6 +135,7 @@ class GateSection(Section):
     margin: float = Field(default=0.0, ge=-1, lt=1, description="The lift that must be exceeded.")
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     min_rows: int = Field(default=20, ge=5)
+    repeats: int = Field(default=1, ge=1, description="Times that each holdout row is really run, per prompt.")
     beat_constant: bool = Field(default=True, description="Whether it must beat the best constant answer.")
     guards: tuple[GuardSpec, ...] = ()
 
@@ -142,8 +143,31 @@ class GateSection(Section):
 class RunSection(Section):
     """How a run behaves."""
 
-    threads: int = Field(default=4, ge=1, le=256)
-    max_error_share: float = Field(default=0.1, ge=0, le=1)
+    threads: int = Field(default=4, ge=1, le=256, description="Calls in flight.")
+    max_error_share: float = Field(
+        default=0.1, ge=0, le=1, description="Share of calls that may fail for good before the run stops."
+    )
+    max_cost: float | None = Field(default=None, gt=0, description="US dollars, over all roles together.")
+    max_calls: int | None = Field(default=None, ge=1, description="Requests, over all roles together.")
+    max_tokens: int | None = Field(default=None, ge=1, description="Input and output tokens together.")
+    max_minutes: float | None = Field(default=None, gt=0)
+    confirm_above: float = Field(default=5.0, ge=0, description="Forecast dollars above which a run asks first.")
+    pilot: int = Field(default=6, ge=0, description="Dev rows run to forecast cost; kept, so nothing is wasted.")
+    cache: bool = Field(default=True, description="Whether answers that other runs paid for are used.")
+    fresh_roles: tuple[Literal["student", "reflector", "proposer"], ...] = Field(
+        default=(), description="Roles that never use answers of other runs."
+    )
+    redact: tuple[str, ...] = Field(default=(), description="Regular expressions masked before anything is stored.")
+
+    @field_validator("redact")
+    @classmethod
+    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
+        return patterns
 
 
 class TaskConfig(Section):

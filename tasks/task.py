@@ -6,7 +6,7 @@ import dataclasses
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import dspy
 
 from core.corpus import Corpus, read_corpus
 from core.errors import ConfigError, DataError, Problem
-from core.lm import Meter, ModelSpec, find_model, load_models
+from core.models import ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
 from core.splits import Splits, make_splits
+from core.wire import with_known_price
 from core.workspace import Workspace
 from metrics.comparators import (
     Boolean,
@@ -52,7 +53,6 @@ class Task:
     metric: Metric
     adapter: dspy.ChatAdapter
     models: Mapping[str, ModelSpec]
-    meter: Meter = field(default_factory=Meter)
 
     @property
     def name(self) -> str:
@@ -63,6 +63,11 @@ class Task:
     def offline(self) -> bool:
         """Whether any role is played by the embedded stand-in."""
         return any(spec.offline for spec in self.models.values())
+
+    @property
+    def offline_only(self) -> bool:
+        """Whether every role is played by the embedded stand-in, so that money is nominal."""
+        return all(spec.offline for spec in self.models.values())
 
     @property
     def categorical(self) -> dict[str, tuple[str, ...]]:
@@ -94,7 +99,8 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     """
     corpus = _corpus(config, workspace)
     models = load_models(workspace.models)
-    chosen = {role: find_model(getattr(config.models, role) or config.models.reflector, models) for role in ROLES}
+    names = {role: getattr(config.models, role) or config.models.reflector for role in ROLES}
+    chosen = {role: with_known_price(find_model(name, models)) for role, name in names.items()}
     return Task(
         config=config,
         config_hash=config_hash(config),

@@ -1,12 +1,14 @@
 """What every member of every catalog must do; a new member is tested by being listed."""
 
+import random
+
 import pytest
 
 from core.catalog import Catalog
 from core.errors import UsageError
 from core.workspace import HOME, Workspace
 from optimizers import OPTIMIZERS
-from optimizers.base import BUDGETS, Shape, rollouts
+from optimizers.base import BUDGETS, Shape, Sizes, rollouts
 from programs import PROGRAMS
 from programs.export import FORMATS
 from programs.prompts import predictors, read_prompts
@@ -33,12 +35,16 @@ def test_two_members_may_not_share_a_name():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
 @pytest.mark.parametrize("budget", [*BUDGETS, 100])
 def test_every_optimiser_can_say_what_it_will_spend(optimizer, budget):
-    shape = Shape(50, 25, 2, rollouts(budget, 50, 25), 20, 4)
-    schedule = optimizer.schedule(shape)
-    assert schedule.trials >= 2
-    assert schedule.calls["student"] >= shape.dev
-    larger = optimizer.schedule(Shape(50, 25, 2, 4 * shape.rollouts, 20, 4))
-    assert larger.calls["student"] >= schedule.calls["student"]
+    sizes = Sizes(row_in=300, row_in_only=100, row_out=50, success=0.4)
+
+    def rows(times):
+        shape = Shape(50, 25, 2, times * rollouts(budget, 50, 25), 20, 4)
+        draws = [optimizer.draw(shape, sizes, random.Random(seed)) for seed in range(50)]
+        assert all(draw.trials >= 1 and draw.growth >= 0 for draw in draws)
+        return sum(draw.rows for draw in draws) / len(draws)
+
+    assert rows(1) >= 25
+    assert rows(4) >= rows(1)
 
 
 @pytest.mark.parametrize("name", list_tasks(HOME))

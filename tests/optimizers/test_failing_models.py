@@ -9,7 +9,7 @@ from offline import OfflineEngine
 from optimizers import OPTIMIZERS
 from optimizers.optimize import Options, optimize
 from tasks.task import assemble, read_config
-from tests.optimizers.test_placebo import placebo
+from tests.optimizers.test_placebo import environment, placebo
 from tests.provider import Provider, serving
 
 OPTIONS = Options(budget=200, seed=0, threads=2, minibatch=10, max_demos=2, threshold=0.7)
@@ -26,11 +26,8 @@ def with_student(root, url):
 
 
 def run(task, root, optimizer="bootstrap"):
-    store = Store(root / "proven.db")
-    try:
-        return optimize(task, OPTIMIZERS.get(optimizer), OPTIONS, store=store, command="t", code_version="t")
-    finally:
-        store.close()
+    with environment(root) as place:
+        return optimize(task, OPTIMIZERS.get(optimizer), OPTIONS, place)
 
 
 def test_a_real_provider_over_http_gives_the_same_outcome_as_the_model_in_process(tmp_path):
@@ -41,11 +38,12 @@ def test_a_real_provider_over_http_gives_the_same_outcome_as_the_model_in_proces
         assert far.winner.hash == near.winner.hash
         assert [c.dev_score for c in far.candidates] == [c.dev_score for c in near.candidates]
         assert far.usage["student"].calls == len(provider.seen)
+        assert provider.repeated == 0
 
 
 @pytest.mark.parametrize("optimizer", ["gepa", "bootstrap"])
 def test_a_provider_that_refuses_after_a_while_ends_the_run(tmp_path, optimizer):
-    def fault(provider, number):
+    def fault(provider, number, name, times):
         return (401, {}, b'{"error": {"message": "key revoked"}}') if number > 75 else None
 
     placebo(tmp_path, 0)

@@ -17,6 +17,8 @@ from core.results import (
     Plan,
     ProgramPrompts,
     Prompt,
+    Range,
+    RoleForecast,
     RowResult,
     RowStatus,
     SplitInfo,
@@ -41,6 +43,15 @@ def evaluation(split, scores, text="hello"):
     return Evaluation(split, "h", rows)
 
 
+def plan(cost):
+    student = RoleForecast(Range(90, 80, 100), Range(900, 800, 1000), Range(90, 80, 100), None)
+    money = None if cost is None else Range(cost, 0.8 * cost, 1.2 * cost)
+    return Plan(
+        5, {"student": student}, Range(90, 80, 100), Range(900, 800, 1000), Range(90, 80, 100), money,
+        Range(0.5, 0.4, 0.6), 0.1, 6,
+    )  # fmt: skip
+
+
 def outcome(decision=Decision.PROMOTE, text=NASTY, opened=True, cost=0.25):
     seed, tuned = ProgramPrompts((Prompt("p", "Seed."),)), ProgramPrompts((Prompt("p", f"Tuned. {text}"),))
     evidence = Evidence(
@@ -49,10 +60,10 @@ def outcome(decision=Decision.PROMOTE, text=NASTY, opened=True, cost=0.25):
     verdict = Verdict(
         decision, (f"because {text}",), (Check("lift", CheckStatus.PASS, "fine"),), evidence if opened else None
     )
-    usage = Usage(10, 1000, 100, cost, 1.0, 0)
+    usage = Usage(10, 1000, 100, cost, 1.0, 0, 3)
     return Optimization(
         "t-1", "t", "", "gepa", 0, "2026-01-01", 12.5, PARAMS, SplitInfo(10, 10, 40, "f", "h"),
-        Plan(5, {"student": 90}, 900, 90, cost, 0.5, 0.1), seed, tuned, 1,
+        plan(cost), seed, tuned, 1,
         (Candidate(0, "seed", seed, 0.4), Candidate(1, "reflection", tuned, 0.6, parents=(0,))),
         evaluation("dev", [0.0, 1.0]), evaluation("holdout", [0.0, 1.0] * 20, text) if opened else None,
         evaluation("holdout", [1.0] * 40, text) if opened else None, verdict, {"student": usage}, "s",

@@ -1,0 +1,77 @@
+"""``doctor``: check models with one tiny call each."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from dotenv import load_dotenv
+
+from commands.session import Finish, redactor
+from core.account import describe_error
+from core.errors import ModelError
+from core.lm import api_key
+from core.models import ModelSpec, find_model, load_models
+from core.wire import Request, Wire, with_known_price
+from core.workspace import Workspace
+
+QUESTION = (
+    {"role": "system", "content": "You answer with one word."},
+    {"role": "user", "content": "Say: ready"},
+)
+
+
+def run_doctor(workspace: Workspace, model: str | None, *, as_json: bool, finish: Finish) -> None:
+    """Check key, reachability, structured output and latency; without a model, of every one whose key is set."""
+    load_dotenv(workspace.root / ".env", override=False)
+    models = load_models(workspace.models)
+    if model is None:
+        chosen = [spec for spec in models.values() if spec.offline or os.environ.get(spec.api_key_env or "")]
+        skipped = [spec.alias for spec in models.values() if spec not in chosen]
+    else:
+        chosen, skipped = [find_model(model, models)], []
+    mask = redactor(workspace).text
+    checks = [_check(with_known_price(spec), mask) for spec in chosen]
+    lines = [_line(check) for check in checks]
+    if skipped:
+        lines.append(f"not checked, no key in the environment: {', '.join(skipped)}")
+    ok = all(check["ok"] for check in checks)
+    body = {"models": checks, "skipped": skipped}
+    finish(body, "\n".join(lines), as_json=as_json, code=0 if ok else ModelError.exit_code)
+
+
+def _check(spec: ModelSpec, mask: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "alias": spec.alias,
+        "model": spec.model,
+        "api_base": spec.api_base,
+        "key": "not needed" if not spec.api_key_env else f"${spec.api_key_env}",
+        "priced": spec.priced,
+        "ok": False,
+    }
+    try:
+        wire = Wire(spec, api_key(spec, "doctor", os.environ))
+        found["structured_output"] = wire.structured_output
+        answer = wire.send(Request(QUESTION, {"max_tokens": 64} if not spec.offline else {}))
+    except ModelError as error:
+        return {**found, "error": error.message, "hint": error.hint}
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the model is what the doctor has to tell
+        return {**found, "error": f"{type(error).__name__}: {describe_error(error, mask)}", "hint": None}
+    return {
+        **found,
+        "ok": True,
+        "seconds": round(answer.seconds, 3),
+        "tokens": [answer.input_tokens, answer.output_tokens],
+        "cost_usd": answer.cost_usd,
+    }
+
+
+def _line(check: dict[str, Any]) -> str:
+    where = f" at {check['api_base']}" if check["api_base"] else ""
+    head = f"{'ok  ' if check['ok'] else 'FAIL'} {check['alias']:<18} {check['model']}{where}"
+    if not check["ok"]:
+        hint = f"\n       hint: {check['hint']}" if check["hint"] else ""
+        return f"{head}\n       {check['error']}{hint}"
+    cost = "price unknown" if check["cost_usd"] is None else f"${check['cost_usd']:.6f}"
+    structured = "structured output" if check["structured_output"] else "no structured output declared"
+    return f"{head}  {check['seconds']:.2f} s, {cost}, {structured}, key {check['key']}"
