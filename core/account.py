@@ -266,7 +266,7 @@ class Account:
                 if time.monotonic() - began + delay > spec.deadline:
                     self._failed_for_good(spec, error)
                     raise
-                self._sleep(delay if breaker.answered else min(delay, 1.5))
+                self._sleep(delay if breaker.answered else min(delay, 1.0))
             else:
                 breaker.success()
                 return sent

@@ -190,7 +190,7 @@ class Breaker:
     only before the first answer: an overloaded provider is alive.
     """
 
-    def __init__(self, first: int = 6, later: int = 16, patience: float = 6.0) -> None:
+    def __init__(self, first: int = 5, later: int = 16, patience: float = 6.0) -> None:
         self.first, self.later, self.patience = first, later, patience
         self._failures, self._answered, self._since = 0, False, 0.0
         self._lock = threading.Lock()

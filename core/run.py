@@ -93,9 +93,18 @@ class Run:
 
 
 def continuable(store: Store, start: RunStart) -> RunSummary | None:
-    """The newest unfinished run with the same identity that no process works on."""
+    """The newest unfinished run with the same identity.
+
+    Raises:
+        StoreError: If another process works on it at this moment.
+    """
     for run in store.unfinished(start.task):
-        if run.identity == start.identity_hash and not store.alive(run):
+        if run.identity == start.identity_hash:
+            if store.alive(run):
+                raise StoreError(
+                    f"run {run.run_id} does exactly this in another process",
+                    hint=f"wait for it, stop it (python cli.py stop {run.run_id}), or add --new for a second run",
+                )
             return run
     return None
 

@@ -19,6 +19,8 @@ from core.lm import RoleLM
 from core.results import Evaluation, Judgement, RowResult, RowStatus, total
 from metrics.metric import Metric, produced
 
+FEW_ROWS = 20
+"""Among so few rows the share that may fail is taken of this number: a few may be unlucky."""
 OnRow = Callable[[RowResult, int, int], None]
 
 
@@ -35,8 +37,8 @@ class Evaluator:
     """How to evaluate: with which model, adapter, metric and number of threads.
 
     The first row goes alone: when the model is unreachable or refuses the key, that one row says so.
-    ``max_error_share`` is the share of rows that may fail by the model's fault; above it (judged after ten rows, or at
-    the end) the evaluation stops with a :class:`ModelError` that names the dominant error. With ``repeats`` every row
+    ``max_error_share`` is the share of rows that may fail by the model's fault; above it, or when no row was answered,
+    the evaluation stops with a :class:`ModelError` that names the dominant error. With ``repeats`` every row
     is really run so many times, and its score is the mean over them.
     """
 
@@ -145,8 +147,8 @@ class Evaluator:
     def _stop_if_failing(self, results: dict[str, RowResult], planned: int) -> None:
         """Raise once too many rows failed; a few rows at the start are allowed to be unlucky."""
         errors = [r.error or "" for r in results.values() if r.status is RowStatus.LM_ERROR]
-        judged = len(results) >= min(10, planned)
-        if errors and judged and len(errors) > self.max_error_share * len(results):
+        hopeless = len(errors) == planned
+        if hopeless or len(errors) > self.max_error_share * max(len(results), FEW_ROWS):
             dominant, count = Counter(errors).most_common(1)[0]
             raise ModelError(
                 f"{len(errors)} of {len(results)} rows failed by the model's fault; stopped. "

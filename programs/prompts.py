@@ -19,16 +19,22 @@ from core.results import ProgramPrompts, Prompt
 ADAPTERS = ("chat", "json")
 
 
+ASKED_AGAIN = 2
+"""How often an answer that cannot be parsed is asked for again."""
+
+
 class _AsksAgain:
-    """Asks once more when an answer cannot be parsed; the second unparsable answer is raised."""
+    """Asks again when an answer cannot be parsed; the last unparsable answer is raised."""
 
     def __call__(self, lm: Any, lm_kwargs: dict[str, Any], signature: Any, demos: Any, inputs: Any) -> Any:
         ask: Any = super().__call__  # type: ignore[misc]
-        try:
-            return ask(lm, dict(lm_kwargs), signature, demos, inputs)
-        except dspy.AdapterParseError:
-            again = f"{lm_kwargs.get('rollout_id') or ''}again"
-            return ask(lm, {**lm_kwargs, "rollout_id": again}, signature, demos, inputs)
+        rollout = lm_kwargs.get("rollout_id") or ""
+        for again in range(1, ASKED_AGAIN + 1):
+            try:
+                return ask(lm, dict(lm_kwargs), signature, demos, inputs)
+            except dspy.AdapterParseError:
+                lm_kwargs = {**lm_kwargs, "rollout_id": f"{rollout}again{again}"}
+        return ask(lm, dict(lm_kwargs), signature, demos, inputs)
 
 
 class ChatAdapter(_AsksAgain, dspy.ChatAdapter):
@@ -43,7 +49,7 @@ def make_adapter(name: str) -> dspy.ChatAdapter:
     """Return the adapter that turns a signature into messages.
 
     The chat adapter's silent second call in JSON is off: it would send a prompt that was never tuned and is not the
-    one exported. An answer that cannot be parsed is asked for once more, with the same prompt.
+    one exported. An answer that cannot be parsed is asked for again, with the same prompt.
 
     Raises:
         ConfigError: If there is no such adapter.

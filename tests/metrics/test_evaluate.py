@@ -153,8 +153,8 @@ def test_a_second_evaluation_is_free_and_says_so(lab):
     assert account.spent()["student"].calls == 2
 
 
-def test_an_unparsable_answer_is_asked_for_once_more(lab):
+def test_an_unparsable_answer_is_asked_for_again(lab):
     account, _, evaluate = lab(share=0.9)
     result = evaluate(PROGRAM, rows("c BABBLE"), split="dev")
     assert result.rows[0].status is RowStatus.PARSE_ERROR
-    assert account.meter.by_role["student"].calls == 2
+    assert account.meter.by_role["student"].calls == 3

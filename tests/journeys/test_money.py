@@ -1,0 +1,285 @@
+"""Real requests over HTTP: failing providers, budgets, chaos, kills; the provider's own count is the truth."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from core.account import StopRequestedError
+from core.errors import BudgetError
+from core.results import Candidate, Decision, from_json
+from core.workspace import HOME, Workspace
+from optimizers import OPTIMIZERS
+from optimizers.optimize import optimize
+from tasks.task import assemble, read_config
+from tests.journeys.test_commands import run
+from tests.notes import notes
+from tests.optimizers.test_placebo import environment
+from tests.provider import Provider, chaos, serving
+
+
+def go(root, url, *sets, optimizer="gepa", threads=4, new=False, **options):
+    """Optimise the notes task in this process."""
+    from commands.optimize import options_of
+
+    notes(root, url, **options)
+    workspace = Workspace(root)
+    task = assemble(read_config(workspace, "notes", [f"run.threads={threads}", *sets]), workspace)
+    with environment(root / "mlruns", new=new) as place:
+        return optimize(task, OPTIMIZERS.get(optimizer), options_of(task), place)
+
+
+def always(kind):
+    return lambda provider, number, name, times: kind
+
+
+@pytest.mark.parametrize("kind", ["500", "429", "429 hour", "reset", "wrong type", "no choices", "truncated"])
+def test_a_provider_that_always_fails_ends_the_run_soon_and_says_what_to_do(tmp_path, kind):
+    with serving(Provider(fault=always(kind))) as provider:
+        notes(tmp_path, provider.url)
+        started = time.monotonic()
+        code, out, err = run("optimize", "notes", "--json", workspace=tmp_path, check=False)
+        assert time.monotonic() - started < 30  # 10 s on a machine that does nothing else; bench/failing.py measures
+    assert code == 69, err
+    assert "hint:" in err
+    assert "far at http://127.0.0.1" in json.loads(out)["message"]
+    assert len(provider.seen) <= 8
+    assert not list((tmp_path / "mlruns").glob("reports/*"))
+
+
+def test_a_wrong_key_an_unknown_model_and_an_unreachable_host_say_which(tmp_path, monkeypatch):
+    monkeypatch.setenv("FAR_API_KEY", "wrong-key-123")
+    with serving(Provider(key="right")) as provider:
+        notes(tmp_path, provider.url, model="api_key_env: FAR_API_KEY")
+        code, _, err = run("optimize", "notes", workspace=tmp_path, check=False)
+        assert code == 69
+        assert "check FAR_API_KEY" in err
+        assert "wrong-key-123" not in err
+        assert len(provider.seen) == 1
+    unknown = (404, {}, b'{"error": {"message": "no such model", "code": "model_not_found"}}')
+    with serving(Provider(fault=always(unknown))) as provider:
+        notes(tmp_path, provider.url)
+        code, _, err = run("optimize", "notes", workspace=tmp_path, check=False)
+        assert code == 69
+        assert "no such model" in err
+    started = time.monotonic()
+    notes(tmp_path, "http://127.0.0.1:9/v1")
+    code, _, err = run("optimize", "notes", workspace=tmp_path, check=False)
+    assert time.monotonic() - started < 30  # 10 s on a machine that does nothing else; bench/failing.py measures
+    assert code == 69
+    assert "check the network and api_base" in err
+
+
+@pytest.mark.parametrize("optimizer", ["gepa", "mipro", "bootstrap"])
+def test_chaos_changes_neither_the_winner_nor_the_scores(tmp_path, optimizer):
+    with serving(Provider()) as provider:
+        clean = go(tmp_path / "clean", provider.url, optimizer=optimizer)
+    with serving(Provider(fault=chaos(0.2))) as provider:
+        wild = go(tmp_path / "wild", provider.url, optimizer=optimizer)
+        sent = len(provider.seen)
+    assert sum(provider.faults.values()) > 0.1 * sent
+    assert wild.winner.hash == clean.winner.hash
+    assert [c.dev_scores for c in wild.candidates] == [c.dev_scores for c in clean.candidates]
+    assert all(c.complete for c in wild.candidates)
+    assert wild.total_usage.calls == sent
+    assert sent <= 1.3 * clean.total_usage.calls
+
+
+def test_a_row_that_always_fails_is_unscored_and_marks_its_trials(tmp_path):
+    def fault(provider, number, name, times):
+        return "400" if " 17\n" in provider.seen[number - 1]["messages"][-1]["content"] else None
+
+    with serving(Provider(fault=fault)) as provider:
+        result = go(tmp_path, provider.url)
+    rows = [row for row in result.dev_baseline.rows if row.status == "lm_error"]
+    everywhere = [c for c in result.candidates if not c.complete]
+    assert [row.row_id for row in rows] in ([], ["r17"])
+    assert all(row.score is None for row in rows)
+    assert len(everywhere) == (len(result.candidates) if rows else 0)
+
+
+@pytest.mark.parametrize("threads", [1, 8, 64])
+def test_a_cap_on_calls_holds_at_any_number_of_threads(tmp_path, threads):
+    generator = random.Random(threads)
+    for number in range(4):
+        cap = generator.randint(1, 400)
+        with serving(Provider(canned=True)) as provider:
+            root = tmp_path / str(number)
+            try:
+                result = go(root, provider.url, f"run.max_calls={cap}", threads=threads)
+                ended = result.ended
+                assert ended == "finished" or result.verdict.decision is Decision.INCONCLUSIVE
+            except BudgetError as error:
+                ended = "exhausted"
+                assert f"--max-calls {cap} is used up" in error.message
+            assert len(provider.seen) <= cap
+            assert ended == "finished" or len(provider.seen) == cap
+
+
+@pytest.mark.parametrize("threads", [1, 16])
+def test_a_cap_on_money_is_overshot_by_less_than_one_call(tmp_path, threads):
+    with serving(Provider()) as provider:
+        result = go(tmp_path, provider.url, "run.max_cost=0.05", threads=threads)
+    assert result.ended == "exhausted"
+    assert "--max-cost 0.05 is used up" in result.verdict.reasons[0]
+    dearest = 0.02  # one reflection
+    assert 0.05 <= result.total_usage.cost_usd <= 0.05 + dearest
+
+
+def test_a_cap_on_money_needs_a_price(tmp_path):
+    notes(tmp_path, "http://127.0.0.1:9/v1", priced=False)
+    code, _, err = run("optimize", "notes", "--max-cost", "1", workspace=tmp_path, check=False)
+    assert code == 64
+    assert "the price of far, mind is unknown" in err
+
+
+def test_an_exhausted_run_continues_with_a_higher_cap_and_pays_nothing_twice(tmp_path):
+    with serving(Provider()) as provider:
+        whole = go(tmp_path / "whole", provider.url)
+    with serving(Provider()) as provider:
+        notes(tmp_path / "two", provider.url)
+        words = ("optimize", "notes", "--json", "--max-calls")
+        code, out, err = run(*words, "150", workspace=tmp_path / "two", check=False)
+        first = json.loads(out)
+        assert code == 75, err
+        assert first["verdict"] == "INCONCLUSIVE"
+        assert first["calls"] == 150
+        code, out, err = run(*words, "5000", workspace=tmp_path / "two", check=False)
+        second = json.loads(out)
+        assert code == 0, err
+        assert second["run_id"] == first["run_id"]
+        assert "continuing run" in err
+        assert second["prompt_hash"] == whole.winner.hash
+        assert second["calls"] == whole.total_usage.calls == len(provider.seen)
+        assert provider.repeated == 0
+
+
+def test_another_seed_is_another_run_and_it_says_so(tmp_path):
+    with serving(Provider()) as provider:
+        notes(tmp_path, provider.url)
+        run("optimize", "notes", "--max-calls", "100", workspace=tmp_path, check=False)
+        code, out, err = run("optimize", "notes", "--seed", "1", "--json", workspace=tmp_path, check=False)
+    assert code == 0
+    assert "is another run and stays as it is: optimizer.seed: 0 -> 1" in err
+    body = json.loads(run("runs", "--json", workspace=tmp_path)[1])
+    assert [r["state"] for r in body["runs"]] == ["finished", "exhausted"]
+    assert json.loads(out)["run_id"] == body["runs"][0]["run_id"]
+
+
+def test_resume_refuses_a_changed_corpus_and_says_what_changed(tmp_path):
+    with serving(Provider()) as provider:
+        notes(tmp_path, provider.url)
+        _, out, _ = run("optimize", "notes", "--max-calls", "100", "--json", workspace=tmp_path, check=False)
+        path = tmp_path / "corpora" / "notes.jsonl"
+        path.write_text(path.read_text("utf-8").replace("saddle", "bridle"), "utf-8")
+        code, _, err = run("resume", json.loads(out)["run_id"], workspace=tmp_path, check=False)
+    assert code == 64
+    assert "cannot be continued" in err
+    assert "corpus: " in err
+
+
+@pytest.mark.parametrize("optimizer", ["gepa", "mipro", "bootstrap"])
+def test_killed_twice_and_continued_is_as_if_nothing_had_happened(tmp_path, optimizer):
+    with serving(Provider(latency=0.02)) as provider:
+        whole = go(tmp_path / "whole", provider.url, optimizer=optimizer)
+        repeats = provider.repeated
+    with serving(Provider(latency=0.02)) as provider:
+        root = notes(tmp_path / "killed", provider.url)
+        command = [sys.executable, "cli.py", "optimize", "notes", "--optimizer", optimizer, "--json"]
+        for share in (0.25, 0.7):
+            process = subprocess.Popen([*command, "--workspace", str(root)], cwd=HOME, stdout=-3, stderr=-3)
+            while process.poll() is None and len(provider.seen) < share * whole.total_usage.calls:
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        states = json.loads(run("runs", "--json", workspace=root)[1])["runs"]
+        assert [r["state"] for r in states] == ["died"]
+        body = json.loads(run("resume", states[0]["run_id"], "--json", workspace=root)[1])
+        assert provider.repeated == repeats  # MIPROv2 asks the same thing again on purpose, as a rollout
+        assert body["calls"] == len(provider.seen) == whole.total_usage.calls
+    assert body["prompt_hash"] == whole.winner.hash
+    assert body["verdict"] == whole.verdict.decision
+    with environment(root / "mlruns") as place:
+        events = place.store.events(body["run_id"])
+    found = [from_json(Candidate, e.payload) for e in events if e.kind == "candidate"]
+    assert [(c.prompts.hash, c.dev_scores) for c in found] == [(c.prompts.hash, c.dev_scores) for c in whole.candidates]
+
+
+def test_stop_ends_a_running_run_in_order_from_another_terminal(tmp_path):
+    with serving(Provider(latency=0.1)) as provider:
+        root = notes(tmp_path, provider.url)
+        command = [sys.executable, "cli.py", "optimize", "notes", "--json", "--workspace", str(root)]
+        process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while len(provider.seen) < 40:
+            time.sleep(0.01)
+        code, _, err = run("optimize", "notes", workspace=root, check=False)
+        assert code == 66
+        assert "does exactly this in another process" in err
+        found = json.loads(run("runs", "--json", workspace=root)[1])["runs"]
+        assert [r["state"] for r in found] == ["running"]
+        run("stop", found[-1]["run_id"], workspace=root)
+        out, err = process.communicate(timeout=20)
+        body = json.loads(out)
+        assert process.returncode == StopRequestedError.exit_code == 75, err
+        assert body["ended"] == "stopped"
+        assert body["reasons"][0].startswith("stopped on request")
+        assert run("stop", body["run_id"], workspace=root, check=False)[0] == 64
+
+
+def test_two_processes_with_the_same_question_ask_it_once(tmp_path):
+    with serving(Provider(latency=0.05)) as provider:
+        root = notes(tmp_path, provider.url)
+        command = [sys.executable, "cli.py", "eval", "notes", "--split", "train", "--json", "--workspace", str(root)]
+        processes = [subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+        bodies = [json.loads(process.communicate()[0]) for process in processes]
+        assert bodies[0]["score"] == bodies[1]["score"]
+        assert provider.repeated == 0
+        assert len(provider.seen) == sum(body["calls"] for body in bodies) == bodies[0]["n"]
+
+
+def test_eval_repeats_are_real_and_no_cache_asks_again(tmp_path):
+    with serving(Provider()) as provider:
+        notes(tmp_path, provider.url)
+        words = ("eval", "notes", "--json")
+        first = json.loads(run(*words, workspace=tmp_path)[1])
+        assert json.loads(run(*words, workspace=tmp_path)[1])["calls"] == 0
+        assert json.loads(run(*words, "--no-cache", workspace=tmp_path)[1])["calls"] == first["calls"]
+        repeated = json.loads(run(*words, "--repeat", "3", workspace=tmp_path)[1])
+        assert repeated["calls"] == 2 * first["calls"]  # the first of the three is known
+        assert len(provider.seen) == 4 * first["calls"]
+
+
+def test_the_forecast_pilot_is_not_paid_twice(tmp_path):
+    with serving(Provider()) as provider:
+        notes(tmp_path, provider.url)
+        plan = json.loads(run("optimize", "notes", "--dry-run", "--json", workspace=tmp_path)[1])
+        assert plan["pilot_rows"] == len(provider.seen) == 4
+        assert plan["cost_low"] < plan["cost_usd"] < plan["cost_high"]
+        body = json.loads(run("optimize", "notes", "--json", workspace=tmp_path)[1])
+        assert provider.repeated == 0
+        assert len(provider.seen) == 4 + body["calls"]
+
+
+def test_a_costly_run_asks_first_and_nobody_there_means_no(tmp_path):
+    with serving(Provider()) as provider:
+        notes(tmp_path, provider.url)
+        code, _, err = run("optimize", "notes", "--confirm-above", "0.01", workspace=tmp_path, check=False)
+        assert code == 64
+        assert "-y" in err
+        assert len(provider.seen) == 4  # the pilot
+        assert run("optimize", "notes", "--confirm-above", "0.01", "-y", workspace=tmp_path)[0] == 0
+
+
+def test_the_doctor_checks_one_model_with_one_call(tmp_path):
+    with serving(Provider()) as provider:
+        notes(tmp_path, provider.url)
+        body = json.loads(run("doctor", "far", "--json", workspace=tmp_path)[1])
+        assert body["models"][0]["ok"]
+        assert len(provider.seen) == 1
+    code, out, _ = run("doctor", "far", workspace=tmp_path, check=False)
+    assert code == 69
+    assert "FAIL far" in out
