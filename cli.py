@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -58,11 +60,11 @@ Redact = Annotated[
 
 
 def finish(body: dict[str, Any], text: str | None, *, as_json: bool, code: int = 0) -> NoReturn:
-    """Print the outcome, for a program or for a person, and end with the code."""
+    """Print the outcome, for a program or for a person, without secrets, and end with the code."""
     if as_json:
-        print(json.dumps(body, ensure_ascii=False, default=str))
+        print(_mask()(json.dumps(body, ensure_ascii=False, default=str)))
     elif text:
-        print(text)
+        print(_mask()(text))
     raise Finished(code)
 
 
@@ -394,12 +396,22 @@ def sync(workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
     run_sync(_workspace(workspace), as_json=as_json, finish=finish)
 
 
-def _fail(error: Any, *, as_json: bool) -> NoReturn:
-    from pathlib import Path
-
+def _mask() -> Callable[[str], str]:
+    """What takes secrets out of an error text: those of the environment and of the workspace's ``.env``."""
+    from core.errors import ProvenError
     from core.redact import from_environment
+    from core.workspace import HOME, find_workspace
 
-    mask = from_environment(Path.cwd()).text
+    named = [after for word, after in pairwise(sys.argv) if word == "--workspace"]
+    try:
+        root = find_workspace(named[0] if named else None).root
+    except ProvenError:
+        root = HOME
+    return from_environment(root).text
+
+
+def _fail(error: Any, *, as_json: bool) -> NoReturn:
+    mask = _mask()
     if as_json:
         print(mask(json.dumps({"error": type(error).__name__, "message": error.message, "hint": error.hint})))
     print(mask(f"error: {error}"), file=sys.stderr)

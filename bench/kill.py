@@ -1,4 +1,4 @@
-"""Kill `optimize` with SIGKILL at random moments and continue it: is any answered call paid twice, is the result the same?
+"""Kill `optimize` with SIGKILL again and again and continue it: is any answered call paid twice, is the result the same?
 
 A local provider answers through the embedded model and counts what it was asked. One run goes undisturbed, in a
 workspace of its own; then runs of the same task are killed again and again until they end by themselves. Compared are
@@ -22,30 +22,10 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
-WORDS = "river stone cloud lamp paper train window garden pepper violin engine saddle".split()
 
-
-def workspace(folder: Path, url: str) -> None:
-    """A small classification task whose student and reflector are behind the provider."""
-    generator = random.Random(3)
-    (folder / "configs").mkdir(parents=True)
-    (folder / "configs" / "models.yaml").write_text(
-        f'models:\n  far: {{model: openai/far-small, api_base: "{url}", input_price: 1, output_price: 4}}\n'
-        f'  mind: {{model: openai/far-large, api_base: "{url}", input_price: 2, output_price: 8}}\n'
-    )
-    rows = []
-    for number in range(120):
-        words = generator.choices(WORDS, k=8)
-        label = "water" if {"river", "cloud"} & set(words) else "land"
-        rows.append({"id": f"r{number}", "input": {"note": " ".join([*words, str(number)])}, "label": {"kind": label}})
-    (folder / "corpora").mkdir()
-    (folder / "corpora" / "notes.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    (folder / "configs" / "notes.yaml").write_text(
-        "task: notes\ninputs: {note: {type: text}}\n"
-        "outputs: {kind: {type: categorical, labels: [land, water]}}\n"
-        "corpus: {path: corpora/notes.jsonl}\nmodels: {student: far, reflector: mind}\n"
-        "optimizer: {budget: 220, minibatch: 8}\nrun: {threads: 4, pilot: 4, confirm_above: 1000}\n"
-    )
+from core.results import Candidate, from_json  # noqa: E402 - found by the line above
+from core.store import Store  # noqa: E402
+from tests.notes import notes  # noqa: E402
 
 
 @contextmanager
@@ -73,27 +53,35 @@ def command(folder: Path, optimizer: str) -> list[str]:
     ]  # fmt: skip
 
 
-def trajectory(folder: Path, run_id: str) -> list:
-    """What the run found, in order: candidate by candidate, with scores and counters."""
-    from core.results import Candidate, from_json
-    from core.store import Store
+def outcome(folder: Path) -> tuple[dict, list]:
+    """What the first run that finished says of itself, and what it found candidate by candidate.
 
+    A process that is killed between its end and its last word has finished; the next one is another run, and free.
+    """
     store = Store(folder / "mlruns" / "proven.db")
-    events = [from_json(Candidate, e.payload) for e in store.events(run_id) if e.kind == "candidate"]
+    first = [run for run in store.runs() if run.state == "finished"][-1]
+    result = store.optimization(first.run_id)
+    events = [from_json(Candidate, e.payload) for e in store.events(first.run_id) if e.kind == "candidate"]
     store.close()
-    return [(c.index, c.prompts.hash, c.dev_score, c.usage.calls, c.usage.hits, c.usage.input_tokens) for c in events]
+    usage, evidence = result.total_usage, result.verdict.evidence
+    said = {
+        "prompt": result.winner.hash, "verdict": result.verdict.decision.value,
+        "delta": evidence.delta if evidence else None, "calls": usage.calls, "hits": usage.hits,
+        "cost": usage.cost_usd, "tokens": (usage.input_tokens, usage.output_tokens),
+    }  # fmt: skip
+    steps = [(c.index, c.prompts.hash, c.dev_score, c.usage.calls, c.usage.hits, c.usage.input_tokens) for c in events]
+    return said, steps
 
 
 def undisturbed(optimizer: str, options: list[str]) -> tuple[dict, list, dict]:
     """One run that nobody kills."""
     with tempfile.TemporaryDirectory() as name, provider(*options) as url:
         folder = Path(name)
-        workspace(folder, url)
+        notes(folder, url)
         done = subprocess.run(command(folder, optimizer), capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
-        body = json.loads(done.stdout)
-        return body, trajectory(folder, body["run_id"]), account(url)
+        return *outcome(folder), account(url)
 
 
 def killed(optimizer: str, options: list[str], kills: int, seed: int, longest: float) -> tuple[int, dict, list, dict]:
@@ -101,7 +89,7 @@ def killed(optimizer: str, options: list[str], kills: int, seed: int, longest: f
     generator = random.Random(seed)
     with tempfile.TemporaryDirectory() as name, provider(*options) as url:
         folder = Path(name)
-        workspace(folder, url)
+        notes(folder, url)
         count = 0
         while True:
             process = subprocess.Popen(
@@ -115,18 +103,17 @@ def killed(optimizer: str, options: list[str], kills: int, seed: int, longest: f
                     process.communicate()
                     count += 1
                     continue
-            out, err = process.communicate()
+            _, err = process.communicate()
             if process.returncode:
                 raise SystemExit(f"after {count} kills:\n{err}")
             time.sleep(0.1)
-            body = json.loads(out)
-            return count, body, trajectory(folder, body["run_id"]), account(url)
+            return count, *outcome(folder), account(url)
 
 
 def compare(whole: tuple[dict, list, dict], broken: tuple[dict, list, dict]) -> list[str]:
     """In what a killed run differs from an undisturbed one."""
     wrong = []
-    for key in ("prompt_hash", "verdict", "candidate", "delta", "calls", "hits", "cost_usd"):
+    for key in whole[0]:
         before, after = (round(v, 9) if isinstance(v, float) else v for v in (whole[0][key], broken[0][key]))
         if before != after:
             wrong.append(f"{key}: {whole[0][key]} against {broken[0][key]}")

@@ -79,11 +79,12 @@ def run_resume(workspace: Workspace, run: str, *, flags: Mapping[str, Any], mann
     task = assemble(config, workspace)
     found.close()
     store = open_store(workspace, task)
-    seed = next((from_json(Candidate, e.payload) for e in store.events(summary.run_id) if e.kind == "candidate"), None)
-    if seed is not None:
-        task = task.starting_from(seed.prompts)
     optimizer = OPTIMIZERS.get(task.config.optimizer.name)
     now = identity(task, optimizer)
+    seed = next((from_json(Candidate, e.payload) for e in store.events(summary.run_id) if e.kind == "candidate"), None)
+    if now != dict(start.identity) and seed is not None:  # it may have started from a champion
+        task = task.starting_from(seed.prompts)
+        now = identity(task, optimizer)
     if now != dict(start.identity):
         changed = [
             f"{part}: {start.identity.get(part)} -> {now.get(part)}"
@@ -116,7 +117,8 @@ def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, fin
             new=manner.new,
             confirm=lambda plan: _confirmed(task, plan, manner, progress),
         )
-        result = optimize(task, optimizer, options, environment)
+        done = optimize(task, optimizer, options, environment)
+        result = store.optimization(done.run_id)  # as it was stored: without secrets
         links = tracker.links(task.name, result.run_id)
         report = optimization_report(result, links=links)
         path = workspace.mlruns / "reports" / f"{result.run_id}.html"

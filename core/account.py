@@ -15,7 +15,7 @@ from typing import Protocol
 
 import dspy
 
-from core.courier import Courier
+from core.courier import Courier, line_to
 from core.errors import BudgetError, ModelError, ProvenError
 from core.ledger import CallSite, Ledger, call_key
 from core.limits import Breaker, Budget, Caps, Estimate, Limiter
@@ -144,11 +144,11 @@ class PaidLine:
     """A provider, reached through the courier."""
 
     def __init__(self, account: Account, spec: ModelSpec, key: str | None) -> None:
-        self.account, self.spec, self._key = account, spec, key
+        self.account, self._line = account, line_to(spec, key)
 
     def attempt(self, key: str, site: CallSite, request: Request) -> Sent:
         """Have the courier send the request."""
-        delivery = self.account.courier().carry(key, site, self.spec, request, self._key)
+        delivery = self.account.courier().carry(key, site, self._line, request)
         return Sent(delivery.answer, delivery.hit, delivery.run_id)
 
 
@@ -369,6 +369,10 @@ class Account:
         paid, met = self.ledger.usage(self.run_id), self.meter.snapshot()
         roles = sorted({*paid, *met})
         return {role: paid.get(role, Usage()) + Usage(hits=met.get(role, Usage()).hits) for role in roles}
+
+    def has_answered(self, spec: ModelSpec) -> bool:
+        """Whether the model has answered this run at least once."""
+        return self._breaker(spec).answered
 
     def _limiter(self, spec: ModelSpec) -> Limiter:
         name = f"{spec.model} {spec.api_base}"

@@ -28,7 +28,7 @@ from core.errors import ModelError
 from core.ledger import CallSite, Claim, Ledger, Owner
 from core.models import ModelSpec
 from core.redact import Redactor
-from core.wire import Answer, EmptyAnswerError, Request, Wire
+from core.wire import Answer, EmptyAnswerError, Request, Wire, remember_listed_prices
 
 WORKERS = 256
 HOME = Path(__file__).resolve().parent.parent
@@ -66,8 +66,14 @@ class Courier:
         self._send(setup)
         threading.Thread(target=self._listen, name="courier", daemon=True).start()
 
-    def carry(self, key: str, site: CallSite, spec: ModelSpec, request: Request, secret: str | None) -> Delivery:
+    def carry(self, key: str, site: CallSite, line: str, request: Request) -> Delivery:
         """Have one attempt made, unless the call was answered before, here or in another process.
+
+        Args:
+            key: The call's name in the ledger.
+            site: Who asks.
+            line: The model and its key, as :func:`line_to` writes them.
+            request: What is asked.
 
         Raises:
             dspy.LMError: What the provider or the network answered instead.
@@ -79,8 +85,8 @@ class Courier:
             number = self._number
             self._waiting[number] = future
         body = {
-            "n": number, "key": key, "site": asdict(site), "spec": asdict(spec), "api_key": secret,
-            "messages": list(request.messages), "params": dict(request.params),
+            "n": number, "key": key, "site": [site.run_id, site.task, site.role, site.row_id], "line": line,
+            "messages": request.messages, "params": request.params,
         }  # fmt: skip
         self._send(body)
         reply = future.result()
@@ -136,6 +142,11 @@ class Courier:
         return ModelError(
             f"the process that makes the calls has ended: {reason}", hint="run the same command again; it continues"
         )
+
+
+def line_to(spec: ModelSpec, key: str | None) -> str:
+    """A model and its API key as one text, for the private socket; never written anywhere."""
+    return json.dumps([asdict(spec), key], sort_keys=True)
 
 
 _ERRORS: dict[str, type[dspy.LMError]] = {
@@ -201,41 +212,42 @@ class _Office:
                 self._closing.set()  # the run is gone; the answer is in the ledger
 
     def _attempt(self, body: dict[str, Any]) -> dict[str, Any]:
-        site, spec = CallSite(**body["site"]), ModelSpec(**body["spec"])
+        site, wire = CallSite(*body["site"]), self._wire(body["line"])
         request = Request(body["messages"], body["params"])
         while True:
             if self._closing.is_set():
                 raise dspy.LMTransportError("the run ended before this call was made")
-            claim = self._ledger.claim(body["key"], site, spec, request, self._owner.name)
+            claim = self._ledger.claim(body["key"], site, wire.spec, request, self._owner.name)
             if claim.kind != "busy":
                 break
             time.sleep(0.02)
         if claim.entry is not None:
-            return {"answer": asdict(claim.entry.answer), "hit": True, "run_id": claim.entry.run_id}
-        answer = self._send(claim, spec, body["api_key"], request)
-        return {"answer": asdict(answer), "hit": False, "run_id": site.run_id}
+            return {"answer": vars(claim.entry.answer), "hit": True, "run_id": claim.entry.run_id}
+        answer = self._send(claim, wire, request)
+        return {"answer": vars(answer), "hit": False, "run_id": site.run_id}
 
-    def _send(self, claim: Claim, spec: ModelSpec, key: str | None, request: Request) -> Answer:
+    def _send(self, claim: Claim, wire: Wire, request: Request) -> Answer:
         started = time.perf_counter()
         try:
-            answer = self._wire(spec, key).send(request)
+            answer = wire.send(request)
         except Exception as error:
             text = f"{type(error).__name__}: {error}"
             self._ledger.fail(claim, text[:2000], time.perf_counter() - started)
             raise
         return self._ledger.settle(claim, answer)
 
-    def _wire(self, spec: ModelSpec, key: str | None) -> Wire:
-        name = json.dumps(asdict(spec), sort_keys=True, default=str)
+    def _wire(self, line: str) -> Wire:
         with self._lock:
-            if name not in self._wires:
-                self._wires[name] = Wire(spec, key)
-            return self._wires[name]
+            if line not in self._wires:
+                spec, key = json.loads(line)
+                self._wires[line] = Wire(ModelSpec(**spec), key)
+            return self._wires[line]
 
 
 def main() -> None:
     """Serve the socket whose number is the only argument."""
     warnings.simplefilter("ignore")
+    remember_listed_prices()
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         _Office(connection).serve()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import queue
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -37,6 +37,8 @@ create index if not exists calls_by_run on calls (run_id, role, state);
 """
 CAPACITY = 512
 """Most writes that share one transaction."""
+GATHER_SECONDS = 0.02
+"""How long writes that nobody waits for are gathered."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,8 @@ class Owner:
 class Ledger:
     """The calls of one workspace. Safe for many threads and processes.
 
-    Writes go through one thread and share transactions; a caller that waits for its write waits until it is on disk
-    (``synchronous=full``), so that an answer survives a power cut from then on.
+    Writes that wait at the same moment share a transaction; a caller that waits for its write waits until it is on
+    disk (``synchronous=full``), so that an answer survives a power cut from then on.
 
     Args:
         path: The SQLite file.
@@ -150,11 +152,11 @@ class Ledger:
             raise StoreError(
                 f"{path}: cannot be used as a call ledger: {error}", hint="move the file away; a new one is made"
             ) from None
-        self._queue: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._waiting: deque[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = deque()
+        self._commit_lock = threading.Lock()
+        self._wake, self._closing = threading.Event(), False
         self._pending: dict[str, Entry] = {}
-        self._thread = threading.Thread(target=self._write_loop, name="ledger", daemon=True)
+        self._thread = threading.Thread(target=self._write_behind, name="ledger", daemon=True)
         self._thread.start()
 
     def _connect(self) -> sqlite3.Connection:
@@ -175,21 +177,37 @@ class Ledger:
 
     # The writer
 
-    def _write_loop(self) -> None:
-        stop = False
-        while not stop:
-            batch = [self._queue.get()]
-            while len(batch) < CAPACITY:
-                try:
-                    batch.append(self._queue.get_nowait())
-                except queue.Empty:
-                    break
-            stop = None in batch
-            self._commit([item for item in batch if item is not None])
+    def _now(self, work: Callable[[sqlite3.Connection], Any]) -> Any:
+        """Have something written, and wait until it is on disk.
+
+        Whoever gets the lock commits for everybody who waits at that moment: no thread has to be woken in between.
+        """
+        future: Future[Any] = Future()
+        self._waiting.append((work, future))
+        self._drain(future)
+        return future.result()
+
+    def _later(self, work: Callable[[sqlite3.Connection], Any]) -> Future[Any]:
+        """Have something written soon, without waiting for it."""
+        future: Future[Any] = Future()
+        self._waiting.append((work, future))
+        self._wake.set()
+        return future
+
+    def _write_behind(self) -> None:
+        while not self._closing:
+            self._wake.wait()
+            self._wake.clear()
+            time.sleep(GATHER_SECONDS)
+            self._drain()
+
+    def _drain(self, mine: Future[Any] | None = None) -> None:
+        with self._commit_lock:
+            while self._waiting and not (mine is not None and mine.done()):
+                batch = [self._waiting.popleft() for _ in range(min(CAPACITY, len(self._waiting)))]
+                self._commit(batch)
 
     def _commit(self, batch: Sequence[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]]) -> None:
-        if not batch:
-            return
         results: list[Any] = []
         try:
             self._writer_db.execute("begin immediate")
@@ -204,23 +222,20 @@ class Ledger:
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
 
-    def _submit(self, work: Callable[[sqlite3.Connection], Any]) -> Future[Any]:
-        future: Future[Any] = Future()
-        self._queue.put((work, future))
-        return future
-
     def flush(self) -> None:
         """Wait until everything written so far is on disk.
 
         Raises:
             StoreError: If the ledger cannot be written.
         """
-        self._submit(lambda db: None).result()
+        self._now(lambda db: None)
 
     def close(self) -> None:
         """Write what is left and close the file."""
-        self._queue.put(None)
+        self._closing = True
+        self._wake.set()
         self._thread.join()
+        self._drain()
         with self._read_lock:
             self._db.close()
         self._writer_db.close()
@@ -233,8 +248,8 @@ class Ledger:
         if pending is not None:
             return pending
         with self._read_lock:
-            row = self._db.execute(_SELECT + " where key = ? and state = 'answered'", (key,)).fetchone()
-        return _entry(row) if row is not None else None
+            row = self._db.execute(_SELECT + _LIVE, (key,)).fetchone()
+        return _entry(row) if row is not None and row[0] is not None else None
 
     def claim(self, key: str, site: CallSite, spec: ModelSpec, request: Request, owner: str) -> Claim:
         """Reserve a call for an owner, durably, before the request goes out.
@@ -244,9 +259,7 @@ class Ledger:
         body = self._request_json(request)
 
         def work(db: sqlite3.Connection) -> Claim:
-            row = db.execute(
-                "select id, state, owner from calls where key = ? and state in ('inflight', 'answered')", (key,)
-            ).fetchone()
+            row = db.execute("select id, state, owner from calls" + _LIVE, (key,)).fetchone()
             if row is not None and row[1] == "answered":
                 found = db.execute(_SELECT + " where id = ?", (row[0],)).fetchone()
                 return Claim("answered", row[0], _entry(found))
@@ -267,27 +280,27 @@ class Ledger:
             )
             return Claim("ours", int(cursor.lastrowid or 0))
 
-        return self._submit(work).result()
+        return self._now(work)
 
     def settle(self, claim: Claim, answer: Answer) -> Answer:
         """Keep the answer of a claimed call, durable when this returns; gives it back as it was kept."""
         answer = replace(answer, outputs=self.redact.value(answer.outputs))
         values = (*_numbers(answer), json.dumps(answer.outputs, ensure_ascii=False, default=str), claim.id)
-        self._submit(
+        self._now(
             lambda db: db.execute(
                 "update calls set state = 'answered', input_tokens = ?, output_tokens = ?, cached_tokens = ?, "
                 "reasoning_tokens = ?, cost_usd = ?, seconds = ?, outputs = ? where id = ?",
                 values,
             )
-        ).result()
+        )
         return answer
 
     def fail(self, claim: Claim, error: str, seconds: float) -> None:
         """Note that a claimed call failed; the next attempt is a call of its own."""
         values = (self.redact.text(error), seconds, claim.id)
-        self._submit(
+        self._now(
             lambda db: db.execute("update calls set state = 'failed', error = ?, seconds = ? where id = ?", values)
-        ).result()
+        )
 
     def keep(self, key: str, site: CallSite, spec: ModelSpec, request: Request, answer: Answer) -> Answer:
         """Note a call that is free to repeat, without waiting for the disk; the first answer of a key stays."""
@@ -298,7 +311,7 @@ class Ledger:
             json.dumps(answer.outputs, ensure_ascii=False, default=str), _now(),
         )  # fmt: skip
         self._pending[key] = Entry(answer, site.run_id)
-        written = self._submit(
+        written = self._later(
             lambda db: db.execute(
                 "insert or ignore into calls "
                 "(key, state, owner, run_id, task, role, prompt, row_id, model, endpoint, input_tokens, output_tokens, "
@@ -357,6 +370,8 @@ class Ledger:
             time.sleep(0.02)
 
 
+_LIVE = " where key = ? and state in ('inflight', 'answered')"
+"""Word for word the condition of the partial index: SQLite does not see that a narrower one would be covered too."""
 _SELECT = (
     "select outputs, input_tokens, output_tokens, cached_tokens, reasoning_tokens, cost_usd, seconds, run_id from calls"
 )

@@ -6,6 +6,7 @@ Holds the three internals of DSPy's LM layer that we depend on; ``tests/contract
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import threading
 import time
@@ -82,6 +83,17 @@ def with_known_price(spec: ModelSpec) -> ModelSpec:
         output_price=per_token[1] * 1e6,
         cached_price=None if cached is None else cached * 1e6,
     )
+
+
+def remember_listed_prices() -> None:
+    """Look a model's listed price up once per process instead of once per call.
+
+    DSPy searches its whole price list, 4,700 entries, after every answer: half of the work of a call to a server of
+    one's own. Only for a process that is ours alone, such as the courier.
+    """
+    from dspy.clients import costs
+
+    costs.model_info = functools.cache(costs.model_info)
 
 
 class EmptyAnswerError(dspy.LMServerError):

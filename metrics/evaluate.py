@@ -36,7 +36,8 @@ class EvaluationInterrupted(KeyboardInterrupt):
 class Evaluator:
     """How to evaluate: with which model, adapter, metric and number of threads.
 
-    The first row goes alone: when the model is unreachable or refuses the key, that one row says so.
+    As long as the model has not answered once, the first row goes alone: when it is unreachable or refuses the key,
+    that one row says so.
     ``max_error_share`` is the share of rows that may fail by the model's fault; above it, or when no row was answered,
     the evaluation stops with a :class:`ModelError` that names the dominant error. With ``repeats`` every row
     is really run so many times, and its score is the mean over them.
@@ -82,10 +83,11 @@ class Evaluator:
 
         pool = ThreadPoolExecutor(max_workers=max(1, self.threads), thread_name_prefix="evaluate")
         try:
-            for row in rows[:1]:
+            alone = 0 if self.lm.account.has_answered(self.lm.spec) else 1
+            for row in rows[:alone]:
                 done(self._row(program, row))
             futures: list[Future[RowResult]] = [
-                pool.submit(contextvars.copy_context().run, work, row) for row in rows[1:]
+                pool.submit(contextvars.copy_context().run, work, row) for row in rows[alone:]
             ]
             for future in as_completed(futures):
                 done(future.result())

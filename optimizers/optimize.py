@@ -22,6 +22,8 @@ from core.results import (
     ProgramPrompts,
     RunStart,
     Verdict,
+    from_json,
+    to_json,
 )
 from core.run import Projection, Run, continuable, differences, new_run_id
 from core.store import Store
@@ -195,7 +197,8 @@ def _say_what_differs(store: Store, start: RunStart, progress: Progress) -> None
     """An unfinished run of the same task that is not continued is mentioned, with the reason."""
     for earlier in store.unfinished(start.task)[:1]:
         if not store.alive(earlier):
-            changed = differences(store.started(earlier.run_id), start)
+            stored = from_json(RunStart, store.redact.json(to_json(start)))  # as it would be stored: without secrets
+            changed = differences(store.started(earlier.run_id), stored)
             if changed:
                 said = "; ".join(changed[:4])
                 progress.note(

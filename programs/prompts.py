@@ -6,7 +6,8 @@ import difflib
 import hashlib
 import inspect
 import json
-from collections.abc import Mapping
+import weakref
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dspy
@@ -24,7 +25,30 @@ ASKED_AGAIN = 2
 
 
 class _AsksAgain:
-    """Asks again when an answer cannot be parsed; the last unparsable answer is raised."""
+    """Asks again when an answer cannot be parsed; the last unparsable answer is raised.
+
+    What depends on the signature alone is rendered once and not for every row: it is a quarter of a call's work.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._rendered: weakref.WeakKeyDictionary[Any, dict[str, tuple[str, str]]] = weakref.WeakKeyDictionary()
+
+    def _once(self, kind: str, signature: Any, render: Callable[[Any], str]) -> str:
+        known = self._rendered.setdefault(signature, {}).get(kind)
+        if known is None or known[0] != signature.instructions:
+            known = self._rendered[signature][kind] = (signature.instructions, render(signature))
+        return known[1]
+
+    def format_system_message(self, signature: Any) -> str:
+        """Fields, structure and instruction."""
+        above: Any = super()
+        return self._once("system", signature, above.format_system_message)
+
+    def user_message_output_requirements(self, signature: Any) -> str:
+        """The reminder at the end of a question."""
+        above: Any = super()
+        return self._once("reminder", signature, above.user_message_output_requirements)
 
     def __call__(self, lm: Any, lm_kwargs: dict[str, Any], signature: Any, demos: Any, inputs: Any) -> Any:
         ask: Any = super().__call__  # type: ignore[misc]

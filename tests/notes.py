@@ -6,7 +6,20 @@ import json
 import random
 from pathlib import Path
 
-WORDS = ["river", "stone", "cloud", "lamp", "paper", "train", "window", "garden", "pepper", "violin", "engine", "saddle"]
+WORDS = [
+    "river",
+    "stone",
+    "cloud",
+    "lamp",
+    "paper",
+    "train",
+    "window",
+    "garden",
+    "pepper",
+    "violin",
+    "engine",
+    "saddle",
+]
 
 
 def notes(folder: Path, url: str, *, run: str = "threads: 4, pilot: 4", model: str = "", priced: bool = True) -> Path:

@@ -113,7 +113,7 @@ def test_no_more_requests_than_places():
     assert most[0] == 5
 
 
-class Ended(Exception):
+class EndedError(Exception):
     """The run has ended while waiting."""
 
 
@@ -125,10 +125,10 @@ def test_rates_hold_back_what_would_exceed_them(requests, tokens):
         limiter.release(limiter.acquire(10, nothing), ok=True, overloaded=False)
 
     def ended():
-        raise Ended
+        raise EndedError
 
     waits = iter([nothing, nothing, ended])
-    with pytest.raises(Ended):
+    with pytest.raises(EndedError):
         limiter.acquire(10, lambda: next(waits)())
     now[0] = 61.0
     limiter.acquire(10, nothing)
