@@ -1,0 +1,1 @@
+"""Benchmarks: measured against the ideal or a peer in the same run."""

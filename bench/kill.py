@@ -1,4 +1,4 @@
-"""Kill `optimize` with SIGKILL again and again and continue it: is any answered call paid twice, is the result the same?
+"""Kill `optimize` again and again and continue it: is any answered call paid twice, is the result the same?
 
 A local provider answers through the embedded model and counts what it was asked. One run goes undisturbed, in a
 workspace of its own; then runs of the same task are killed again and again until they end by themselves. Compared are

@@ -44,6 +44,9 @@ class Table:
 _UNSEEN = Table()
 SHRINK = 2.0
 """Pseudo-counts that pull a sign seen rarely towards no evidence."""
+LONGEST = 8000
+"""Characters that rules may take in an instruction; nobody wants to read, or pay for, more."""
+LEAST_SIGNS = 6
 DAMP = 0.6
 """Signs of one text are not independent; their sum is damped."""
 
@@ -113,6 +116,12 @@ class Knowledge:
             slim.tables[name, value] = Table(table.count, {s: list(table.signs[s]) for s in good[:keep]})
         return slim
 
+    def frequent(self, values: int) -> Knowledge:
+        """The same knowledge with only so many values, the most frequent ones."""
+        ranked = sorted(self.tables, key=lambda key: (-self.tables[key].count, key))
+        kept = {key: self.tables[key] for key in self.tables if key in set(ranked[:values])}
+        return Knowledge(Counter(self.seen), kept, self.sizes)
+
     def render(self, units: str = "texts") -> str:
         """The rules as lines of an instruction; empty when nothing is known."""
         lines = []
@@ -163,8 +172,14 @@ def as_json(value: object) -> str:
 
 
 def join(human: str, knowledge: Knowledge, keep: int) -> str:
-    """An instruction: what people wrote, then the rules."""
-    rules = knowledge.pruned(keep).render()
+    """An instruction: what people wrote, then the rules, with fewer signs where they would not fit."""
+    slim = knowledge.pruned(keep)
+    while keep > LEAST_SIGNS and len(slim.render()) > LONGEST:
+        keep = max(LEAST_SIGNS, int(0.8 * keep))
+        slim = knowledge.pruned(keep)
+    rules = slim.render()
+    if len(rules) > LONGEST:
+        rules = slim.frequent(len(slim.tables) * LONGEST // len(rules)).render()
     return f"{human}\n\n{rules}" if rules else human
 
 

@@ -76,6 +76,11 @@ class SplitSection(Section):
     stratify_by: str | None = None
     leaks: Literal["error", "drop"] = Field(default="error", description="What to do with duplicates in two splits.")
 
+    @field_validator("salt", mode="before")
+    @classmethod
+    def _salt_is_text(cls, salt: Any) -> Any:
+        return str(salt) if isinstance(salt, int) and not isinstance(salt, bool) else salt
+
     @field_validator("counts")
     @classmethod
     def _all_three(cls, counts: dict[str, int] | None) -> dict[str, int] | None:

@@ -288,3 +288,38 @@ def test_the_doctor_checks_one_model_with_one_call(tmp_path):
     code, out, _ = run("doctor", "far", workspace=tmp_path, check=False)
     assert code == 69
     assert "FAIL far" in out
+
+
+def test_two_processes_on_two_tasks_in_one_workspace_keep_their_accounts_apart(tmp_path):
+    with serving(Provider(latency=0.01)) as provider:
+        root = notes(tmp_path, provider.url)
+        config = (root / "configs" / "notes.yaml").read_text("utf-8")
+        (root / "configs" / "memos.yaml").write_text(
+            config.replace("task: notes", "task: memos\ninstruction: Sort it.")
+        )
+        command = [sys.executable, "cli.py", "optimize", "--json", "--workspace", str(root)]
+        processes = [
+            subprocess.Popen([*command, name], cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            for name in ("notes", "memos")
+        ]
+        bodies = []
+        for process in processes:
+            out, err = process.communicate()
+            assert process.returncode == 0, err
+            assert "locked" not in err
+            bodies.append(json.loads(out))
+        assert sum(body["calls"] for body in bodies) == len(provider.seen)
+        listed = {r["run_id"]: r for r in json.loads(run("runs", "--json", workspace=root)[1])["runs"]}
+    for body in bodies:
+        assert listed[body["run_id"]]["calls"] == body["calls"]
+        assert listed[body["run_id"]]["cost_usd"] == pytest.approx(body["cost_usd"])
+    synced = json.loads(run("sync", "--json", workspace=root)[1])
+    assert synced["waiting"] == 0
+
+
+def test_litellm_carries_a_whole_evaluation_as_well(tmp_path):
+    with serving(Provider()) as provider:
+        native = notes(tmp_path / "native", provider.url)
+        other = notes(tmp_path / "litellm", provider.url, model="engine: litellm")
+        scores = [json.loads(run("eval", "notes", "--json", workspace=root)[1])["score"] for root in (native, other)]
+    assert scores[0] == scores[1]
