@@ -1,0 +1,1 @@
+"""How we compare: the prompt x model matrix."""
