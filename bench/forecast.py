@@ -40,7 +40,8 @@ def some_task(folder: Path, url: str, data: list[Path], generator: random.Random
         name, sets = "extraction", []
     else:
         rows = [json.loads(line) for line in Path(choice).read_text("utf-8").splitlines() if line.strip()]
-        rows = [{"input": r["input"], "label": r["label"]} for r in generator.sample(rows, min(300, len(rows)))]
+        rows = generator.sample(rows, min(300, len(rows)))
+        rows = list({json.dumps(r["input"]): {"input": r["input"], "label": r["label"]} for r in rows}.values())
         gold = folder / "gold.jsonl"
         gold.write_text("\n".join(json.dumps(row) for row in rows), "utf-8")
         name, sets = Path(choice).stem.replace(".", "_"), []

@@ -22,8 +22,7 @@ from core.store import UNFINISHED, Store
 from core.workspace import Workspace
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
-from optimizers.optimize import Environment, Options, check_caps, identity, optimize, policy_of, shape_of
-from optimizers.plan import plan_run, run_pilot
+from optimizers.optimize import Environment, Options, check_caps, forecast, identity, optimize, policy_of
 from programs.export import write_text
 from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
@@ -139,18 +138,12 @@ def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, fin
 def _dry_run(workspace: Workspace, task: Task, manner: Manner, finish: Finish) -> None:
     """Forecast a run; the pilot's answers stay in the ledger, so that the run does not pay them again."""
     optimizer, options = OPTIMIZERS.get(task.config.optimizer.name), options_of(task)
-    check_caps(task)
-    pilot = None
     with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
         account = Account(ledger, new_run_id(f"{task.name}-forecast"), task.name, policy_of(task))
         try:
-            if task.config.run.pilot:
-                lm = build_lm(task.models["student"], "student", account)
-                evaluator = Evaluator(lm, task.adapter, task.metric, options.threads, task.config.run.max_error_share)
-                pilot = run_pilot(task, evaluator, read_prompts(task.program), progress)
+            plan = forecast(task, optimizer, options, account, progress)
         finally:
             account.close()
-    plan = plan_run(task, optimizer, shape_of(task, options), threads=options.threads, pilot=pilot)
     text = "\n".join(plan_lines(task.name, optimizer.name, plan))
     finish(_plan_body(task, plan), text, as_json=manner.as_json)
 

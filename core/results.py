@@ -113,7 +113,11 @@ class Judgement:
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row after evaluation. ``score`` is None unless ``status`` is ``ok``."""
+    """One row after evaluation. ``score`` is None unless ``status`` is ``ok``.
+
+    ``usage`` is what the program's calls on this row have cost now, ``worth`` what they cost when nothing is in the
+    ledger yet; a judge's calls are in neither.
+    """
 
     row_id: str
     status: RowStatus
@@ -125,6 +129,7 @@ class RowResult:
     prediction: Mapping[str, Any] = field(default_factory=dict[str, Any])
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
+    worth: Usage = field(default_factory=Usage)
     latency: float = 0.0
 
     def __post_init__(self) -> None:
@@ -158,8 +163,13 @@ class Evaluation:
 
     @property
     def usage(self) -> Usage:
-        """What the rows cost together."""
+        """What the rows have cost together."""
         return total(row.usage for row in self.rows)
+
+    @property
+    def worth(self) -> Usage:
+        """What the rows cost together when nothing is in the ledger yet."""
+        return total(row.worth for row in self.rows)
 
     def field_means(self) -> dict[str, float]:
         """Mean score per field over the scored rows that have it."""

@@ -120,12 +120,12 @@ class Evaluator:
             prediction=first.values,
             error=first.error,
             usage=total(time.tally.usage for time in times),
+            worth=total(time.tally.worth for time in times),
             latency=mean(time.tally.seconds for time in times),
         )
 
     def _once(self, program: dspy.Module, row: Row, repeat: int) -> _Time:
-        values: dict[str, object] = {}
-        judgement, error = None, None
+        values, error = {}, None
         with (
             Meter.row(row.id, repeat) as tally,
             dspy.context(lm=self.lm, adapter=self.adapter, trace=[], max_trace_size=0),
@@ -139,12 +139,16 @@ class Evaluator:
                 status, error = RowStatus.LM_ERROR, f"{type(failure).__name__}: {describe_error(failure)}"
             except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
                 status, error = RowStatus.METRIC_ERROR, f"program: {describe_error(failure)}"
-            if status is RowStatus.OK:
-                try:
-                    judgement = self.metric.judge(row, values)
-                except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
-                    status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
-        return _Time(status, values, judgement, error, tally)
+        if status is not RowStatus.OK:
+            return _Time(status, values, None, error, tally)
+        with Meter.row(row.id, repeat):
+            try:
+                return _Time(status, values, self.metric.judge(row, values), None, tally)
+            except dspy.LMError as failure:
+                status, error = RowStatus.LM_ERROR, f"metric: {type(failure).__name__}: {describe_error(failure)}"
+            except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
+                status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
+        return _Time(status, values, None, error, tally)
 
     def _stop_if_failing(self, results: dict[str, RowResult], planned: int) -> None:
         """Raise once too many rows failed; a few rows at the start are allowed to be unlucky."""

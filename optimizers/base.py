@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import random
 import threading
@@ -15,7 +16,7 @@ import dspy
 
 from core.account import Meter
 from core.lm import RoleLM
-from core.results import Candidate, ProgramPrompts, total
+from core.results import Candidate, Evaluation, ProgramPrompts, Usage, total
 from metrics.metric import ExampleBook, Metric
 from programs.prompts import read_prompts
 
@@ -42,14 +43,70 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What is known about rows before the search, in tokens; ``success`` is the share of rows solved by the seed."""
+class RowCost:
+    """Tokens of one program run, and the share of rows that such a run solves."""
 
-    row_in: float
-    row_in_only: float
-    """A row's own inputs, without the prompt around them: what a demo costs."""
-    row_out: float
+    tokens_in: float
+    tokens_out: float
     success: float
+
+
+@dataclass(frozen=True)
+class Reflection:
+    """Tokens of one call that rewrites an instruction: before any row, for each row shown, and what it answers."""
+
+    base_in: float
+    row_in: float
+    out: float
+    written: float
+    """Tokens by which the new instruction is longer than the one it replaces."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is known about costs before the search, in tokens: measured by a pilot, or assumed.
+
+    Attributes:
+        seed: One run of the seed program.
+        demo: One demo of a train row, as a part of a prompt.
+        gold_out: An answer that equals gold; answers grow towards it as prompts improve.
+        shown: One run with the demos that a strategy starts from; None where it was not measured.
+        reflection: One rewriting of an instruction; None where it was not measured.
+    """
+
+    seed: RowCost
+    demo: float
+    gold_out: float
+    shown: RowCost | None = None
+    reflection: Reflection | None = None
+
+    @property
+    def tuned_out(self) -> float:
+        """What a better prompt's answer takes: between the seed's and gold's."""
+        return math.sqrt(self.seed.tokens_out * max(1.0, self.gold_out))
+
+    def with_demos(self, demos: int) -> RowCost:
+        """One run with so many demos, measured where it was."""
+        if self.shown is not None:
+            return self.shown
+        return RowCost(self.seed.tokens_in + demos * self.demo, self.tuned_out, self.seed.success)
+
+
+@dataclass(frozen=True)
+class Spent:
+    """Calls and tokens."""
+
+    calls: float = 0.0
+    tokens_in: float = 0.0
+    tokens_out: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.calls + other.calls, self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out)
+
+
+def runs(count: float, tokens_in: float, tokens_out: float) -> Spent:
+    """So many program runs or calls of the same size."""
+    return Spent(count, count * tokens_in, count * tokens_out)
 
 
 @dataclass(frozen=True)
@@ -58,17 +115,15 @@ class Draw:
 
     Attributes:
         trials: Evaluations on dev.
-        rows: Program runs that are paid, holdout and baseline not included.
-        growth: Tokens by which prompts are longer than the seed's, summed over ``rows``.
-        calls: Calls of the other roles.
-        winner: Tokens by which the winner's prompt is longer than the seed's; None when the seed stays.
+        student: Program runs that are paid, holdout and baseline not included.
+        others: Calls of the other roles.
+        winner: One run of the winner; None when the seed stays.
     """
 
     trials: int
-    rows: int
-    growth: float
-    calls: Mapping[str, int]
-    winner: float | None
+    student: Spent
+    others: Mapping[str, Spent]
+    winner: RowCost | None
 
 
 @dataclass
@@ -151,21 +206,44 @@ class Search:
         return scores
 
 
-def bootstrap_rows(shape: Shape, sizes: Sizes, rng: random.Random, *, sets: int) -> tuple[set[int], int]:
-    """Which train rows bootstrapping runs the seed on, over so many demo sets, and how many demos a set finds.
+@dataclass(frozen=True)
+class Probe:
+    """What a strategy may try before its search, so that the forecast knows its sizes.
 
-    DSPy walks the rows in random order until it has enough successes; equal runs are paid once.
+    Attributes:
+        search: The search to come; nothing is journalled.
+        pilot: The seed's rows.
+        run: Runs a program on the pilot's rows and says what it took; None when no row was paid.
+        spent: What a role has spent so far, for differences.
     """
-    seen: set[int] = set()
-    found = 0
-    for _ in range(sets):
-        found = 0
-        for row in rng.sample(range(shape.train), shape.train):
-            if found >= max(1, shape.max_demos):
+
+    search: Search
+    pilot: Evaluation
+    run: Callable[[dspy.Module], RowCost | None]
+    spent: Callable[[str], Usage]
+
+
+def bootstrapping(shape: Shape, shown: RowCost, rng: random.Random, *, sets: int) -> Spent:
+    """What it takes to collect demos for so many sets.
+
+    For each set DSPy walks the train rows in an order of its own with demos of its own, until a random number of them
+    succeeded, so that the walks share nothing.
+    """
+    rows = 0
+    for index in range(sets):
+        wanted = shape.max_demos if index == 0 else rng.randint(1, max(1, shape.max_demos))
+        for _ in range(shape.train):
+            if wanted <= 0:
                 break
-            seen.add(row)
-            found += rng.random() < sizes.success
-    return seen, found
+            rows += 1
+            wanted -= rng.random() < shown.success
+    return runs(rows, shown.tokens_in, shown.tokens_out)
+
+
+def labelled(search: Search, demos: int) -> dspy.Module:
+    """The program with labelled demos that DSPy starts its demo sets from."""
+    train = list(search.train.examples)
+    return dspy.LabeledFewShot(k=demos).compile(search.program, trainset=train)
 
 
 class Optimizer(Protocol):
@@ -183,6 +261,10 @@ class Optimizer(Protocol):
 
     def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
         """Play the strategy's own schedule once, with chance where the rows decide; forecasts average over many."""
+        ...
+
+    def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
+        """Measure what the forecast needs to know beyond the seed's own rows, with a few calls."""
         ...
 
     def run(self, search: Search) -> None:

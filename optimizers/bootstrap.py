@@ -6,12 +6,16 @@ Reference: Khattab et al., "DSPy: Compiling Declarative Language Model Calls int
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import ClassVar
 
 import dspy
 
-from metrics.metric import float_metric
-from optimizers.base import Draw, EvaluateWatch, Search, Shape, Sizes, bootstrap_rows
+from metrics.metric import ExampleBook, float_metric
+from optimizers.base import Draw, EvaluateWatch, Probe, Search, Shape, Sizes, bootstrapping, labelled, runs
+
+STAYS_BEHIND = 0.8
+"""Share of runs in which some demo set beats the seed; for the forecast only."""
 
 
 class Bootstrap:
@@ -21,14 +25,16 @@ class Bootstrap:
     summary: ClassVar[str] = "picks demos by random search (dspy.BootstrapFewShotWithRandomSearch)"
 
     def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
-        """The labelled set and every bootstrapped set cost a pass over dev; traces run the seed on train rows."""
-        programs, limit = _programs(shape), 2 * max(1, shape.max_demos)
-        seen, _ = bootstrap_rows(shape, sizes, rng, sets=programs + 1)
-        rows, growth, longest = len(seen), 0.0, 0.0
-        for _ in range(programs + 2):
-            length = rng.randint(1, limit) * (sizes.row_in_only + sizes.row_out)
-            rows, growth, longest = rows + shape.dev, growth + shape.dev * length, max(longest, length)
-        return Draw(programs + 3, rows, growth, {}, longest if rng.random() < 0.7 else None)
+        """The labelled set and every bootstrapped set cost a pass over dev; collecting demos runs train rows."""
+        programs = _programs(shape)
+        shown = sizes.with_demos(_labelled(shape))
+        student = bootstrapping(shape, shown, rng, sets=programs + 1)
+        student += runs((programs + 2) * shape.dev, shown.tokens_in, shown.tokens_out)
+        return Draw(programs + 3, student, {}, shown if rng.random() < STAYS_BEHIND else None)
+
+    def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
+        """Run the pilot's rows with the labelled demos, which is the first thing that the search evaluates."""
+        return replace(sizes, shown=probe.run(labelled(_shuffled(probe.search), _labelled(probe.search.shape))))
 
     def run(self, search: Search) -> None:
         """Run ``dspy.BootstrapFewShotWithRandomSearch``; every demo set goes to the journal.
@@ -36,22 +42,33 @@ class Bootstrap:
         The optimiser has no seed of its own: ours shuffles the train rows that it draws from.
         """
         watch = EvaluateWatch(search, lambda trial: f"demo set {trial}")
-        train = list(search.train.examples)
-        random.Random(search.seed).shuffle(train)
+        search = _shuffled(search)
         with dspy.context(lm=search.student, adapter=search.adapter, callbacks=[watch]):
             optimizer = dspy.BootstrapFewShotWithRandomSearch(
                 metric=float_metric(search.metric, search.train + search.dev),
                 max_bootstrapped_demos=max(1, search.shape.max_demos),
-                max_labeled_demos=2 * max(1, search.shape.max_demos),
+                max_labeled_demos=_labelled(search.shape),
                 num_candidate_programs=_programs(search.shape),
                 num_threads=search.threads,
                 max_errors=1_000_000,
                 metric_threshold=search.threshold,
             )
-            optimizer.compile(search.program, trainset=train, valset=search.dev.examples)
+            optimizer.compile(search.program, trainset=search.train.examples, valset=search.dev.examples)
         if watch.failure is not None:
             raise watch.failure
 
 
 def _programs(shape: Shape) -> int:
     return min(16, max(2, shape.rollouts // shape.dev - 4))
+
+
+def _labelled(shape: Shape) -> int:
+    """Demos of a prompt, bootstrapped ones included: DSPy fills up with labelled rows."""
+    return 2 * max(1, shape.max_demos)
+
+
+def _shuffled(search: Search) -> Search:
+    """The search with its train rows in the order that the seed says."""
+    rows = list(search.train.rows)
+    random.Random(search.seed).shuffle(rows)
+    return replace(search, train=ExampleBook(rows))

@@ -5,22 +5,27 @@ Reference: Agrawal et al., "GEPA: Reflective Prompt Evolution Can Outperform Rei
 
 from __future__ import annotations
 
+import json
 import math
 import random
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import dspy
+from dspy.teleprompt.gepa import InstructionProposer
 from gepa.utils import NoImprovementStopper, ScoreThresholdStopper
 
 from core.results import ProgramPrompts, Prompt
 from metrics.metric import gepa_metric
-from optimizers.base import Draw, Search, Shape, Sizes
+from optimizers.base import Draw, Probe, Reflection, RowCost, Search, Shape, Sizes, Spent, runs
 from programs.prompts import read_prompts
 
-ACCEPTANCE = (3.0, 4.0)
+ACCEPTANCE = (4.0, 3.2)
 """Beta distribution of the share of proposals that improve their minibatch; for the forecast only."""
-GROWTH = (0.9, 0.5)
-"""Log-normal distribution of the tokens a reflection adds, in units of a row's input; for the forecast only."""
+GROWTH = (0.15, 0.33)
+"""Log-normal parameters of how much longer instructions get than the pilot's one; for the forecast only."""
+FRAME = 3000
+"""Characters of the reflection prompt around the instruction and the rows."""
 PATIENCE = 25
 """Iterations without a better candidate after which the search ends."""
 
@@ -36,10 +41,13 @@ class Gepa:
 
         The parent's half of a minibatch is free where this parent has seen these rows.
         """
-        accept = rng.betavariate(*ACCEPTANCE)
-        step = sizes.row_in * rng.lognormvariate(math.log(GROWTH[0]), GROWTH[1])
+        accept, known = rng.betavariate(*ACCEPTANCE), sizes.reflection
+        reflection = known or _assumed(sizes, rng)
+        step = reflection.written * rng.lognormvariate(*(GROWTH if known else (0.0, 0.5)))
+        base, out = sizes.seed.tokens_in, sizes.tuned_out
         pool: list[tuple[float, set[int]]] = [(0.0, set())]
-        spent, rows, growth, reflections, idle, trials = shape.dev, 0, 0.0, 0, 0, 1
+        spent, trials, idle = shape.dev, 1, 0
+        student, reflector = Spent(), Spent()
         order: list[int] = []
         while spent < shape.rollouts and idle < PATIENCE:
             if len(order) < shape.minibatch:
@@ -48,19 +56,50 @@ class Gepa:
             length, seen = rng.choice(pool)
             new = len(set(batch) - seen)
             seen |= set(batch)
-            child = length + step / (1 + length / max(step, 1.0))
-            reflections += shape.predictors > 0
+            child = max(step, length) * rng.lognormvariate(0.03, 0.08)
+            reflector += Spent(
+                1, reflection.base_in + length + shape.minibatch * reflection.row_in, reflection.out * child / step
+            )
             spent += 2 * shape.minibatch
-            rows += new + shape.minibatch
-            growth += new * length + shape.minibatch * child
+            student += runs(new, base + length, out if length else sizes.seed.tokens_out)
+            student += runs(shape.minibatch, base + child, out)
             idle += 1
             if rng.random() < accept:
                 pool.append((child, set(batch)))
-                spent, rows, growth = spent + shape.dev, rows + shape.dev, growth + shape.dev * child
-                trials += 1
+                spent, trials = spent + shape.dev, trials + 1
+                student += runs(shape.dev, base + child, out)
                 idle = 0 if rng.random() < 0.5 else idle
-        winner = rng.choice(pool[1:])[0] if len(pool) > 1 else None
-        return Draw(trials, rows, growth, {"reflector": reflections}, winner)
+        winner = RowCost(base + rng.choice(pool[1:])[0], out, sizes.seed.success) if len(pool) > 1 else None
+        return Draw(trials, student, {"reflector": reflector}, winner)
+
+    def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
+        """Reflect once on the pilot's rows; how long the new instruction is counts, its text is not used."""
+        prompts = read_prompts(probe.search.program).instructions()
+        name, instruction = next(iter(prompts.items()))
+        rows = [
+            {"Inputs": dict(row.inputs), "Generated Outputs": dict(row.prediction), "Feedback": row.feedback}
+            for row in probe.pilot.scored
+        ]
+        if not rows:
+            return sizes
+        before = probe.spent("reflector")
+        with dspy.context(lm=probe.search.reflector):
+            written = InstructionProposer()({name: instruction}, {name: rows}, [name])[name]
+        usage = probe.spent("reflector")
+        tokens_in, tokens_out = usage.input_tokens - before.input_tokens, usage.output_tokens - before.output_tokens
+        if not tokens_out:
+            return sizes
+        share = len(json.dumps(rows, default=str, ensure_ascii=False))
+        per_row = tokens_in * share / (share + len(instruction) + FRAME) / len(rows)
+        return replace(
+            sizes,
+            reflection=Reflection(
+                base_in=tokens_in - per_row * len(rows),
+                row_in=per_row,
+                out=tokens_out,
+                written=max(1.0, tokens_out * (1 - len(instruction) / max(1, len(written)))),
+            ),
+        )
 
     def run(self, search: Search) -> None:
         """Run ``dspy.GEPA``; every candidate that reaches dev goes to the journal.
@@ -128,3 +167,9 @@ class _Watch:
 def _answered(output: Any) -> bool:
     """Whether the program gave a parsed answer, rather than failing on this row."""
     return isinstance(output, dspy.Prediction) and len(list(output.keys())) > 0
+
+
+def _assumed(sizes: Sizes, rng: random.Random) -> Reflection:
+    """A reflection's size where none was tried: the rows it is shown, and a page of instruction."""
+    written = rng.lognormvariate(math.log(500), 0.6)
+    return Reflection(600.0, sizes.demo + 3 * sizes.seed.tokens_out, written + 50, written)

@@ -8,15 +8,31 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import ClassVar
 
 import dspy
 
 from metrics.metric import float_metric
-from optimizers.base import Draw, EvaluateWatch, Search, Shape, Sizes, bootstrap_rows
+from optimizers.base import (
+    Draw,
+    EvaluateWatch,
+    Probe,
+    RowCost,
+    Search,
+    Shape,
+    Sizes,
+    Spent,
+    bootstrapping,
+    labelled,
+    runs,
+)
 
 REPEATED = 0.3
 """Share of trials in which the sampler returns to a combination it knows; for the forecast only."""
+
+INSTRUCTION = (250.0, 0.7)
+"""Median and log-spread of a proposed instruction's tokens; for the forecast only."""
 
 
 class Mipro:
@@ -26,28 +42,29 @@ class Mipro:
     summary: ClassVar[str] = "proposes instructions and demos, searches their combinations (dspy.MIPROv2)"
 
     def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
-        """Bootstrapping runs the seed on train rows, each paid once; a trial is a pass over dev.
-
-        A combination that was tried before is free.
-        """
+        """Collecting demos runs train rows; a trial is a pass over dev; a combination tried before is free."""
         trials, candidates = _trials(shape), _candidates(shape)
-        seen, demos = bootstrap_rows(shape, sizes, rng, sets=max(0, candidates - 2))
-        instruction = rng.lognormvariate(math.log(150), 0.6)
-        tried: set[tuple[int, int]] = set()
-        rows, growth, best = len(seen), 0.0, None
+        shown = sizes.with_demos(shape.max_demos)
+        demos_in = max(0.0, shown.tokens_in - sizes.seed.tokens_in)
+        student = bootstrapping(shape, shown, rng, sets=max(0, candidates - 2))
+        instruction = rng.lognormvariate(math.log(INSTRUCTION[0]), INSTRUCTION[1])
+        out = max(shown.tokens_out, sizes.tuned_out) * rng.lognormvariate(0.1, 0.2)
+        tried: set[tuple[int, int]] = {(0, 0)}
+        winner = None
         for _ in range(trials):
-            again = tried and rng.random() < REPEATED
+            again = len(tried) > 1 and rng.random() < REPEATED
             choice = rng.choice(sorted(tried)) if again else (rng.randrange(candidates), rng.randrange(candidates))
-            if choice in tried or choice == (0, 0):
+            if choice in tried:
                 continue
             tried.add(choice)
-            length = (instruction if choice[0] else 0.0) + (
-                demos * (sizes.row_in_only + sizes.row_out) if choice[1] else 0.0
-            )
-            rows, growth, best = rows + shape.dev, growth + shape.dev * length, length
-        batches = min(10, math.ceil(shape.train / 10))
-        calls = {"proposer": batches + 1 + 3 * candidates * shape.predictors}
-        return Draw(1 + trials, rows, growth, calls, best)
+            length = (instruction if choice[0] else 0.0) + (demos_in if choice[1] else 0.0)
+            winner = RowCost(sizes.seed.tokens_in + length, out, shown.success)
+            student += runs(shape.dev, winner.tokens_in, winner.tokens_out)
+        return Draw(1 + trials, student, {"proposer": _proposing(shape, sizes, instruction, rng)}, winner)
+
+    def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
+        """Run the pilot's rows with the labelled demos, one of the demo sets that the search may evaluate."""
+        return replace(sizes, shown=probe.run(labelled(probe.search, probe.search.shape.max_demos)))
 
     def run(self, search: Search) -> None:
         """Run ``dspy.MIPROv2``; every trial goes to the journal.
@@ -87,3 +104,15 @@ def _trials(shape: Shape) -> int:
 
 def _candidates(shape: Shape) -> int:
     return min(12, max(3, _trials(shape) // 2))
+
+
+def _proposing(shape: Shape, sizes: Sizes, instruction: float, rng: random.Random) -> Spent:
+    """The proposer reads train rows ten at a time, sums up, and writes each instruction in three steps."""
+    batches = min(10, math.ceil(shape.train / 10))
+    seen = 10 * (sizes.demo + sizes.gold_out) * rng.lognormvariate(0.0, 0.2)
+    written = _candidates(shape) * shape.predictors
+    return (
+        runs(batches + 1, seen + instruction, instruction)
+        + runs(2 * written, 700 + instruction, 80)
+        + runs(written, 900 + 2 * instruction + shape.max_demos * sizes.demo, instruction)
+    )

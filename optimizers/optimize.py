@@ -19,7 +19,6 @@ from core.results import (
     Evaluation,
     Optimization,
     Plan,
-    ProgramPrompts,
     RunStart,
     Verdict,
     from_json,
@@ -132,6 +131,45 @@ def _lab(task: Task, options: Options, account: Account) -> _Lab:
     return _Lab(account, lms["student"], lms["reflector"], lms["proposer"], evaluator)
 
 
+def _search(task: Task, options: Options, lab: _Lab, shape: Shape, journal: Journal) -> Search:
+    return Search(
+        program=apply_prompts(task.program, read_prompts(task.program)),
+        train=ExampleBook(task.splits.train),
+        dev=ExampleBook(task.splits.dev),
+        metric=lab.evaluate.metric,
+        student=lab.student,
+        reflector=lab.reflector,
+        proposer=lab.proposer,
+        adapter=task.adapter,
+        shape=shape,
+        seed=options.seed,
+        threads=options.threads,
+        threshold=options.threshold,
+        journal=journal,
+        settings=task.config.optimizer.settings,
+    )
+
+
+def _forecast(task: Task, optimizer: Optimizer, options: Options, lab: _Lab, progress: Progress) -> Plan:
+    """The plan of a run, from a pilot."""
+    shape = shape_of(task, options)
+    nobody = Journal(lab.account.meter, tuple(row.id for row in task.splits.dev), lambda candidate: None)
+    search = _search(task, options, lab, shape, nobody)
+    with quiet():
+        pilot = run_pilot(task, optimizer, search, lab.evaluate, progress)
+    return plan_run(task, optimizer, shape, threads=options.threads, pilot=pilot)
+
+
+def forecast(task: Task, optimizer: Optimizer, options: Options, account: Account, progress: Progress) -> Plan:
+    """Say what a run would cost; what the pilot asks stays in the ledger, so that the run does not pay it again.
+
+    Raises:
+        ModelError: If the model is unreachable or refuses the key.
+    """
+    check_caps(task)
+    return _forecast(task, optimizer, options, _lab(task, options, account), progress)
+
+
 def optimize(task: Task, optimizer: Optimizer, options: Options, environment: Environment) -> Optimization:
     """Search for better prompts and let the gate decide whether they are.
 
@@ -240,7 +278,7 @@ class _Job:
         task, lab, progress = self.task, self.lab, self.environment.progress
         shape = shape_of(task, self.options)
         seed = read_prompts(task.program)
-        self.plan = self._forecast(shape, seed)
+        self.plan = self._forecast(shape)
         progress.phase("baseline on dev", shape.dev * shape.predictors)
         self.dev = lab.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
         self.journal = journal = Journal(
@@ -249,30 +287,14 @@ class _Job:
         journal.record("seed", seed, {r.row_id: r.score for r in self.dev.scored if r.score is not None})
         left = round(self.plan.roles["student"].calls.expected) - (shape.dev + 2 * len(task.splits.holdout))
         progress.phase(f"search with {self.optimizer.name}", left)
-        search = Search(
-            program=apply_prompts(task.program, seed),
-            train=ExampleBook(task.splits.train),
-            dev=ExampleBook(task.splits.dev),
-            metric=task.metric,
-            student=lab.student,
-            reflector=lab.reflector,
-            proposer=lab.proposer,
-            adapter=task.adapter,
-            shape=shape,
-            seed=self.options.seed,
-            threads=self.options.threads,
-            threshold=self.options.threshold,
-            journal=journal,
-            settings=task.config.optimizer.settings,
-        )
+        search = _search(task, self.options, lab, shape, journal)
         with quiet():
             self.optimizer.run(search)
         return self._judge(journal.candidates[0], journal.best())
 
-    def _forecast(self, shape: Shape, seed: ProgramPrompts) -> Plan:
+    def _forecast(self, shape: Shape) -> Plan:
         progress = self.environment.progress
-        pilot = run_pilot(self.task, self.lab.evaluate, seed, progress)
-        plan = plan_run(self.task, self.optimizer, shape, threads=self.options.threads, pilot=pilot)
+        plan = _forecast(self.task, self.optimizer, self.options, self.lab, progress)
         progress.plan(plan)
         if not any(event.kind == "forecast" for event in self.environment.store.events(self.run.id)):
             self.run.emit("forecast", plan)

@@ -6,49 +6,59 @@ import json
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from statistics import fmean, stdev
+from dataclasses import dataclass, replace
+from statistics import NormalDist, fmean, stdev
 
+import dspy
+
+from core.account import describe_error
 from core.models import ModelSpec
-from core.results import Evaluation, Plan, ProgramPrompts, Range, RoleForecast
+from core.results import Evaluation, Plan, Range, RoleForecast, Usage
 from metrics.evaluate import Evaluator
-from optimizers.base import Draw, Optimizer, Shape, Sizes
+from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, Shape, Sizes, Spent, runs
 from optimizers.progress import Progress
-from programs.prompts import predictors, render_messages
+from programs.prompts import predictors, read_prompts, render_messages
 from stats import mde
 from tasks.task import Task
 
 CHARS_PER_TOKEN = 4.0
 ASSUMED_SD = 0.3
 """Standard deviation of a row's lift assumed before anything was measured."""
-ASSUMED_SUCCESS = 0.4
 ASSUMED_SPREAD = 0.5
 """Relative error of lengths that were not measured."""
-REFLECTION_OUTPUT = 500
+SMOOTHING = 0.12
+"""Standard deviation by which a row's score may differ on a like row."""
+FRAME = 60
+"""Characters of headings around a row's fields."""
 OVERHEAD = 0.004
 """Seconds of our own and DSPy's work per call."""
+MODEL_ERROR = 0.08
+"""Relative error of the schedule itself: retries, answers that cannot be parsed, chance in what is tried."""
 DRAWS = 300
 LOW, HIGH = 0.10, 0.90
 
 
 @dataclass(frozen=True)
 class Pilot:
-    """What a few dev rows have shown: tokens and seconds per program run, and how well the seed does.
+    """What a few dev rows have shown.
 
-    ``spread_in`` and ``spread_out`` are standard errors of the two means.
+    ``spread_in`` and ``spread_out`` are standard errors of the mean tokens in and out of a row; ``seconds`` is the
+    mean time of a row.
     """
 
     rows: int
-    row_in: float
-    row_out: float
+    sizes: Sizes
     spread_in: float
     spread_out: float
     seconds: float
-    success: float
 
 
-def run_pilot(task: Task, evaluate: Evaluator, seed: ProgramPrompts, progress: Progress) -> Pilot | None:
-    """Run the seed on a few dev rows; the calls stay in the ledger, so that the baseline does not pay them again.
+def run_pilot(
+    task: Task, optimizer: Optimizer, search: Search, evaluate: Evaluator, progress: Progress
+) -> Pilot | None:
+    """Run the seed on a few dev rows, and let the strategy try what else it needs to know.
+
+    The calls stay in the ledger, so that the baseline and the search do not pay them again.
 
     Returns:
         None when the task wants no pilot, or when none of the rows was answered.
@@ -60,28 +70,52 @@ def run_pilot(task: Task, evaluate: Evaluator, seed: ProgramPrompts, progress: P
     if not rows:
         return None
     progress.phase("pilot on dev rows", len(rows) * len(predictors(task.program)))
-    return measured(evaluate(task.program, rows, split="dev", program_hash=seed.hash), task.config.metric.threshold)
-
-
-def measured(evaluation: Evaluation, threshold: float) -> Pilot | None:
-    """The pilot's numbers from its evaluation; rows that earlier runs have paid for count by their scores only."""
-    paid = [row.usage for row in evaluation.rows if row.usage.calls]
-    if not paid:
+    seed = read_prompts(search.program)
+    evaluation = evaluate(search.program, rows, split="dev", program_hash=seed.hash)
+    threshold = task.config.metric.threshold
+    cost = row_cost(evaluation, threshold)
+    if cost is None:
         return None
-    tokens_in, tokens_out = [u.input_tokens for u in paid], [u.output_tokens for u in paid]
+    own = _row_tokens(task)
+    scale = cost.tokens_in / own.tokens_in
+    sizes = Sizes(seed=cost, demo=scale * own.demo, gold_out=own.gold_out)
+
+    def run(program: dspy.Module) -> RowCost | None:
+        other = evaluate(program, rows, split="dev", program_hash=read_prompts(program).hash)
+        return row_cost(other, threshold)
+
+    meter = search.journal.meter
+    try:
+        sizes = optimizer.probe(Probe(search, evaluation, run, lambda role: meter.snapshot().get(role, Usage())), sizes)
+    except (dspy.LMError, dspy.AdapterParseError, ValueError) as error:
+        progress.note(f"the forecast knows less: {describe_error(error)}")
     return Pilot(
-        rows=len(paid),
-        row_in=fmean(tokens_in),
-        row_out=fmean(tokens_out),
-        spread_in=_standard_error(tokens_in),
-        spread_out=_standard_error(tokens_out),
+        rows=len(rows),
+        sizes=sizes,
+        spread_in=_standard_error([row.worth.input_tokens for row in evaluation.scored]),
+        spread_out=_standard_error([row.worth.output_tokens for row in evaluation.scored]),
         seconds=fmean(row.latency for row in evaluation.rows),
-        success=(sum((r.score or 0) >= threshold for r in evaluation.rows) + 1) / (len(evaluation.rows) + 2),
+    )
+
+
+def row_cost(evaluation: Evaluation, threshold: float) -> RowCost | None:
+    """Mean tokens of the rows, whether paid now or before, and the share that is good enough.
+
+    The share is smoothed: a score just below the threshold may be above it on another row.
+    """
+    rows = [row for row in evaluation.scored if row.worth.input_tokens]
+    if not rows:
+        return None
+    normal = NormalDist(0.0, SMOOTHING)
+    return RowCost(
+        fmean(row.worth.input_tokens for row in rows),
+        fmean(row.worth.output_tokens for row in rows),
+        fmean(normal.cdf((row.score or 0.0) - threshold + 1e-9) for row in rows),
     )
 
 
 def _standard_error(values: Sequence[float]) -> float:
-    return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else ASSUMED_SPREAD * values[0]
+    return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else ASSUMED_SPREAD * sum(values)
 
 
 def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pilot: Pilot | None = None) -> Plan:
@@ -91,14 +125,13 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
     from the rendered prompts where there is none. Calls no model.
     """
     rng = random.Random(0)
-    sizes = _sizes(task, pilot)
     holdout = len(task.splits.holdout) * task.config.gate.repeats
-    plays = [_play(task, optimizer, shape, sizes, pilot, threads, holdout, rng) for _ in range(DRAWS)]
+    plays = [_play(task, optimizer, shape, pilot, threads, holdout, rng) for _ in range(DRAWS)]
     roles = {
-        role: _role([play.roles.get(role, _Spent()) for play in plays], task.models[role])
+        role: _role([play.roles.get(role, Spent()) for play in plays], task.models[role])
         for role in sorted({role for play in plays for role in play.roles})
     }
-    sums = [sum(play.roles.values(), _Spent()) for play in plays]
+    sums = [sum(play.roles.values(), Spent()) for play in plays]
     unknown = any(role.cost_usd is None for role in roles.values())
     measured_by = "lengths only, no pilot" if pilot is None else f"a pilot of {pilot.rows} rows"
     return Plan(
@@ -116,57 +149,52 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
 
 
 @dataclass(frozen=True)
-class _Spent:
-    calls: float = 0.0
-    tokens_in: float = 0.0
-    tokens_out: float = 0.0
-
-    def __add__(self, other: _Spent) -> _Spent:
-        return _Spent(self.calls + other.calls, self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out)
-
-
-@dataclass(frozen=True)
 class _Play:
     trials: int
-    roles: Mapping[str, _Spent]
+    roles: Mapping[str, Spent]
     seconds: float
 
 
 def _play(
-    task: Task,
-    optimizer: Optimizer,
-    shape: Shape,
-    sizes: Sizes,
-    pilot: Pilot | None,
-    threads: int,
-    holdout: int,
-    rng: random.Random,
+    task: Task, optimizer: Optimizer, shape: Shape, pilot: Pilot | None, threads: int, holdout: int, rng: random.Random
 ) -> _Play:
     """One way the whole run may go: baseline, search, holdout."""
+    sizes = _drawn(pilot, _row_tokens(task), rng)
     draw: Draw = optimizer.draw(shape, sizes, rng)
-    row_in = _perturbed(sizes.row_in, pilot.spread_in if pilot else ASSUMED_SPREAD * sizes.row_in, rng)
-    row_out = _perturbed(sizes.row_out, pilot.spread_out if pilot else ASSUMED_SPREAD * sizes.row_out, rng)
-    rows, growth = shape.dev + draw.rows, draw.growth
+    seed = sizes.seed
+    student = runs(shape.dev, seed.tokens_in, seed.tokens_out) + draw.student
     if draw.winner is not None:
-        rows, growth = rows + 2 * holdout, growth + holdout * draw.winner
-    student = _Spent(rows * shape.predictors, rows * row_in + growth * shape.predictors, rows * row_out)
-    lengths = {
-        "reflector": (shape.minibatch * (sizes.row_in_only + 3 * row_out) + 600, REFLECTION_OUTPUT),
-        "proposer": (8 * (sizes.row_in_only + row_out), REFLECTION_OUTPUT / 3),
-    }
+        student += runs(holdout, seed.tokens_in, seed.tokens_out)
+        student += runs(holdout, draw.winner.tokens_in, draw.winner.tokens_out)
+    slack = rng.lognormvariate(0.0, MODEL_ERROR)
+    student = Spent(student.calls * shape.predictors, student.tokens_in * slack, student.tokens_out * slack)
     roles = {"student": student}
-    for role, calls in draw.calls.items():
-        tokens_in, tokens_out = lengths[role]
-        factor = rng.lognormvariate(0.0, 0.25)
-        roles[role] = _Spent(calls, calls * tokens_in * factor, calls * tokens_out * factor)
+    for role, spent in draw.others.items():
+        factor = rng.lognormvariate(0.0, 0.1 if pilot else 0.3)
+        roles[role] = Spent(spent.calls, spent.tokens_in * factor, spent.tokens_out * factor)
     return _Play(draw.trials, roles, _seconds(task, roles, shape, pilot, threads) * rng.lognormvariate(0.0, 0.2))
 
 
-def _perturbed(value: float, error: float, rng: random.Random) -> float:
-    return max(1.0, rng.gauss(value, error))
+def _drawn(pilot: Pilot | None, own: _Own, rng: random.Random) -> Sizes:
+    """Sizes as they may be, given how little was measured."""
+    if pilot is None:
+        factor = rng.lognormvariate(0.0, ASSUMED_SPREAD)
+        success = rng.betavariate(1.6, 2.4)
+        return Sizes(RowCost(own.tokens_in, own.gold_out * factor, success), own.demo, own.gold_out)
+    sizes = pilot.sizes
+    more_in = max(0.3, rng.gauss(1.0, pilot.spread_in / sizes.seed.tokens_in))
+    more_out = max(0.3, rng.gauss(1.0, pilot.spread_out / max(1.0, sizes.seed.tokens_out)))
+
+    def other(cost: RowCost) -> RowCost:
+        hits = pilot.rows * cost.success
+        success = rng.betavariate(hits + 0.3, pilot.rows - hits + 0.3)
+        return RowCost(cost.tokens_in * more_in, cost.tokens_out * more_out, success)
+
+    shown = other(sizes.shown) if sizes.shown is not None else None
+    return replace(sizes, seed=other(sizes.seed), shown=shown, gold_out=sizes.gold_out * more_out)
 
 
-def _seconds(task: Task, roles: Mapping[str, _Spent], shape: Shape, pilot: Pilot | None, threads: int) -> float:
+def _seconds(task: Task, roles: Mapping[str, Spent], shape: Shape, pilot: Pilot | None, threads: int) -> float:
     total = 0.0
     for role, spent in roles.items():
         spec = task.models[role]
@@ -176,15 +204,17 @@ def _seconds(task: Task, roles: Mapping[str, _Spent], shape: Shape, pilot: Pilot
     return total
 
 
-def _sizes(task: Task, pilot: Pilot | None) -> Sizes:
-    """Tokens of a program run: measured, or from rendered prompts and gold at four characters a token."""
-    row_in, own, row_out = _row_tokens(task)
-    if pilot is None:
-        return Sizes(row_in, own, row_out, ASSUMED_SUCCESS)
-    return Sizes(pilot.row_in, own * pilot.row_in / row_in, pilot.row_out, pilot.success)
+@dataclass(frozen=True)
+class _Own:
+    """What the task's own rows say about tokens, at four characters a token."""
+
+    tokens_in: float
+    demo: float
+    gold_out: float
 
 
-def _row_tokens(task: Task) -> tuple[float, float, float]:
+def _row_tokens(task: Task) -> _Own:
+    """Tokens of a rendered prompt, of a row as a demo, and of an answer that equals gold."""
     rows = task.splits.train[:20]
     first = predictors(task.program)[0][1]
     known = set(first.signature.input_fields)
@@ -195,9 +225,13 @@ def _row_tokens(task: Task) -> tuple[float, float, float]:
         )
         for row in rows
     ]
-    own = [len(json.dumps(dict(row.inputs), default=str)) for row in rows]
-    outs = [len(json.dumps(dict(row.gold), default=str)) + 60 for row in rows]
-    return fmean(prompts) / CHARS_PER_TOKEN, fmean(own) / CHARS_PER_TOKEN, fmean(outs) / CHARS_PER_TOKEN
+    inputs = [len(json.dumps(dict(row.inputs), default=str)) for row in rows]
+    outs = [len(json.dumps(dict(row.gold), default=str)) + FRAME for row in rows]
+    return _Own(
+        fmean(prompts) / CHARS_PER_TOKEN,
+        (fmean(inputs) + fmean(outs) + FRAME) / CHARS_PER_TOKEN,
+        fmean(outs) / CHARS_PER_TOKEN,
+    )
 
 
 def _range(values: Sequence[float]) -> Range:
@@ -206,7 +240,7 @@ def _range(values: Sequence[float]) -> Range:
     return Range(ordered[last // 2], ordered[round(LOW * last)], ordered[round(HIGH * last)])
 
 
-def _role(spent: Sequence[_Spent], spec: ModelSpec) -> RoleForecast:
+def _role(spent: Sequence[Spent], spec: ModelSpec) -> RoleForecast:
     costs = [spec.price(s.tokens_in, s.tokens_out) for s in spent]
     known = [cost for cost in costs if cost is not None]
     return RoleForecast(
@@ -217,5 +251,5 @@ def _role(spent: Sequence[_Spent], spec: ModelSpec) -> RoleForecast:
     )
 
 
-def _total_cost(roles: Mapping[str, _Spent], models: Mapping[str, ModelSpec]) -> float:
+def _total_cost(roles: Mapping[str, Spent], models: Mapping[str, ModelSpec]) -> float:
     return sum(models[role].price(s.tokens_in, s.tokens_out) or 0.0 for role, s in roles.items())

@@ -8,7 +8,7 @@ from core.catalog import Catalog
 from core.errors import UsageError
 from core.workspace import HOME, Workspace
 from optimizers import OPTIMIZERS
-from optimizers.base import BUDGETS, Shape, Sizes, rollouts
+from optimizers.base import BUDGETS, RowCost, Shape, Sizes, rollouts
 from programs import PROGRAMS
 from programs.export import FORMATS
 from programs.prompts import predictors, read_prompts
@@ -35,13 +35,13 @@ def test_two_members_may_not_share_a_name():
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
 @pytest.mark.parametrize("budget", [*BUDGETS, 100])
 def test_every_optimiser_can_say_what_it_will_spend(optimizer, budget):
-    sizes = Sizes(row_in=300, row_in_only=100, row_out=50, success=0.4)
+    sizes = Sizes(RowCost(300, 50, 0.4), demo=150, gold_out=60)
 
     def rows(times):
         shape = Shape(50, 25, 2, times * rollouts(budget, 50, 25), 20, 4)
         draws = [optimizer.draw(shape, sizes, random.Random(seed)) for seed in range(50)]
-        assert all(draw.trials >= 1 and draw.growth >= 0 for draw in draws)
-        return sum(draw.rows for draw in draws) / len(draws)
+        assert all(draw.trials >= 1 and draw.student.tokens_in >= 300 * draw.student.calls for draw in draws)
+        return sum(draw.student.calls for draw in draws) / len(draws)
 
     assert rows(1) >= 25
     assert rows(4) >= rows(1)
