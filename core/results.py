@@ -96,11 +96,13 @@ class Judgement:
         score: The overall score in [0, 1].
         fields: The score of every field or criterion, each in [0, 1].
         feedback: What was expected, what was produced and why it lost points, for a person or a reflector.
+        companions: Numbers beside the score that are not part of it, such as a compression ratio; any scale.
     """
 
     score: float
     fields: Mapping[str, float] = field(default_factory=dict[str, float])
     feedback: str = ""
+    companions: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def __post_init__(self) -> None:
         for name, value in [("score", self.score), *self.fields.items()]:
@@ -116,7 +118,7 @@ class RowResult:
     """One row after evaluation. ``score`` is None unless ``status`` is ``ok``.
 
     ``usage`` is what the program's calls on this row have cost now, ``worth`` what they cost when nothing is in the
-    ledger yet; a judge's calls are in neither.
+    ledger yet, ``judging`` what the metric's own calls are worth.
     """
 
     row_id: str
@@ -130,7 +132,9 @@ class RowResult:
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
     worth: Usage = field(default_factory=Usage)
+    judging: Usage = field(default_factory=Usage)
     latency: float = 0.0
+    companions: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def __post_init__(self) -> None:
         if (self.status is RowStatus.OK) != (self.score is not None):
@@ -178,6 +182,14 @@ class Evaluation:
             for name, score in row.fields.items():
                 values.setdefault(name, []).append(score)
         return {name: sum(scores) / len(scores) for name, scores in values.items()}
+
+    def companion_means(self) -> dict[str, float]:
+        """Mean of each companion over the scored rows that have it."""
+        values: dict[str, list[float]] = {}
+        for row in self.scored:
+            for name, number in row.companions.items():
+                values.setdefault(name, []).append(number)
+        return {name: sum(numbers) / len(numbers) for name, numbers in values.items()}
 
     def count(self, status: RowStatus) -> int:
         """How many rows ended with ``status``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from statistics import fmean as mean
@@ -117,38 +117,21 @@ class Evaluator:
             feedback=first.judgement.feedback if first.judgement else "",
             inputs=dict(row.inputs),
             gold=dict(row.gold),
-            prediction=first.values,
+            prediction=first.answer.values,
             error=first.error,
-            usage=total(time.tally.usage for time in times),
-            worth=total(time.tally.worth for time in times),
-            latency=mean(time.tally.seconds for time in times),
+            usage=total(time.answer.tally.usage for time in times),
+            worth=total(time.answer.tally.worth for time in times),
+            judging=total(time.judging.worth for time in times),
+            latency=mean(time.answer.tally.seconds for time in times),
+            companions=first.judgement.companions if first.judgement else {},
         )
 
     def _once(self, program: dspy.Module, row: Row, repeat: int) -> _Time:
-        values, error = {}, None
-        with (
-            Meter.row(row.id, repeat) as tally,
-            dspy.context(lm=self.lm, adapter=self.adapter, trace=[], max_trace_size=0),
-        ):
-            try:
-                values = produced(program(**row.inputs))
-                status = RowStatus.OK
-            except dspy.AdapterParseError as failure:
-                status, error = RowStatus.PARSE_ERROR, describe_error(failure)
-            except dspy.LMError as failure:
-                status, error = RowStatus.LM_ERROR, f"{type(failure).__name__}: {describe_error(failure)}"
-            except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
-                status, error = RowStatus.METRIC_ERROR, f"program: {describe_error(failure)}"
-        if status is not RowStatus.OK:
-            return _Time(status, values, None, error, tally)
-        with Meter.row(row.id, repeat):
-            try:
-                return _Time(status, values, self.metric.judge(row, values), None, tally)
-            except dspy.LMError as failure:
-                status, error = RowStatus.LM_ERROR, f"metric: {type(failure).__name__}: {describe_error(failure)}"
-            except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
-                status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
-        return _Time(status, values, None, error, tally)
+        answer = run_row(program, row, self.lm, self.adapter, repeat)
+        if answer.status is not RowStatus.OK:
+            return _Time(answer, answer.status, None, answer.error, Tally())
+        status, judgement, error, tally = judge_row(self.metric, row, answer.values, repeat)
+        return _Time(answer, status, judgement, error, tally)
 
     def _stop_if_failing(self, results: dict[str, RowResult], planned: int) -> None:
         """Raise once too many rows failed; a few rows at the start are allowed to be unlucky."""
@@ -163,14 +146,62 @@ class Evaluator:
 
 
 @dataclass(frozen=True)
-class _Time:
-    """One of the times that a row was run."""
+class Answered:
+    """What a program gave for one row, before anybody judges it."""
 
     status: RowStatus
     values: dict[str, object]
-    judgement: Judgement | None
     error: str | None
     tally: Tally
+
+
+def run_row(program: dspy.Module, row: Row, lm: dspy.LM, adapter: dspy.Adapter, repeat: int = 0) -> Answered:
+    """Run a program on one row; whatever goes wrong is the answer's status and error.
+
+    Raises:
+        Halt: When the run must end.
+    """
+    values, error = {}, None
+    with Meter.row(row.id, repeat) as tally, dspy.context(lm=lm, adapter=adapter, trace=[], max_trace_size=0):
+        try:
+            values = produced(program(**row.inputs))
+            status = RowStatus.OK
+        except dspy.AdapterParseError as failure:
+            status, error = RowStatus.PARSE_ERROR, describe_error(failure)
+        except dspy.LMError as failure:
+            status, error = RowStatus.LM_ERROR, f"{type(failure).__name__}: {describe_error(failure)}"
+        except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
+            status, error = RowStatus.METRIC_ERROR, f"program: {describe_error(failure)}"
+    return Answered(status, values, error, tally)
+
+
+def judge_row(
+    metric: Metric, row: Row, values: Mapping[str, object], repeat: int = 0
+) -> tuple[RowStatus, Judgement | None, str | None, Tally]:
+    """Judge one answer; a judgement that fails is no score.
+
+    Raises:
+        Halt: When the run must end.
+    """
+    with Meter.row(row.id, repeat) as tally:
+        try:
+            return RowStatus.OK, metric.judge(row, values), None, tally
+        except dspy.LMError as failure:
+            status, error = RowStatus.LM_ERROR, f"metric: {type(failure).__name__}: {describe_error(failure)}"
+        except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
+            status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
+    return status, None, error, tally
+
+
+@dataclass(frozen=True)
+class _Time:
+    """One of the times that a row was run."""
+
+    answer: Answered
+    status: RowStatus
+    judgement: Judgement | None
+    error: str | None
+    judging: Tally
 
 
 def _skipped(row: Row) -> RowResult:

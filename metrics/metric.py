@@ -85,11 +85,34 @@ def produced(prediction: Any) -> dict[str, Any]:
     return {name: to_plain(value) for name, value in prediction.items()} if prediction is not None else {}
 
 
+class JudgementError(ProvenError):
+    """A judge gave no usable score; the row stays without one."""
+
+    exit_code = 70
+
+
+class Unscored:
+    """Answers that could not be judged, by row. An optimiser needs some number for them; our own record has none."""
+
+    def __init__(self) -> None:
+        self._answers: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def add(self, row_id: str, values: str) -> None:
+        """Note an answer, given as canonical text."""
+        with self._lock:
+            self._answers.add((row_id, values))
+
+    def has(self, row_id: str, prediction: Any) -> bool:
+        """Whether this answer to this row could not be judged."""
+        return bool(self._answers) and (row_id, canonical(produced(prediction))) in self._answers
+
+
 class _Judge:
     """Judges once per (row, prediction): GEPA asks a metric twice for the same answer."""
 
-    def __init__(self, metric: Metric, book: ExampleBook) -> None:
-        self.metric, self.book = metric, book
+    def __init__(self, metric: Metric, book: ExampleBook, unscored: Unscored) -> None:
+        self.metric, self.book, self.unscored = metric, book, unscored
         self._memo: dict[tuple[str, str], Judgement] = {}
         self._lock = threading.Lock()
 
@@ -101,6 +124,9 @@ class _Judge:
                 return self._memo[key]
         try:
             judgement = self.metric.judge(row, values)
+        except (JudgementError, dspy.LMError) as error:
+            self.unscored.add(*key)
+            return Judgement(0.0, feedback=f"This answer could not be judged: {describe_error(error)}")
         except Exception as error:
             raise Halt(
                 MetricError(
@@ -113,9 +139,9 @@ class _Judge:
         return judgement
 
 
-def gepa_metric(metric: Metric, book: ExampleBook) -> Callable[..., Any]:
+def gepa_metric(metric: Metric, book: ExampleBook, unscored: Unscored) -> Callable[..., Any]:
     """The metric as GEPA wants it: score and feedback, callable with two to five arguments."""
-    judge = _Judge(metric, book)
+    judge = _Judge(metric, book, unscored)
 
     def scored(gold: Any, pred: Any, trace: Any = None, pred_name: Any = None, pred_trace: Any = None) -> Any:
         judgement = judge(gold, pred)
@@ -124,9 +150,9 @@ def gepa_metric(metric: Metric, book: ExampleBook) -> Callable[..., Any]:
     return scored
 
 
-def float_metric(metric: Metric, book: ExampleBook) -> Callable[..., float]:
+def float_metric(metric: Metric, book: ExampleBook, unscored: Unscored) -> Callable[..., float]:
     """The metric as a plain float, for optimisers that take any truthy value for a success."""
-    judge = _Judge(metric, book)
+    judge = _Judge(metric, book, unscored)
 
     def scored(gold: Any, pred: Any, trace: Any = None) -> float:
         return judge(gold, pred).score

@@ -17,7 +17,7 @@ import dspy
 from core.account import Meter
 from core.lm import RoleLM
 from core.results import Candidate, Evaluation, ProgramPrompts, Usage, total
-from metrics.metric import ExampleBook, Metric
+from metrics.metric import ExampleBook, Metric, Unscored
 from programs.prompts import read_prompts
 
 BUDGETS: Mapping[str, int] = {"light": 6, "medium": 12, "heavy": 24}
@@ -196,13 +196,20 @@ class Search:
     threshold: float
     journal: Journal
     settings: Mapping[str, Any] = field(default_factory=dict)
+    unscored: Unscored = field(default_factory=Unscored)
+
+    def scored(self, row_id: str, prediction: Any) -> bool:
+        """Whether a row's answer has a score: it was parsed, and it could be judged."""
+        parsed = isinstance(prediction, dspy.Prediction) and len(list(prediction.keys())) > 0
+        return parsed and not self.unscored.has(row_id, prediction)
 
     def dev_scores(self, results: Sequence[tuple[Any, Any, Any]]) -> dict[str, float]:
         """Scores by row id from the results of a ``dspy.Evaluate``; rows that failed are left out."""
         scores = {}
         for example, prediction, score in results:
-            if prediction is not None and len(list(prediction.keys())) > 0:
-                scores[self.dev.row(example).id] = float(score)
+            row_id = self.dev.row(example).id
+            if self.scored(row_id, prediction):
+                scores[row_id] = float(score)
         return scores
 
 

@@ -45,7 +45,7 @@ class Bootstrap:
         search = _shuffled(search)
         with dspy.context(lm=search.student, adapter=search.adapter, callbacks=[watch]):
             optimizer = dspy.BootstrapFewShotWithRandomSearch(
-                metric=float_metric(search.metric, search.train + search.dev),
+                metric=float_metric(search.metric, search.train + search.dev, search.unscored),
                 max_bootstrapped_demos=max(1, search.shape.max_demos),
                 max_labeled_demos=_labelled(search.shape),
                 num_candidate_programs=_programs(search.shape),

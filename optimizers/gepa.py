@@ -22,7 +22,7 @@ from programs.prompts import read_prompts
 
 ACCEPTANCE = (4.0, 3.2)
 """Beta distribution of the share of proposals that improve their minibatch; for the forecast only."""
-GROWTH = (0.15, 0.33)
+GROWTH = (0.08, 0.3)
 """Log-normal parameters of how much longer instructions get than the pilot's one; for the forecast only."""
 FRAME = 3000
 """Characters of the reflection prompt around the instruction and the rows."""
@@ -109,7 +109,7 @@ class Gepa:
         """
         watch = _Watch(search)
         optimizer = dspy.GEPA(
-            metric=gepa_metric(search.metric, search.train + search.dev),
+            metric=gepa_metric(search.metric, search.train + search.dev, search.unscored),
             max_metric_calls=search.shape.rollouts,
             reflection_minibatch_size=search.shape.minibatch,
             reflection_lm=search.reflector,
@@ -150,11 +150,8 @@ class _Watch:
 
     def _record(self, event: dict[str, Any]) -> None:
         outputs = event["outputs_by_val_id"]
-        scores = {
-            self.search.dev.rows[position].id: float(score)
-            for position, score in event["scores_by_val_id"].items()
-            if outputs is None or _answered(outputs.get(position))
-        }
+        named = [(self.search.dev.rows[p].id, p, float(s)) for p, s in event["scores_by_val_id"].items()]
+        scores = {i: score for i, p, score in named if outputs is None or self.search.scored(i, outputs.get(p))}
         texts = event["candidate"]
         prompts = ProgramPrompts(
             tuple(Prompt(p.predictor, texts.get(p.predictor, p.instruction), p.demos) for p in self.seed.prompts)
@@ -162,11 +159,6 @@ class _Watch:
         parents = [self.index[parent] for parent in event["parent_ids"] if parent in self.index]
         origin = "reflection" if event["candidate_idx"] else "seed"
         self.index[event["candidate_idx"]] = self.search.journal.record(origin, prompts, scores, parents)
-
-
-def _answered(output: Any) -> bool:
-    """Whether the program gave a parsed answer, rather than failing on this row."""
-    return isinstance(output, dspy.Prediction) and len(list(output.keys())) > 0
 
 
 def _assumed(sizes: Sizes, rng: random.Random) -> Reflection:

@@ -12,12 +12,14 @@ from dataclasses import replace
 from typing import ClassVar
 
 import dspy
+from dspy.propose.dataset_summary_generator import create_dataset_summary
 
 from metrics.metric import float_metric
 from optimizers.base import (
     Draw,
     EvaluateWatch,
     Probe,
+    Reflection,
     RowCost,
     Search,
     Shape,
@@ -32,7 +34,11 @@ REPEATED = 0.3
 """Share of trials in which the sampler returns to a combination it knows; for the forecast only."""
 
 INSTRUCTION = (250.0, 0.7)
-"""Median and log-spread of a proposed instruction's tokens; for the forecast only."""
+"""Median and log-spread of a proposed instruction's tokens where nothing was tried; for the forecast only."""
+GROWTH = (1.3, 0.35)
+"""The same in units of what the proposer wrote about its first rows."""
+BATCH = 10
+"""Train rows that DSPy's proposer is shown at a time."""
 
 
 class Mipro:
@@ -47,7 +53,9 @@ class Mipro:
         shown = sizes.with_demos(shape.max_demos)
         demos_in = max(0.0, shown.tokens_in - sizes.seed.tokens_in)
         student = bootstrapping(shape, shown, rng, sets=max(0, candidates - 2))
-        instruction = rng.lognormvariate(math.log(INSTRUCTION[0]), INSTRUCTION[1])
+        known = sizes.reflection
+        median, spread = (known.out * GROWTH[0], GROWTH[1]) if known else INSTRUCTION
+        instruction = median * rng.lognormvariate(0.0, spread)
         out = max(shown.tokens_out, sizes.tuned_out) * rng.lognormvariate(0.1, 0.2)
         tried: set[tuple[int, int]] = {(0, 0)}
         winner = None
@@ -60,11 +68,21 @@ class Mipro:
             length = (instruction if choice[0] else 0.0) + (demos_in if choice[1] else 0.0)
             winner = RowCost(sizes.seed.tokens_in + length, out, shown.success)
             student += runs(shape.dev, winner.tokens_in, winner.tokens_out)
-        return Draw(1 + trials, student, {"proposer": _proposing(shape, sizes, instruction, rng)}, winner)
+        return Draw(1 + trials, student, {"proposer": _proposing(shape, sizes, instruction)}, winner)
 
     def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
-        """Run the pilot's rows with the labelled demos, one of the demo sets that the search may evaluate."""
-        return replace(sizes, shown=probe.run(labelled(probe.search, probe.search.shape.max_demos)))
+        """Run the pilot's rows with labelled demos, and let the proposer sum up its first ten train rows.
+
+        Both are steps of the search itself: the demo set may be evaluated, the first summing-up is its first call.
+        """
+        search = probe.search
+        sizes = replace(sizes, shown=probe.run(labelled(search, search.shape.max_demos)))
+        before = probe.spent("proposer")
+        create_dataset_summary(search.train.examples[:BATCH], BATCH, search.proposer)
+        after = probe.spent("proposer")
+        out = (after.output_tokens - before.output_tokens) / 2
+        seen = (after.input_tokens - before.input_tokens - out) / 2
+        return replace(sizes, reflection=Reflection(0.0, seen / BATCH, out, out)) if out > 0 else sizes
 
     def run(self, search: Search) -> None:
         """Run ``dspy.MIPROv2``; every trial goes to the journal.
@@ -73,7 +91,7 @@ class Mipro:
         """
         watch = EvaluateWatch(search, lambda trial: f"trial {trial}")
         optimizer = dspy.MIPROv2(
-            metric=float_metric(search.metric, search.train + search.dev),
+            metric=float_metric(search.metric, search.train + search.dev, search.unscored),
             prompt_model=search.proposer,
             task_model=search.student,
             teacher_settings={"lm": search.student},
@@ -106,13 +124,15 @@ def _candidates(shape: Shape) -> int:
     return min(12, max(3, _trials(shape) // 2))
 
 
-def _proposing(shape: Shape, sizes: Sizes, instruction: float, rng: random.Random) -> Spent:
-    """The proposer reads train rows ten at a time, sums up, and writes each instruction in three steps."""
-    batches = min(10, math.ceil(shape.train / 10))
-    seen = 10 * (sizes.demo + sizes.gold_out) * rng.lognormvariate(0.0, 0.2)
+def _proposing(shape: Shape, sizes: Sizes, instruction: float) -> Spent:
+    """The proposer reads train rows ten at a time beside what it has noted, sums up, and writes each in three steps."""
+    batches = min(10, math.ceil(shape.train / BATCH))
+    known = sizes.reflection
+    seen = known.row_in * BATCH if known else BATCH * (sizes.demo + sizes.gold_out)
+    note = known.out if known else instruction
     written = _candidates(shape) * shape.predictors
     return (
-        runs(batches + 1, seen + instruction, instruction)
+        runs(batches + 1, seen + note * batches / 2, note)
         + runs(2 * written, 700 + instruction, 80)
         + runs(written, 900 + 2 * instruction + shape.max_demos * sizes.demo, instruction)
     )

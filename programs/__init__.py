@@ -10,7 +10,10 @@ import dspy
 
 from core.catalog import Catalog
 from programs.analyst import Analyst, analyst_signature
+from programs.commitments import DroppedCommitments
+from programs.condensation import Condensation
 from programs.extraction import Extraction
+from programs.follow_ups import FollowUps
 
 
 @dataclass(frozen=True)
@@ -26,18 +29,44 @@ def _analyst(config: Any) -> dspy.Module:
     return Analyst(analyst_signature(config.task, config.instruction or "", config.inputs, config.outputs))
 
 
-def _extraction(config: Any) -> dspy.Module:
-    program = Extraction()
-    if config.instruction:
-        signature: Any = program.extract.signature
-        program.extract.signature = signature.with_instructions(config.instruction)
-    return program
+def _stage(program: type[dspy.Module]) -> Callable[[Any], dspy.Module]:
+    """Build a stage of one predictor; the task file may replace its seed instruction."""
+
+    def build(config: Any) -> dspy.Module:
+        made = program()
+        if config.instruction:
+            (predictor,) = (p for _, p in made.named_predictors())
+            signature: Any = predictor.signature
+            predictor.signature = signature.with_instructions(config.instruction)
+        return made
+
+    return build
+
+
+def _llm_task(config: Any) -> dspy.Module:
+    outputs = config.outputs or {"output": TextField()}
+    inputs = config.inputs or {"input": TextField()}
+    return Analyst(analyst_signature(config.task, config.instruction or config.description, inputs, outputs))
+
+
+@dataclass(frozen=True)
+class TextField:
+    """A text without any description of its own."""
+
+    type: str = "text"
+    description: str = ""
 
 
 PROGRAMS: Catalog[ProgramEntry] = Catalog(
     "program",
     (
-        ProgramEntry("extraction", "learnings from a condensed working transcript", _extraction),
+        ProgramEntry("condensation", "a raw working transcript retold in brief", _stage(Condensation)),
+        ProgramEntry("extraction", "learnings from a condensed working transcript", _stage(Extraction)),
+        ProgramEntry("follow_ups", "what is left to do after a session", _stage(FollowUps)),
+        ProgramEntry(
+            "dropped_commitments", "promises of a session and what became of them", _stage(DroppedCommitments)
+        ),
         ProgramEntry("analyst", "one typed call built from the task's own fields", _analyst),
+        ProgramEntry("llm_task", "any other call: an instruction, inputs, and a text or typed fields", _llm_task),
     ),
 )

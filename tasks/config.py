@@ -157,7 +157,7 @@ class RunSection(Section):
     max_tokens: int | None = Field(default=None, ge=1, description="Input and output tokens together.")
     max_minutes: float | None = Field(default=None, gt=0)
     confirm_above: float = Field(default=5.0, ge=0, description="Forecast dollars above which a run asks first.")
-    pilot: int = Field(default=6, ge=0, description="Dev rows run to forecast cost; kept, so nothing is wasted.")
+    pilot: int = Field(default=10, ge=0, description="Dev rows run to forecast cost; kept, so nothing is wasted.")
     cache: bool = Field(default=True, description="Whether answers that other runs paid for are used.")
     fresh_roles: tuple[Literal["student", "reflector", "proposer"], ...] = Field(
         default=(), description="Roles that never use answers of other runs."
