@@ -28,7 +28,7 @@ from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
 from tasks.config import TaskConfig
-from tasks.task import Task, assemble
+from tasks.task import Task, assemble, bound_metric
 
 STRICT_CODES = {Decision.PROMOTE: 0, Decision.HOLD: 1, Decision.INCONCLUSIVE: 2}
 
@@ -284,7 +284,7 @@ def run_eval(
         try:
             lm = build_lm(task.models["student"], "student", account)
             threads, share = task.config.run.threads, task.config.run.max_error_share
-            evaluator = Evaluator(lm, task.adapter, task.metric, threads, share, repeat)
+            evaluator = Evaluator(lm, task.adapter, bound_metric(task, account), threads, share, repeat)
             account.meter.listener = progress.call
             progress.phase(f"{prompts} on {split}", len(rows) * repeat)
             program = apply_prompts(task.program, chosen)

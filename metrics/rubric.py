@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-_SHORT = re.compile(r"^\s*(?P<name>[\w -]+?)\s*\(\s*weight\s*:\s*(?P<weight>\d+(?:\.\d+)?)\s*%?\s*\)\s*$", re.I)
 
 
 @dataclass(frozen=True)
@@ -20,16 +17,6 @@ class Criterion:
     def __post_init__(self) -> None:
         if not self.weight > 0:
             raise ValueError(f"{self.name}: a weight must be positive, received {self.weight!r}")
-
-
-def parse_shorthand(text: str) -> tuple[str, float | None]:
-    """Read ``relevance (weight: 35)``; a text without a weight is a name.
-
-    Returns:
-        The name and the weight, None where none is given.
-    """
-    match = _SHORT.match(text)
-    return (match["name"].strip(), float(match["weight"])) if match else (text.strip(), None)
 
 
 def composite(criteria: Sequence[Criterion], scores: Mapping[str, float]) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 
 from dspy.lm15 import Message, Request, Response, Usage
 
+from offline.judge import prefer, score_pair
 from offline.proposer import ROLES, propose
 from offline.reading import Reading, read_request, system_text
 from offline.reflector import reflect
@@ -58,6 +59,10 @@ class OfflineEngine:
         role = frame.outputs[-1].name
         if role == "new_instruction" and "examples_with_feedback" in given:
             return write(frame, {role: self._reflect(given)})
+        if role == "criterion_scores" and "candidate_is" in given:
+            return write(frame, {role: score_pair(given)})
+        if role == "preferred" and "second_text" in given:
+            return write(frame, prefer(given))
         if role == "shortened_instruction":
             return write(frame, {role: _shorten(given.get("instruction", ""), given.get("length_limit", ""))})
         if len(frame.outputs) == 1 and ROLES.get(role) in given:

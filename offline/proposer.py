@@ -5,7 +5,8 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 
-from offline.reflector import cases_from_examples, learn
+from offline.learning import learn
+from offline.reflector import cases_from_examples
 from offline.rules import Knowledge, join, parse
 
 ROLES = {

@@ -38,12 +38,16 @@ class Frame:
     json: bool
 
 
+Demo = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
+"""A demo's inputs and outputs, each as (field name, text)."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """A whole prompt: its frame, the demos (inputs and outputs as text) and the inputs to answer."""
 
     frame: Frame
-    demos: tuple[tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]], ...]
+    demos: tuple[Demo, ...]
     inputs: tuple[tuple[str, str], ...]
 
 

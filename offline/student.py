@@ -5,14 +5,16 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from offline.reading import FieldInfo, Frame, Reading
+from offline.learning import KEPT, MAX_LABEL_WORDS, SENTENCE, SPEAKER, is_prose, learn
+from offline.reading import Demo, FieldInfo, Frame, Reading
 from offline.rules import Knowledge, as_json, parse
-from offline.text import features, overlap, sentences, stem, words
+from offline.text import Unit, features, sentences, stem, units, words
 
 _LITERAL = re.compile(r"^(?:Literal|Optional\[Literal|Union\[Literal)\[(.*?)\]")
 _LIST_LITERAL = re.compile(r"^list\[Literal\[(.*)\]\]$")
@@ -22,6 +24,8 @@ _LIMIT = re.compile(
 )
 
 
+DEFAULT_LIMIT = 40
+"""Words of a free text where nothing says how many."""
 WORDING = 1.0
 """Weight of a label's own words against counted signs."""
 ITEM_BAR = -0.8
@@ -164,21 +168,49 @@ class Student:
         return int(value) if info.type == "int" or float(value).is_integer() else value
 
     def free_text(self, info: FieldInfo) -> Any:
-        """A short extract: a known value for short answers, else the leading sentences within the limit."""
+        """A known short answer, or an extract: the sentences that rules or examples single out, else the first ones."""
         if "None" in info.type and not self.text:
             return None
+        knowledge = self.knowledge_about(f"{info.name}.sentence")
+        limit = next(
+            (int(n) for n, unit in _LIMIT.findall(self.human) if unit.lower().startswith("word")), DEFAULT_LIMIT
+        )
+        if knowledge is not None:
+            return self.extract(info.name, knowledge, limit)
         known = self.knowledge.values(info.name)
-        votes = self.votes(info.name)
+        votes = {v: weight for v, weight in self.votes(info.name).items() if len(v.split()) <= MAX_LABEL_WORDS}
         if known or votes:
             options = [json.loads(v) for v in known] or [json.loads(v) for v in sorted(votes)]
             return self.one_of(info.name, options)
-        limit = next((int(n) for n, unit in _LIMIT.findall(self.human) if unit.lower().startswith("word")), 40)
         out: list[str] = []
         for sentence in sentences(self.text):
             if out and len(" ".join([*out, sentence]).split()) > limit:
                 break
             out.append(sentence)
         return " ".join(" ".join(out).split()[:limit])
+
+    def extract(self, name: str, knowledge: Knowledge, limit: int) -> str:
+        """The sentences most likely to be kept, in their own order, as many as fit the usual length."""
+        sizes = sorted(knowledge.sizes.get(name, Counter()).elements())
+        usual = sizes[len(sizes) // 2] if sizes else limit
+        room = usual if limit == DEFAULT_LIMIT else min(limit, usual)
+        parts = units(self.text, self.skill.pairs)
+        worth = [knowledge.score(f"{name}.sentence", KEPT, unit.signs, self.skill.signs) for unit in parts]
+        chosen: list[int] = []
+        used = 0
+        for place in sorted(range(len(parts)), key=lambda i: (-round(worth[i], 9), i)):
+            size = len(parts[place].text.split())
+            if used + size <= room or not chosen:
+                chosen.append(place)
+                used += size
+        return " ".join(parts[place].text for place in sorted(chosen))
+
+    def knowledge_about(self, key: str) -> Knowledge | None:
+        """Rules that speak of a key, or else what the demos show of it."""
+        if self.knowledge.seen[key]:
+            return self.knowledge
+        shown = knowledge_of_demos(self.reading.demos[-self.skill.demos :], self.skill.pairs)
+        return shown if shown.seen[key] else None
 
     def records(self, info: FieldInfo) -> list[Any]:
         """Items found sentence by sentence."""
@@ -188,9 +220,11 @@ class Student:
             if known:
                 return self.some_of(info.name, known)
             shape = Shape(None, (), None)
-        ranked = self.ranked_sentences(info.name, shape)
-        sizes = self.knowledge.sizes.get(info.name)
-        if self.knowledge.seen[f"{info.name}.{shape.label or 'item'}"]:
+        key = f"{info.name}.{shape.label or 'item'}"
+        knowledge = self.knowledge_about(key)
+        ranked = self.ranked_units(info.name, shape, knowledge)
+        if knowledge is not None:
+            sizes = knowledge.sizes.get(info.name)
             high = max(sizes) if sizes else 3
             chosen = [item for item in ranked if item[0] > ITEM_BAR][:high]
             if not chosen and sizes and min(sizes) > 0:
@@ -198,30 +232,41 @@ class Student:
         else:
             chosen = ranked[:2]
         chosen.sort(key=lambda item: item[1])
-        return [shape.build(label, sentence) for _, _, label, sentence in chosen]
+        return [self.record(info.name, shape, label, unit, knowledge) for _, _, label, unit in chosen]
 
-    def ranked_sentences(self, name: str, shape: Shape) -> list[tuple[float, int, Any, str]]:
+    def record(self, name: str, shape: Shape, label: Any, unit: Unit, knowledge: Knowledge | None) -> Any:
+        """A record of one sentence, its other fields as the rules say."""
+        made = shape.build(label, unit.text)
+        for field_name, kind in shape.others if knowledge is not None else ():
+            key = f"{name}.{field_name}"
+            values = knowledge.values(key) if knowledge is not None and kind == "string" else []
+            if knowledge is None or not values:
+                continue
+            best = max(values, key=lambda v: round(knowledge.score(key, v, unit.signs, self.skill.signs), 9))
+            said = json.loads(best)
+            made[field_name] = {SPEAKER: unit.speaker, SENTENCE: unit.text}.get(said, said)
+        return made
+
+    def ranked_units(self, name: str, shape: Shape, knowledge: Knowledge | None) -> list[tuple[float, int, Any, Unit]]:
         """(score, position, label, sentence), best first."""
         key = f"{name}.{shape.label or 'item'}"
         options = list(shape.labels) or ["item"]
-        informed = bool(self.knowledge.seen[key])
         texts = [as_json(label) for label in options]
         ranked = []
-        for position, sentence in enumerate(sentences(self.text)):
-            found = features(sentence, self.skill.pairs)
+        for position, unit in enumerate(units(self.text, self.skill.pairs)):
             scored = []
             for order, label in enumerate(options):
-                if informed:
-                    score = self.knowledge.score(key, texts[order], found, self.skill.signs)
+                if knowledge is not None:
+                    score = knowledge.score(key, texts[order], unit.signs, self.skill.signs)
                 else:
                     said = {
                         stem(w) for w in words(f"{label} {self.hints.get(str(label).casefold(), '')}") if len(w) > 3
                     }
-                    score = sum(w in found for w in said) / (len(said) + 4) ** 0.5
+                    score = sum(w in unit.signs for w in said) / (len(said) + 4) ** 0.5
                 scored.append((score, -order, label))
             best = max(scored, key=lambda item: (round(item[0], 9), item[1]))
-            worth = self.knowledge.item_score(key, texts, found, self.skill.signs) if informed else best[0]
-            ranked.append((worth, position, best[2], sentence))
+            worth = knowledge.item_score(key, texts, unit.signs, self.skill.signs) if knowledge is not None else best[0]
+            ranked.append((worth, position, best[2], unit))
         ranked.sort(key=lambda item: (-round(item[0], 9), item[1]))
         return ranked
 
@@ -311,11 +356,27 @@ def _number(text: str) -> float | None:
         return None
 
 
-def best_sentence(text: str, statement: str) -> int | None:
-    """Which sentence of a text a statement was taken from; None when none is alike."""
-    scored = [(overlap(sentence, statement), -i) for i, sentence in enumerate(sentences(text))]
-    best = max(scored, default=(0.0, 0))
-    return -best[1] if best[0] >= 0.25 else None
+@lru_cache(maxsize=256)
+def knowledge_of_demos(demos: tuple[Demo, ...], pairs: bool) -> Knowledge:
+    """What demos show of fields that are prose or lists of records; treated as read-only by every caller."""
+    knowledge, cases = Knowledge(), []
+    for inputs, outputs in demos:
+        values = {name: _demo_value(text) for name, text in outputs}
+        long = {name: v for name, v in values.items() if is_prose(v) or (isinstance(v, list) and _has_records(v))}
+        cases.append((material(inputs), long))
+    learn(knowledge, cases, pairs=pairs)
+    return knowledge
+
+
+def _demo_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _has_records(value: list[Any]) -> bool:
+    return any(isinstance(v, Mapping) or is_prose(v) for v in value)
 
 
 def write(frame: Frame, answer: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
@@ -65,3 +66,54 @@ def overlap(left: str, right: str) -> float:
     """Token F1 of two texts, over sets of stems."""
     a, b = {stem(w) for w in words(left)}, {stem(w) for w in words(right)}
     return 2 * len(a & b) / (len(a) + len(b)) if a and b else 0.0
+
+
+_TURN = re.compile(r"^\[(user|assistant|system|tool)(?::\s*([^\]\n]{1,60}))?\]\s*", re.I)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One sentence of a text, who says it where the text is a conversation, and the signs that it shows.
+
+    Signs beside words: ``@user``, ``@assistant``, ``@tool`` for the speaker's role, ``@start`` and ``@end`` for the
+    first and last sixth of the text, ``@long``, ``@short``, ``@digits`` and ``@question``.
+    """
+
+    text: str
+    speaker: str
+    signs: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def units(text: str, pairs: bool) -> tuple[Unit, ...]:
+    """The sentences of a text, without turn marks."""
+    parts, found = sentences(text), []
+    role, speaker = "", ""
+    for position, part in enumerate(parts):
+        turn = _TURN.match(part)
+        if turn:
+            role, name = turn[1].casefold(), turn[2]
+            speaker = name.strip() if name and role == "user" else role
+        body = part[turn.end() :] if turn else part
+        if not body.strip():
+            continue
+        size = len(words(body))
+        marks = {
+            f"@{role}": bool(role),
+            "@start": position < len(parts) / 6,
+            "@end": position >= len(parts) * 5 / 6,
+            "@long": size > 16,
+            "@short": size < 7,
+            "@digits": any(c.isdigit() for c in body),
+            "@question": body.rstrip().endswith("?"),
+        }
+        extra = frozenset(mark for mark, is_so in marks.items() if is_so) if role else frozenset()
+        found.append(Unit(body.strip(), speaker, features(body, pairs) | extra))
+    return tuple(found)
+
+
+def best_unit(text: str, statement: str) -> int | None:
+    """Which unit of a text a statement was taken from; None when none is alike."""
+    scored = [(overlap(unit.text, statement), -i) for i, unit in enumerate(units(text, pairs=False))]
+    best = max(scored, default=(0.0, 0))
+    return -best[1] if best[0] >= 0.25 else None

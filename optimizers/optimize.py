@@ -36,7 +36,7 @@ from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
 from optimizers.plan import plan_run, run_pilot
 from optimizers.progress import Progress
 from programs.prompts import apply_prompts, predictors, read_prompts, schema_hash, source_of
-from tasks.task import ROLES, Task
+from tasks.task import ROLES, Task, bound_metric
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def check_caps(task: Task) -> None:
     Raises:
         UsageError: If a price is unknown.
     """
-    unknown = [spec.alias for spec in task.models.values() if not spec.priced]
+    unknown = [spec.alias for spec in task.specs if not spec.priced]
     if task.config.run.max_cost is not None and unknown:
         raise UsageError(
             f"--max-cost cannot be kept: the price of {', '.join(sorted(set(unknown)))} is unknown",
@@ -127,7 +127,8 @@ class _Lab:
 
 def _lab(task: Task, options: Options, account: Account) -> _Lab:
     lms = {role: build_lm(task.models[role], role, account) for role in ("student", "reflector", "proposer")}
-    evaluator = Evaluator(lms["student"], task.adapter, task.metric, options.threads, task.config.run.max_error_share)
+    metric = bound_metric(task, account)
+    evaluator = Evaluator(lms["student"], task.adapter, metric, options.threads, task.config.run.max_error_share)
     return _Lab(account, lms["student"], lms["reflector"], lms["proposer"], evaluator)
 
 
@@ -188,6 +189,7 @@ def optimize(task: Task, optimizer: Optimizer, options: Options, environment: En
     check_caps(task)
     for role in ROLES:  # a missing key is told before anything is written
         build_lm(task.models[role], role, Account(environment.ledger))
+    bound_metric(task, Account(environment.ledger))
     start, store, progress = _start(task, optimizer, options, environment), environment.store, environment.progress
     earlier = None if environment.new else continuable(store, start)
     if earlier is not None:
@@ -328,12 +330,16 @@ class _Job:
         )
         splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": holdout}
         corpus = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
-        answer = best_constant(task.metric, task.splits.train) if task.config.gate.beat_constant else None
+        answer = best_constant(task.metric, task.splits.train) if self._constant_makes_sense() else None
         constant = constant_evaluation(task.metric, answer, holdout, "holdout") if answer else None
         verdict = gate.decide(
             before, after, seed.prompts, winner.prompts, corpus=corpus, constant=constant, opening=opening
         )
         return (before, after), verdict
+
+    def _constant_makes_sense(self) -> bool:
+        """A constant answer is for fields with labels; to a judge it would be one more candidate to pay for."""
+        return self.task.config.gate.beat_constant and not self.task.judges
 
     def _warnings(self, journal: Journal) -> tuple[str, ...]:
         found = list(self.task.splits.notes)
@@ -435,6 +441,9 @@ def identity(task: Task, optimizer: Optimizer) -> dict[str, str]:
         "optimizer": optimizer.name,
         "fresh": str(not task.config.run.cache),
         **{f"model {role}": text for role, text in models.items()},
+        **{
+            f"judge {index + 1}": f"{s.model} {s.api_base or ''} {s.temperature}" for index, s in enumerate(task.judges)
+        },
     }
     if task.offline:
         parts["embedded model"] = OFFLINE_VERSION

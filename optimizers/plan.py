@@ -28,6 +28,8 @@ ASSUMED_SPREAD = 0.5
 """Relative error of lengths that were not measured."""
 SMOOTHING = 0.12
 """Standard deviation by which a row's score may differ on a like row."""
+JUDGEMENT = 250
+"""Tokens of a judge's answer where nothing was measured."""
 FRAME = 60
 """Characters of headings around a row's fields."""
 OVERHEAD = 0.004
@@ -48,6 +50,8 @@ class Pilot:
 
     rows: int
     sizes: Sizes
+    judging: Spent
+    """What judging one row takes; nothing where the metric asks no model."""
     spread_in: float
     spread_out: float
     seconds: float
@@ -92,6 +96,7 @@ def run_pilot(
     return Pilot(
         rows=len(rows),
         sizes=sizes,
+        judging=_judging(evaluation),
         spread_in=_standard_error([row.worth.input_tokens for row in evaluation.scored]),
         spread_out=_standard_error([row.worth.output_tokens for row in evaluation.scored]),
         seconds=fmean(row.latency for row in evaluation.rows),
@@ -114,6 +119,15 @@ def row_cost(evaluation: Evaluation, threshold: float) -> RowCost | None:
     )
 
 
+def _judging(evaluation: Evaluation) -> Spent:
+    rows = [row.judging for row in evaluation.scored if row.judging.calls]
+    if not rows:
+        return Spent()
+    return Spent(
+        fmean(u.calls for u in rows), fmean(u.input_tokens for u in rows), fmean(u.output_tokens for u in rows)
+    )
+
+
 def _standard_error(values: Sequence[float]) -> float:
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else ASSUMED_SPREAD * sum(values)
 
@@ -127,8 +141,9 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
     rng = random.Random(0)
     holdout = len(task.splits.holdout) * task.config.gate.repeats
     plays = [_play(task, optimizer, shape, pilot, threads, holdout, rng) for _ in range(DRAWS)]
+    specs = {**task.models, **({"judge": task.judges[0]} if task.judges else {})}
     roles = {
-        role: _role([play.roles.get(role, Spent()) for play in plays], task.models[role])
+        role: _role([play.roles.get(role, Spent()) for play in plays], specs[role])
         for role in sorted({role for play in plays for role in play.roles})
     }
     sums = [sum(play.roles.values(), Spent()) for play in plays]
@@ -140,7 +155,7 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
         calls=_range([s.calls for s in sums]),
         input_tokens=_range([s.tokens_in for s in sums]),
         output_tokens=_range([s.tokens_out for s in sums]),
-        cost_usd=None if unknown else _range([_total_cost(play.roles, task.models) for play in plays]),
+        cost_usd=None if unknown else _range([_total_cost(play.roles, specs) for play in plays]),
         minutes=_range([play.seconds / 60 for play in plays]),
         mde=mde(holdout, ASSUMED_SD, alpha=task.config.gate.alpha) if holdout >= 2 else None,
         pilot_rows=0 if pilot is None else pilot.rows,
@@ -169,10 +184,23 @@ def _play(
     slack = rng.lognormvariate(0.0, MODEL_ERROR)
     student = Spent(student.calls * shape.predictors, student.tokens_in * slack, student.tokens_out * slack)
     roles = {"student": student}
+    if task.judges:
+        roles["judge"] = _judged(task, pilot, sizes, student, shape)
     for role, spent in draw.others.items():
         factor = rng.lognormvariate(0.0, 0.1 if pilot else 0.3)
         roles[role] = Spent(spent.calls, spent.tokens_in * factor, spent.tokens_out * factor)
     return _Play(draw.trials, roles, _seconds(task, roles, shape, pilot, threads) * rng.lognormvariate(0.0, 0.2))
+
+
+def _judged(task: Task, pilot: Pilot | None, sizes: Sizes, student: Spent, shape: Shape) -> Spent:
+    """What judging every answer takes: measured, or the row's input, two outputs and a page of rubric."""
+    rows = student.calls / max(1, shape.predictors)
+    if pilot is not None and pilot.judging.calls:
+        each = pilot.judging
+    else:
+        calls = len(task.judges) * (task.config.judge.repeats if task.config.judge else 1)
+        each = runs(calls, 600 + sizes.demo + 2 * sizes.gold_out, JUDGEMENT)
+    return Spent(rows * each.calls, rows * each.tokens_in, rows * each.tokens_out)
 
 
 def _drawn(pilot: Pilot | None, own: _Own, rng: random.Random) -> Sizes:
@@ -197,9 +225,9 @@ def _drawn(pilot: Pilot | None, own: _Own, rng: random.Random) -> Sizes:
 def _seconds(task: Task, roles: Mapping[str, Spent], shape: Shape, pilot: Pilot | None, threads: int) -> float:
     total = 0.0
     for role, spent in roles.items():
-        spec = task.models[role]
+        spec = task.judges[0] if role == "judge" else task.models[role]
         latency = pilot.seconds / shape.predictors if pilot and role == "student" else spec.latency
-        parallel = min(threads, spec.max_concurrency) if role == "student" else 1
+        parallel = min(threads, spec.max_concurrency) if role in ("student", "judge") else 1
         total += spent.calls * (latency / parallel + OVERHEAD)
     return total
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -89,10 +89,64 @@ class SplitSection(Section):
         return counts
 
 
+class CriterionSpec(Section):
+    """One line of a judge's rubric. A higher score is always better: word inverted ones accordingly."""
+
+    name: str
+    weight: float = Field(default=1.0, gt=0, description="In any scale; shares are taken of their sum.")
+    description: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        """Read ``relevance (weight: 35)``, alone or as the name."""
+        given = cast(dict[str, Any], {"name": value} if isinstance(value, str) else value)
+        name = given.get("name") if isinstance(value, (str, dict)) else None
+        match = re.fullmatch(r"\s*([\w -]+?)\s*\(\s*weight\s*:\s*([\d.]+)\s*%?\s*\)\s*", str(name or ""), re.I)
+        return {**given, "name": match[1], "weight": float(match[2])} if match else given
+
+
+class JudgeSection(Section):
+    """A judge by language model, with its rubric."""
+
+    kind: Literal["rubric", "preference"] = "rubric"
+    model: str | None = Field(default=None, description="The reference model by default.")
+    panel: tuple[str, ...] = Field(default=(), description="Further judges; the score is the mean over all.")
+    criteria: tuple[CriterionSpec, ...] = Field(default=(), description="Weighted lines, each scored 0 to 100.")
+    repeats: int = Field(default=1, ge=1, le=20, description="Judgements by each judge.")
+    sought: float = Field(default=0.05, gt=0, lt=1, description="The lift that one wants to be able to see.")
+    trusted: bool = Field(default=False, description="Optimise although the judge is too noisy; recorded.")
+
+    @field_validator("criteria")
+    @classmethod
+    def _distinct(cls, criteria: tuple[CriterionSpec, ...]) -> tuple[CriterionSpec, ...]:
+        names = [c.name.casefold() for c in criteria]
+        if len(set(names)) != len(names):
+            raise ValueError("a criterion is named twice")
+        return criteria
+
+
+class ReferenceSection(Section):
+    """Who writes the references where the corpus has none, and which cell the others are compared with."""
+
+    model: str | None = Field(default=None, description="The judge's model, or the reflector, by default.")
+    prompt: str = Field(default="default", description="A name of `prompts`.")
+
+
+class MatrixSection(Section):
+    """How a matrix compares its cells."""
+
+    margin: float = Field(default=0.05, gt=0, lt=1, description="How much worse is still good enough.")
+    alpha: float = Field(default=0.05, gt=0, lt=0.5)
+    baseline: str | None = Field(default=None, description="Model of the reference cell; the reference model else.")
+
+
 class MetricSection(Section):
     """How a prediction is judged."""
 
-    name: str = Field(default="field_agreement", description="field_agreement, or module:Name of your own.")
+    name: str = Field(
+        default="field_agreement", description="field_agreement, judge (by the rubric), or module:Name of your own."
+    )
     threshold: float = Field(
         default=0.7, ge=0, le=1, description="From this score on a trace is good enough for a demo."
     )
@@ -105,6 +159,13 @@ class ModelsSection(Section):
     student: str = "offline/small"
     reflector: str = "offline/large"
     proposer: str | None = Field(default=None, description="Writes MIPROv2's instructions; the reflector by default.")
+    candidates: tuple[str, ...] = Field(default=(), description="Models of the matrix; the student when empty.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        """A plain list names the models of the matrix."""
+        return {"candidates": value} if isinstance(value, (list, tuple)) else value
 
 
 class OptimizerSection(Section):
@@ -159,7 +220,7 @@ class RunSection(Section):
     confirm_above: float = Field(default=5.0, ge=0, description="Forecast dollars above which a run asks first.")
     pilot: int = Field(default=10, ge=0, description="Dev rows run to forecast cost; kept, so nothing is wasted.")
     cache: bool = Field(default=True, description="Whether answers that other runs paid for are used.")
-    fresh_roles: tuple[Literal["student", "reflector", "proposer"], ...] = Field(
+    fresh_roles: tuple[Literal["student", "reflector", "proposer", "judge", "reference", "teacher"], ...] = Field(
         default=(), description="Roles that never use answers of other runs."
     )
     redact: tuple[str, ...] = Field(default=(), description="Regular expressions masked before anything is stored.")
@@ -189,6 +250,17 @@ class TaskConfig(Section):
     split: SplitSection = SplitSection()
     metric: MetricSection = MetricSection()
     models: ModelsSection = ModelsSection()
+    prompts: dict[str, str | None] = Field(
+        default_factory=lambda: {"default": None}, description="Prompts of the matrix; null is the production prompt."
+    )
+    production: str | None = Field(
+        default=None,
+        description="Where the production prompt is: champion, mlflow:NAME@ALIAS, a text file, or module:NAME. "
+        "By default the champion, or the seed where there is none.",
+    )
+    reference: ReferenceSection = ReferenceSection()
+    judge: JudgeSection | None = None
+    matrix: MatrixSection = MatrixSection()
     optimizer: OptimizerSection = OptimizerSection()
     gate: GateSection = GateSection()
     run: RunSection = RunSection()
@@ -197,6 +269,10 @@ class TaskConfig(Section):
     def _has_outputs(self) -> Self:
         if not self.outputs and self.metric.name == "field_agreement":
             raise ValueError("outputs: name at least one output field")
+        if self.metric.name == "judge" and (self.judge is None or not self.judge.criteria):
+            raise ValueError("metric.name: judge needs a judge section with criteria")
+        if self.reference.prompt not in self.prompts:
+            raise ValueError(f"reference.prompt: {self.reference.prompt!r} is not one of prompts: {[*self.prompts]}")
         bad = [n for n in (*self.inputs, *self.outputs) if not re.fullmatch(r"[A-Za-z_]\w*", n)]
         if bad:
             raise ValueError(f"field names must be identifiers, received {', '.join(map(repr, bad))}")

@@ -12,8 +12,10 @@ from typing import Any
 
 import dspy
 
+from core.account import Account
 from core.corpus import Corpus, read_corpus
 from core.errors import ConfigError, DataError, Problem
+from core.lm import build_lm
 from core.models import ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
 from core.splits import Splits, make_splits
@@ -32,10 +34,12 @@ from metrics.comparators import (
     Text,
 )
 from metrics.field_agreement import FieldAgreement, FieldRule
+from metrics.judges import JudgeMetric, PairJudge, PreferenceJudge, PreferenceMetric, RubricMetric
 from metrics.metric import Metric
+from metrics.rubric import Criterion
 from programs import PROGRAMS
 from programs.prompts import apply_prompts, make_adapter
-from tasks.config import TaskConfig, config_hash
+from tasks.config import JudgeSection, TaskConfig, config_hash
 from tasks.loading import load_task
 
 ROLES = ("student", "reflector", "proposer")
@@ -53,6 +57,13 @@ class Task:
     metric: Metric
     adapter: dspy.ChatAdapter
     models: Mapping[str, ModelSpec]
+    judges: tuple[ModelSpec, ...] = ()
+    """Models of the judge, when the metric is one."""
+
+    @property
+    def specs(self) -> tuple[ModelSpec, ...]:
+        """Every model that a run may ask."""
+        return (*self.models.values(), *self.judges)
 
     @property
     def name(self) -> str:
@@ -62,12 +73,12 @@ class Task:
     @property
     def offline(self) -> bool:
         """Whether any role is played by the embedded stand-in."""
-        return any(spec.offline for spec in self.models.values())
+        return any(spec.offline for spec in self.specs)
 
     @property
     def offline_only(self) -> bool:
         """Whether every role is played by the embedded stand-in, so that money is nominal."""
-        return all(spec.offline for spec in self.models.values())
+        return all(spec.offline for spec in self.specs)
 
     @property
     def categorical(self) -> dict[str, tuple[str, ...]]:
@@ -101,6 +112,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     models = load_models(workspace.models)
     names = {role: getattr(config.models, role) or config.models.reflector for role in ROLES}
     chosen = {role: with_known_price(find_model(name, models)) for role, name in names.items()}
+    judges = judge_names(config) if config.metric.name == "judge" else ()
     return Task(
         config=config,
         config_hash=config_hash(config),
@@ -110,7 +122,30 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         metric=_metric(config, workspace),
         adapter=make_adapter(config.adapter),
         models=chosen,
+        judges=tuple(with_known_price(find_model(name, models)) for name in judges),
     )
+
+
+def judge_names(config: TaskConfig) -> tuple[str, ...]:
+    """The judge's models: its own, or the reference's, or the reflector, and then the panel."""
+    section = config.judge or JudgeSection()
+    return (section.model or config.reference.model or config.models.reflector, *section.panel)
+
+
+def judge_metric(config: TaskConfig) -> JudgeMetric:
+    """The judge of a task file, without its models.
+
+    Raises:
+        ConfigError: If the task has no criteria.
+    """
+    section = config.judge
+    if section is None or not section.criteria:
+        raise _bad("judge.criteria", "the task has no rubric; name at least one criterion")
+    criteria = [Criterion(c.name, c.weight, c.description) for c in section.criteria]
+    adapter = make_adapter(config.adapter)
+    if section.kind == "preference":
+        return PreferenceMetric(PreferenceJudge(criteria), adapter)
+    return RubricMetric(PairJudge(criteria), adapter, section.repeats, config.metric.reveal_gold)
 
 
 def _corpus(config: TaskConfig, workspace: Workspace) -> Corpus:
@@ -158,12 +193,26 @@ def _metric(config: TaskConfig, workspace: Workspace) -> Metric:
         made = _own_code(name, "metric.name", workspace)
         own: Any = made(config) if callable(made) and not hasattr(made, "judge") else made
         return own
+    if name == "judge":
+        return judge_metric(config)
     if name != "field_agreement":
-        raise _bad("metric.name", f"received {name!r}; allowed: field_agreement, or module:Name")
+        raise _bad("metric.name", f"received {name!r}; allowed: field_agreement, judge, or module:Name")
     rules = tuple(
         FieldRule(field_name, comparator_of(spec), spec.weight) for field_name, spec in config.outputs.items()
     )
     return FieldAgreement(rules, reveal_gold=config.metric.reveal_gold)
+
+
+def bound_metric(task: Task, account: Account) -> Metric:
+    """The task's metric, with its models where it is a judge.
+
+    Raises:
+        ModelError: If a judge's key is not in the environment.
+    """
+    metric = task.metric
+    if isinstance(metric, RubricMetric | PreferenceMetric):
+        return metric.bound([build_lm(spec, "judge", account) for spec in task.judges])
+    return metric
 
 
 def _own_code(path: str, key: str, workspace: Workspace) -> Any:
