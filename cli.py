@@ -240,6 +240,45 @@ def init(
     run_init(name, from_gold, force=force, workspace=workspace, as_json=as_json, finish=finish)
 
 
+@app.command(
+    name="import", epilog="Example: python cli.py import sessions/ --out corpora/sessions.jsonl --min-user-messages 5"
+)
+def import_(
+    source: Annotated[
+        str, typer.Argument(help="File, folder or quoted glob pattern with transcripts.", show_default=False)
+    ],
+    out: Annotated[
+        str, typer.Option(metavar="FILE.jsonl", help="Corpus to write, relative to the workspace.", show_default=False)
+    ],
+    form: Annotated[
+        str, typer.Option("--format", help="auto, claude-code, codex, openai, mlflow, rows or text.")
+    ] = "auto",
+    count: Annotated[int | None, typer.Option(min=1, help="How many to take; all of them when omitted.")] = None,
+    min_user_messages: Annotated[
+        int, typer.Option("--min-user-messages", min=0, help="Leave out those with fewer messages of a person.")
+    ] = 0,
+    seed: Annotated[int, typer.Option(help="Which ones --count takes; the same seed takes the same.")] = 0,
+    tool_chars: Annotated[int, typer.Option(min=0, help="Characters kept of each tool call and output.")] = 2000,
+    lenient: Annotated[
+        bool, typer.Option("--lenient", help="Leave out lines that cannot be read, and say so.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing corpus.")] = False,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn transcripts of coding agents, chats, traces or notes into rows of a corpus."""
+    from commands.corpus import Choice, run_import
+
+    run_import(
+        _workspace(workspace),
+        source,
+        out,
+        Choice(form, count, min_user_messages, seed, tool_chars, lenient=lenient, force=force),
+        as_json=as_json,
+        finish=finish,
+    )
+
+
 @app.command(epilog="Example: python cli.py ui --port 5001")
 def ui(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 5000,

@@ -44,10 +44,28 @@ class FieldSpec(Section):
 
 
 class CorpusSection(Section):
-    """Where the gold rows are."""
+    """Where the rows are: gold rows at ``path``, or transcripts without gold at ``source``."""
 
-    path: str
+    path: str | None = Field(default=None, description="File of gold rows, JSONL, JSON or CSV.")
+    source: str | None = Field(default=None, description="Transcripts: a file, a folder or a glob pattern.")
+    format: Literal["auto", "claude-code", "codex", "openai", "mlflow", "text", "rows"] = Field(
+        default="auto", description="Form of the transcripts; told by their content by default."
+    )
+    count: int | None = Field(
+        default=None, ge=1, description="Transcripts taken from a source; rows of a matrix where there is gold."
+    )
+    min_user_messages: int = Field(default=0, ge=0, description="Transcripts with fewer messages of people are left.")
+    field: str | None = Field(default=None, description="Input that a transcript fills; the only input by default.")
     max_row_bytes: int = Field(default=5_000_000, gt=0)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.source is None):
+            raise ValueError("name either path (gold rows) or source (transcripts), and only one of them")
+        only = {"format", "field"} & self.model_fields_set
+        if self.source is None and only:
+            raise ValueError(f"{', '.join(sorted(only))} belongs to source; gold rows of path are taken as they are")
+        return self
 
 
 class Fractions(Section):
@@ -165,7 +183,7 @@ class ModelsSection(Section):
     @classmethod
     def _list(cls, value: Any) -> Any:
         """A plain list names the models of the matrix."""
-        return {"candidates": value} if isinstance(value, (list, tuple)) else value
+        return cast(Any, {"candidates": value}) if isinstance(value, (list, tuple)) else value
 
 
 class OptimizerSection(Section):
@@ -279,6 +297,26 @@ class TaskConfig(Section):
         both = sorted(set(self.inputs) & set(self.outputs))
         if both:
             raise ValueError(f"{', '.join(both)} is both an input and an output")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_its_source(self) -> Self:
+        if self.corpus.source is None:
+            return self
+        if self.metric.name == "field_agreement":
+            raise ValueError(
+                "corpus.source: transcripts have no gold, which metric field_agreement compares with; "
+                "name a metric of your own (metric.name: module:Name), or gold rows (corpus.path)"
+            )
+        named = self.corpus.field
+        if named is None and len(self.inputs) != 1:
+            raise ValueError(f"corpus.field: name the input that a transcript fills; inputs: {', '.join(self.inputs)}")
+        unfilled = sorted(set(self.inputs) - {named}) if named else []
+        if unfilled or (named and named not in self.inputs):
+            raise ValueError(
+                f"corpus.field: {named!r} must be the only input, because a transcript fills no other; "
+                f"inputs: {', '.join(self.inputs) or 'none'}"
+            )
         return self
 
 

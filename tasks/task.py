@@ -13,12 +13,14 @@ from typing import Any
 import dspy
 
 from core.account import Account
-from core.corpus import Corpus, read_corpus
+from core.corpus import Corpus, Row, read_corpus
 from core.errors import ConfigError, DataError, Problem
 from core.lm import build_lm
 from core.models import ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
 from core.splits import Splits, make_splits
+from core.transcript_files import read_transcripts
+from core.transcripts import select
 from core.wire import with_known_price
 from core.workspace import Workspace
 from metrics.comparators import (
@@ -150,6 +152,8 @@ def judge_metric(config: TaskConfig) -> JudgeMetric:
 
 def _corpus(config: TaskConfig, workspace: Workspace) -> Corpus:
     """Read the rows and check that each has the inputs the task names."""
+    if config.corpus.path is None:
+        return _transcripts(config, workspace)
     path = Path(config.corpus.path)
     corpus = read_corpus(
         path if path.is_absolute() else workspace.root / path,
@@ -175,6 +179,21 @@ def _corpus(config: TaskConfig, workspace: Workspace) -> Corpus:
         for row in corpus.rows
     )
     return Corpus(rows, corpus.path)
+
+
+def _transcripts(config: TaskConfig, workspace: Workspace) -> Corpus:
+    """Rows whose one input is a transcript, without gold."""
+    section = config.corpus
+    source = section.source or ""
+    found = read_transcripts(source, root=workspace.root, form=section.format)
+    chosen = select(found.transcripts, section.count, section.min_user_messages)
+    if not chosen:
+        raise DataError(
+            f"{source}: none of {len(found.transcripts)} transcripts has {section.min_user_messages} user messages",
+            hint="lower corpus.min_user_messages",
+        )
+    field = section.field or next(iter(config.inputs))
+    return Corpus(tuple(Row(t.id, {field: t.text}, {}) for t in chosen), workspace.root / source)
 
 
 def _program(config: TaskConfig, workspace: Workspace) -> dspy.Module:
