@@ -48,7 +48,7 @@ Spread = Callable[[Judge, Sequence[JudgedPair]], Iterable[float | None]]
 
 def judgements(pairs: Sequence[JudgedPair], repeats: int = 2) -> int:
     """How many judgements :func:`examine` is going to ask for: two orders times repeats, and each reference once."""
-    return 2 * repeats * len(pairs) + len({pair.row_id for pair in pairs})
+    return len(_questions(pairs, repeats, seed=0))
 
 
 def examine(
@@ -84,7 +84,8 @@ def examine(
 
     Args:
         judge: The judge; what it raises ends the examination.
-        pairs: What to judge; order and repeat of these are ignored. Rows with several candidates show flips.
+        pairs: What to judge; order and repeat of these are ignored. Rows with several candidates show flips. Equal
+            candidates of one row are one question, asked once.
         human: The human or gold score of each pair, in [0, 1]; None when there are none.
         name: The judge's name and model, for the card.
         planned_rows: How many rows the comparison that this judge is for is going to have.
@@ -93,7 +94,8 @@ def examine(
         spread: How the questions are asked; one after the other unless given.
 
     Raises:
-        ValueError: If there are no pairs, a pair occurs twice, ``human`` does not fit, or a number is out of range.
+        ValueError: If there are no pairs, a row has two originals or references, ``human`` does not fit, or a number is
+            out of range.
     """
     _check(pairs, human, repeats, planned_rows)
     answers, failed, strange = _ask(judge, _questions(pairs, repeats, seed), seed, spread)
@@ -102,8 +104,8 @@ def examine(
         notes.append(f"{failed} of {len(answers)} judgements failed and are left out")
     if strange:
         notes.append(f"{strange} of the failed ones were scores outside [0, 1]")
-    sheet = _Sheet(tuple(pairs), repeats, answers)
-    rho, kappa = _agreement(sheet, human, notes)
+    sheet = _Sheet(_distinct(pairs), repeats, answers)
+    rho, kappa = _agreement(sheet, pairs, human, notes)
     noise = _measure("noise", notes, lambda: noise_sd(sheet.repeated())) if repeats > 1 else None
     if repeats == 1:
         notes.append("noise: not measured, because nothing was judged twice")
@@ -172,7 +174,7 @@ def too_noisy(card: JudgeCard, sought: float) -> str | None:
 
 @dataclass(frozen=True)
 class _Sheet:
-    """All answers, and the numbers that can be read off them."""
+    """All answers, and the numbers that can be read off them; ``pairs`` are distinct."""
 
     pairs: tuple[JudgedPair, ...]
     repeats: int
@@ -232,8 +234,6 @@ class _Sheet:
 def _check(pairs: Sequence[JudgedPair], human: Sequence[float] | None, repeats: int, planned_rows: int) -> None:
     if not pairs:
         raise ValueError("pairs: received none, need at least one")
-    if len({(pair.row_id, pair.candidate) for pair in pairs}) < len(pairs):
-        raise ValueError("pairs: received the same candidate of a row twice, need each once")
     if len({(pair.row_id, pair.reference, pair.original) for pair in pairs}) > len({pair.row_id for pair in pairs}):
         raise ValueError("pairs: received one row with two originals or references, need one of each per row")
     if human is not None and len(human) != len(pairs):
@@ -244,12 +244,16 @@ def _check(pairs: Sequence[JudgedPair], human: Sequence[float] | None, repeats: 
         raise ValueError(f"received repeats={repeats} and planned_rows={planned_rows}, need at least 1 of each")
 
 
+def _distinct(pairs: Sequence[JudgedPair]) -> tuple[JudgedPair, ...]:
+    return tuple(dict.fromkeys(replace(pair, reference_first=True, repeat=0) for pair in pairs))
+
+
 def _questions(pairs: Sequence[JudgedPair], repeats: int, seed: int) -> list[JudgedPair]:
     """Every pair in both orders and all repeats; and every reference against itself, numbered after the repeats."""
     random = Random(f"order of presentation {seed}")
     asked = [
         replace(pair, reference_first=first, repeat=repeat)
-        for pair in pairs
+        for pair in _distinct(pairs)
         for first in (True, False)
         for repeat in range(repeats)
     ]
@@ -276,13 +280,13 @@ def _ask(
 
 
 def _agreement(
-    sheet: _Sheet, human: Sequence[float] | None, notes: list[str]
+    sheet: _Sheet, pairs: Sequence[JudgedPair], human: Sequence[float] | None, notes: list[str]
 ) -> tuple[Estimate | None, Estimate | None]:
     if human is None:
         return None, None
     both = [
         (pair.row_id, score, gold)
-        for pair, gold in zip(sheet.pairs, human, strict=True)
+        for pair, gold in zip(pairs, human, strict=True)
         if (score := sheet.score(pair)) is not None
     ]
     rows, judged, gold = [row for row, _, _ in both], [score for _, score, _ in both], [score for _, _, score in both]
