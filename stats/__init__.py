@@ -1,5 +1,6 @@
-"""Statistics, each one once: intervals, paired tests, the paired decision, power, and alpha for reused holdouts."""
+"""Statistics, each one once: intervals, paired decisions, power, agreement, standings of many cells, and races."""
 
+from stats.agreement import Measured, bounded_mean, noise_sd, spearman, weighted_kappa
 from stats.holdout import opening_alpha
 from stats.intervals import Interval, bootstrap_mean, t_interval, tango, tango_score, wilson
 from stats.keys import KeyScore, KeyScores, key_interval, key_scores
@@ -13,17 +14,24 @@ from stats.paired import (
 )
 from stats.paired_tests import exact_sign_test, holm, mcnemar_exact, permutation_test
 from stats.power import Preflight, mde, paired_power, preflight, required_pairs
+from stats.race import Race
 from stats.skewed import skew_interval, skew_test
-from stats.worst_case import worst_case_test
+from stats.standing import Comparison, dominates, pareto_front, standings
+from stats.worst_case import unseen_share, worst_case_test
 
 __all__ = [
+    "Comparison",
     "Interval",
     "KeyScore",
     "KeyScores",
+    "Measured",
     "PairedDecision",
     "Preflight",
+    "Race",
     "bootstrap_mean",
+    "bounded_mean",
     "compare_scores",
+    "dominates",
     "exact_sign_test",
     "holm",
     "key_interval",
@@ -31,19 +39,25 @@ __all__ = [
     "mcnemar_exact",
     "mde",
     "minimum_pairs",
+    "noise_sd",
     "opening_alpha",
     "paired_decision",
     "paired_deltas",
     "paired_power",
+    "pareto_front",
     "permutation_test",
     "preflight",
     "required_pairs",
     "skew_interval",
     "skew_test",
+    "spearman",
+    "standings",
     "t_interval",
     "tango",
     "tango_score",
     "two_point_unit",
+    "unseen_share",
+    "weighted_kappa",
     "wilson",
     "worst_case_test",
 ]

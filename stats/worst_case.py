@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stats.checks import Vector, finite, finite_vector
+from stats.checks import Vector, finite, finite_vector, open_unit, whole
 from stats.distributions import normal_below
 
 
@@ -44,6 +44,25 @@ def worst_case_test(values: Sequence[float] | Vector, *, lowest: float, margin: 
     if float(terms.max()) <= 0:
         return 1.0
     return _chance_of_no_more_than_zero(terms)
+
+
+def unseen_share(n: int, tail: float) -> float:
+    """The largest share of rows that may behave otherwise although none of ``n`` did: ``1 - tail ** (1 / n)``.
+
+    Exact for independent rows: a larger share would have stayed unseen with a probability below ``tail``. It is what a
+    sample without any spread can say; 3 / n is its rule of thumb at tail .05.
+
+    Args:
+        n: Rows seen, at least 1.
+        tail: The probability of being wrong, strictly between 0 and 1.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Reference: C. Clopper and E. Pearson (1934), Biometrika 26; J. Hanley and A. Lippman-Hand (1983), "If nothing goes
+    wrong, is everything all right?", JAMA 249.
+    """
+    return 1 - float(open_unit(tail, name="tail") ** (1 / whole(n, name="n", at_least=1)))
 
 
 def _chance_of_no_more_than_zero(terms: Vector) -> float:
