@@ -17,13 +17,13 @@ def judge_blocks(card: JudgeCard, margin: float) -> list[Block]:
             card.spearman,
             _agreement(card.spearman, "orders answers as the gold scores do"),
         ),
-        _row("agreement (weighted kappa)", card.kappa, _agreement(card.kappa, "gives the same score, within tenths")),
+        _row("agreement (weighted kappa)", card.kappa, _agreement(card.kappa, "gives the gold score, to a tenth,")),
         _row("preferences that flip", card.flip_rate, _flips(card.flip_rate)),
         _row("pull of the second place", card.order_bias, _pull(card.order_bias)),
         _row("noise of one score", card.noise, _noise(card.noise)),
         _row("reference against itself", card.self_score, _self(card.self_score)),
         ("smallest lift it can resolve", number(card.resolvable), "-", "-", _resolvable(card.resolvable, margin)),
-        ("unusable judgements", f"{card.failed:,}", "-", f"{card.rows:,}", "They are left out, never scored 0."),
+        ("unusable judgements", f"{card.failed:,}", "-", "-", "They are left out, never scored 0."),
     )
     blocks: list[Block] = [
         Paragraph(f"{card.judge}, examined on {card.rows:,} rows."),
@@ -52,10 +52,10 @@ def _covers(estimate: Estimate | None, value: float) -> bool:
 
 def _agreement(estimate: Estimate | None, what: str) -> str:
     if _covers(estimate, 0.0):
-        return f"It is not shown that it {what} more than by chance."
+        return f"It is not shown that it {what} any better than chance (0)."
     if (_value(estimate) or 0.0) < 0:
-        return f"It {what} less than chance would: it judges the wrong way round."
-    return f"It {what} more than by chance; 1 would be always, 0 is chance."
+        return f"It {what} worse than chance (0): it judges the wrong way round."
+    return f"It {what} better than chance (0); 1 would be perfect."
 
 
 def _flips(estimate: Estimate | None) -> str:

@@ -26,10 +26,11 @@ from reports.blocks import (
 )
 from reports.examples import examples, failures
 from reports.judge import judge_blocks
-from reports.numbers import UNKNOWN, counted, dollars, finite, number, percent, seconds, signed, span
+from reports.numbers import UNKNOWN, counted, dollars, finite, measure, number, percent, seconds, signed, span
 from reports.optimization import usage_table
 
 NAME_CHARS, REASON_CHARS = 80, 300
+NO_BREAK = "\N{NO-BREAK SPACE}"
 OFFLINE = (
     "The answers or the judgements come from the embedded offline stand-in, a small rule learner, not from a language "
     "model. The comparison and its statistics are real; the scores say nothing about any language model."
@@ -221,7 +222,7 @@ def _criteria(m: Matrix) -> list[Block]:
     names = [c.name for c in m.criteria] or list(dict.fromkeys(name for _, found in means for name in found))
     if not names:
         return []
-    weights = {c.name: f"{_short(c.name)} ({percent(c.weight)})" for c in m.criteria}
+    weights = {c.name: f"{_short(c.name)} ({percent(c.weight).replace(' ', NO_BREAK)})" for c in m.criteria}
     head = ("cell", *(weights.get(name, _short(name)) for name in names), "score")
     rows = tuple(
         (
@@ -239,14 +240,14 @@ def _criteria(m: Matrix) -> list[Block]:
 
 def _cells(m: Matrix) -> list[Block]:
     head = (
-        "cell", "standing", "score", "interval", "difference", "its interval", "rows compared", "rows needed",
-        "$ per 1000", "median latency", "failed rows", "why",
+        "cell", "standing", "score", "interval", "difference", "its interval", "rows", "needed", "$ per 1000",
+        "median latency", "failed", "why",
     )  # fmt: skip
     return [
         Heading("All cells"),
         Paragraph(
             f"Differences are cell minus reference on the same rows; their intervals hold together at "
-            f"{percent(1 - m.alpha)} over all cells. Rows needed is about how many would settle a ?."
+            f"{percent(1 - m.alpha)} over all cells. Needed is about how many rows would settle a ?."
         ),
         Table(head, tuple(_cell(cell) for cell in m.cells), (2, 3, 4, 5, 6, 7, 8, 9, 10), filterable=True),
     ]
@@ -258,7 +259,7 @@ def _cell(cell: Cell) -> tuple[str, ...]:
     needed = UNKNOWN if s.needed is None else f"{s.needed:,}"
     return (
         _name(cell),
-        f"{LOOKS[s.standing].mark} {s.standing.value}",
+        f"{LOOKS[s.standing].mark} {s.standing.value}".replace(" ", NO_BREAK),
         number(score.value if score else None),
         span(score.low, score.high) if score else UNKNOWN,
         "-" if alone else signed(s.delta),
@@ -276,7 +277,7 @@ def _companions(m: Matrix) -> list[Block]:
     names = list(dict.fromkeys(name for cell in m.cells for name in cell.companions))
     if not names:
         return []
-    rows = tuple((_name(cell), *(number(cell.companions.get(name)) for name in names)) for cell in m.cells)
+    rows = tuple((_name(cell), *(measure(cell.companions.get(name)) for name in names)) for cell in m.cells)
     return [
         Heading("Beside the judge"),
         Paragraph("Means of measures that no model had a hand in; they explain a score, they do not enter it."),

@@ -18,6 +18,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return UNKNOWN if known is None else _large(known) or f"{known:.{digits}f}"
 
 
+def measure(value: float | None) -> str:
+    """A quantity that need not be a share of 1: fewer decimals the larger it is."""
+    return number(value, 3 if abs(finite(value) or 0.0) < 10 else 1)
+
+
 def signed(value: float | None) -> str:
     """A difference with its sign."""
     known = finite(value)

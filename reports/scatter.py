@@ -68,7 +68,7 @@ def _key(place: int, point: ScatterPoint, escape: Escape) -> str:
 
 def _drawing(chart: ScatterChart, points: list[ScatterPoint], escape: Escape) -> str:
     scales = _scales(chart, points)
-    parts = [_grid(scales), *(_level(name, level, scales, escape) for name, level in _levels(chart, scales))]
+    parts = [_grid(scales), *(_level(name, level, points, scales, escape) for name, level in _levels(chart, scales))]
     parts += [_whisker(point, scales) for point in points]
     parts.append(_front(points, scales))
     parts += [_mark(point, scales, escape) for point in points]
@@ -145,11 +145,21 @@ def _levels(chart: ScatterChart, scales: Scales) -> list[tuple[str, float]]:
     return [(n, v) for n, v in chart.levels if finite(v) is not None and scales.y_low <= v <= scales.y_high]
 
 
-def _level(name: str, level: float, scales: Scales, escape: Escape) -> str:
-    y = scales.y(level)
+def _level(name: str, level: float, points: list[ScatterPoint], scales: Scales, escape: Escape) -> str:
+    """A dashed line with its name where fewest points are in the way."""
+    y, reach = scales.y(level), 8 * len(name)
+    near = [scales.x(_x(p)) for p in points if scales.y(_ends(p)[1]) - 8 < y < scales.y(_ends(p)[0]) + 20]
+    starts = (
+        LEFT + 4,
+        WIDTH - RIGHT - reach,
+        (LEFT + WIDTH - RIGHT - reach) / 2,
+        LEFT + 90,
+        WIDTH - RIGHT - reach - 90,
+    )
+    place = min(starts, key=lambda start: sum(start - 20 < x < start + reach + 12 for x in near))
     return (
         f'<line class="level" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="soft" x="{LEFT + 4}" y="{y - 4:.1f}">{escape(name)}</text>'
+        f'<text class="soft" x="{place:.1f}" y="{y - 4:.1f}">{escape(name)}</text>'
     )
 
 

@@ -34,7 +34,7 @@ SCORES = {
     ("flash", "default"): 0.776, ("flash", "tighter"): 0.738, ("flash", "structured"): 0.611,
     ("grok-fast", "default"): 0.802, ("grok-fast", "tighter"): 0.790, ("grok-fast", "structured"): None,
 }  # fmt: skip
-FRONT = {("opus", "tighter"), ("haiku", "default"), ("flash", "default")}
+FRONT = {("opus", "tighter"), ("haiku", "default"), ("haiku", "tighter"), ("flash", "default"), ("flash", "tighter")}
 STANDINGS = {
     ("opus", "default"): CellStanding(Standing.REFERENCE, n=15),
     ("opus", "tighter"): CellStanding(Standing.BETTER, 0.019, 0.004, 0.034, 15),
