@@ -106,7 +106,7 @@ def _banner(m: Matrix) -> Banner:
         count = f"{counted(len(open_cells), 'cell is', 'cells are')} open, {counted(worse, 'is', 'are')} worse"
         return Banner("Cannot tell", f"{shown}: {count}. {_settle(open_cells)}".strip(), "open")
     return Banner(
-        "None",
+        "None is good enough",
         f"All {counted(len(others), 'other cell is', 'other cells are')} worse than {_short(m.reference)}; keep it.",
         "bad",
     )

@@ -28,6 +28,7 @@ from reports.blocks import (
     Tree,
     shorten,
 )
+from reports.numbers import dollars
 
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
 CASES, CASE_CHARS, DIFF_LINES, LINE_CHARS = 5, 1500, 400, 600
@@ -63,11 +64,6 @@ def number(value: float | None, digits: int = 3) -> str:
 def signed(value: float | None) -> str:
     """A difference with its sign."""
     return "-" if value is None else f"{value:+.3f}"
-
-
-def money(value: float | None) -> str:
-    """Dollars; an unknown price is not zero."""
-    return "unknown" if value is None else f"${value:,.4f}" if value < 1 else f"${value:,.2f}"
 
 
 def _sentence(o: Optimization) -> str:
@@ -275,7 +271,7 @@ def usage_table(usage: Mapping[str, Usage]) -> Table:
 
 def _cost_row(role: str, u: Usage) -> tuple[str, ...]:
     tokens = (f"{u.input_tokens:,}", f"{u.output_tokens:,}")
-    return (role, str(u.calls), str(u.hits), *tokens, money(u.cost_usd), str(u.errors))
+    return (role, str(u.calls), str(u.hits), *tokens, dollars(u.cost_usd), str(u.errors))
 
 
 def _forecast_row(name: str, forecast: Range | None, actual: float | None, form: str) -> tuple[str, ...]:
