@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.matrix import Cell, Matrix, RaceInfo, Standing
 from core.results import RowStatus
+from reports.answer import answer, cell_name, short
 from reports.blocks import (
     Banner,
     Block,
@@ -26,10 +27,10 @@ from reports.blocks import (
 )
 from reports.examples import examples, failures
 from reports.judge import judge_blocks
-from reports.numbers import UNKNOWN, counted, dollars, finite, measure, number, percent, seconds, signed, span
+from reports.numbers import UNKNOWN, dollars, finite, measure, number, percent, seconds, signed, span
 from reports.optimization import usage_table
 
-NAME_CHARS, REASON_CHARS = 80, 300
+REASON_CHARS = 300
 NO_BREAK = "\N{NO-BREAK SPACE}"
 OFFLINE = (
     "The answers or the judgements come from the embedded offline stand-in, a small rule learner, not from a language "
@@ -52,13 +53,12 @@ LOOKS = {
     Standing.WORSE: Look("▼", "bad"),
     Standing.CANNOT_TELL: Look("?", "open"),
 }
-FIT = (Standing.BETTER, Standing.GOOD_ENOUGH)
 
 
 def matrix_report(matrix: Matrix, links: Mapping[str, str] | None = None) -> Report:
     """Build the blocks of a matrix's report; ``links`` are named addresses of the run in MLflow."""
     blocks: list[Block] = [
-        _banner(matrix),
+        answer(matrix),
         *([Banner("Offline stand-in", OFFLINE, "note")] if matrix.offline else []),
         *_grid(matrix),
         *_scatter(matrix),
@@ -75,80 +75,6 @@ def matrix_report(matrix: Matrix, links: Mapping[str, str] | None = None) -> Rep
         *_next(matrix),
     ]
     return Report(f"{matrix.task}: prompts × models", tuple(blocks), dict(links or {}))
-
-
-def _banner(m: Matrix) -> Banner:
-    by_name = {cell.name: cell for cell in m.cells}
-    reference, chosen = by_name.get(m.reference), by_name.get(m.cheapest or "")
-    others = [cell for cell in m.cells if cell.name != m.reference]
-    fit = [cell for cell in others if cell.standing.standing in FIT]
-    open_cells = [cell for cell in others if cell.standing.standing is Standing.CANNOT_TELL]
-    if chosen is not None:
-        cheaper = [c for c in open_cells if _cheaper(c, chosen)]
-        more = (
-            f" Of cheaper cells, {counted(len(cheaper), 'is', 'are')} still open. {_settle(cheaper)}" if cheaper else ""
-        )
-        return Banner(f"Use {_name(chosen)}", f"{_chosen(m, chosen, reference)}{more}".strip(), "good")
-    if fit:
-        names = ", ".join(_name(cell) for cell in fit[:4])
-        tail = f" and {len(fit) - 4} more" if len(fit) > 4 else ""
-        return Banner(
-            "Good enough, price unknown",
-            f"{names}{tail} hold up against {_short(m.reference)}, but which is the cheapest cannot be said while "
-            "prices are missing.",
-            "open",
-        )
-    if not others:
-        return Banner("Nothing to compare", f"{_short(m.reference)} is the only cell.", "open")
-    if open_cells:
-        shown = f"No cell is shown to be at most {number(m.margin)} worse than {_short(m.reference)}"
-        worse = len(others) - len(open_cells)
-        count = f"{counted(len(open_cells), 'cell is', 'cells are')} open, {counted(worse, 'is', 'are')} worse"
-        return Banner("Cannot tell", f"{shown}: {count}. {_settle(open_cells)}".strip(), "open")
-    return Banner(
-        "None is good enough",
-        f"All {counted(len(others), 'other cell is', 'other cells are')} worse than {_short(m.reference)}; keep it.",
-        "bad",
-    )
-
-
-def _cheaper(one: Cell, other: Cell) -> bool:
-    a, b = finite(one.cost_per_1000), finite(other.cost_per_1000)
-    return a is not None and b is not None and a < b
-
-
-def _chosen(m: Matrix, chosen: Cell, reference: Cell | None) -> str:
-    s = chosen.standing
-    lead = f"The cheapest cell that is {s.standing.value}"
-    against = _short(m.reference)
-    interval = f"{span(s.low, s.high, sign=True)} at {percent(1 - m.alpha)} over all cells"
-    gap = f"{signed(s.delta)} against {against}, interval {interval}"
-    allowed = f" ({number(m.margin)} less is still good enough)" if s.standing is Standing.GOOD_ENOUGH else ""
-    cost = f"It costs {dollars(chosen.cost_per_1000)} for 1000 rows"
-    if reference is not None:
-        cost += f", the reference {dollars(reference.cost_per_1000)}"
-    return f"{lead}: {gap}{allowed}, on {counted(s.n, 'row')}. {cost}."
-
-
-def _settle(cells: list[Cell]) -> str:
-    """How many rows would settle what is open."""
-    known = sorted((c for c in cells if c.standing.needed is not None), key=lambda c: c.standing.needed or 0)
-    if not known:
-        return "More rows alone would not settle it." if cells else ""
-    first, last = known[0], known[-1]
-    text = f"About {first.standing.needed:,} rows would settle {_name(first)} (it has {first.standing.n:,} now)"
-    if last is not first:
-        rest = "all of them" if len(known) == len(cells) else f"{len(known)} of them"
-        text += f", about {last.standing.needed:,} {rest}"
-    return f"{text}."
-
-
-def _short(text: str) -> str:
-    return shorten(text, NAME_CHARS)
-
-
-def _name(cell: Cell) -> str:
-    return _short(cell.name)
 
 
 def _failed(cell: Cell) -> int:
@@ -184,15 +110,15 @@ def _grid(m: Matrix) -> list[Block]:
     prompts = list(dict.fromkeys(cell.prompt for cell in m.cells))
     models = list(dict.fromkeys(cell.model for cell in m.cells))
     found = {(cell.model, cell.prompt): _square(m, cell) for cell in m.cells}
-    rows = tuple((_short(model), tuple(found.get((model, p)) for p in prompts)) for model in models)
+    rows = tuple((short(model), tuple(found.get((model, p)) for p in prompts)) for model in models)
     return [
         Heading("Models and prompts"),
         Paragraph(
-            f"Mean {m.metric} score of each cell with its interval. ◆ is the reference, {_short(m.reference)}; the "
+            f"Mean {m.metric} score of each cell with its interval. ◆ is the reference, {short(m.reference)}; the "
             "others are compared with it row by row: ▲ better, ✓ good enough (shown to be at most "
             f"{number(m.margin)} worse), ▼ worse, ? cannot tell."
         ),
-        HeatMap("model", tuple(map(_short, prompts)), rows),
+        HeatMap("model", tuple(map(short, prompts)), rows),
     ]
 
 
@@ -203,7 +129,7 @@ def _scatter(m: Matrix) -> list[Block]:
         ends = (score.value, score.low, score.high) if score else (None, None, None)
         word = cell.standing.standing.value
         points.append(
-            ScatterPoint(_name(cell), cell.cost_per_1000, *ends, word, look.tone, look.mark, front=cell.on_front)
+            ScatterPoint(cell_name(cell), cell.cost_per_1000, *ends, word, look.tone, look.mark, front=cell.on_front)
         )
     reference = next((c for c in m.cells if c.name == m.reference), None)
     level = finite(reference.score.value) if reference is not None and reference.score is not None else None
@@ -222,11 +148,11 @@ def _criteria(m: Matrix) -> list[Block]:
     names = [c.name for c in m.criteria] or list(dict.fromkeys(name for _, found in means for name in found))
     if not names:
         return []
-    weights = {c.name: f"{_short(c.name)} ({percent(c.weight).replace(' ', NO_BREAK)})" for c in m.criteria}
-    head = ("cell", *(weights.get(name, _short(name)) for name in names), "score")
+    weights = {c.name: f"{short(c.name)} ({percent(c.weight).replace(' ', NO_BREAK)})" for c in m.criteria}
+    head = ("cell", *(weights.get(name, short(name)) for name in names), "score")
     rows = tuple(
         (
-            _name(cell),
+            cell_name(cell),
             *(number(found.get(name)) for name in names),
             number(cell.score.value if cell.score else None),
         )
@@ -258,7 +184,7 @@ def _cell(cell: Cell) -> tuple[str, ...]:
     alone = s.standing is Standing.REFERENCE
     needed = UNKNOWN if s.needed is None else f"{s.needed:,}"
     return (
-        _name(cell),
+        cell_name(cell),
         f"{LOOKS[s.standing].mark} {s.standing.value}".replace(" ", NO_BREAK),
         number(score.value if score else None),
         span(score.low, score.high) if score else UNKNOWN,
@@ -277,11 +203,11 @@ def _companions(m: Matrix) -> list[Block]:
     names = list(dict.fromkeys(name for cell in m.cells for name in cell.companions))
     if not names:
         return []
-    rows = tuple((_name(cell), *(measure(cell.companions.get(name)) for name in names)) for cell in m.cells)
+    rows = tuple((cell_name(cell), *(measure(cell.companions.get(name)) for name in names)) for cell in m.cells)
     return [
         Heading("Beside the judge"),
         Paragraph("Means of measures that no model had a hand in; they explain a score, they do not enter it."),
-        Table(("cell", *map(_short, names)), rows, tuple(range(1, len(names) + 1))),
+        Table(("cell", *map(short, names)), rows, tuple(range(1, len(names) + 1))),
     ]
 
 
@@ -291,7 +217,7 @@ def _race(race: RaceInfo | None) -> list[Block]:
     saved = race.planned - race.made
     share = percent(saved / race.planned) if race.planned else UNKNOWN
     said = f"{race.made:,} of {race.planned:,} outputs were made; {saved:,} ({share}) were saved by stopping "
-    stopped = tuple(_short(name) for name in race.stopped)
+    stopped = tuple(short(name) for name in race.stopped)
     tail = "cells that were clearly dominated:" if stopped else "no cell early."
     if not stopped:
         return [Heading("Racing"), Paragraph(f"{race.made:,} of {race.planned:,} outputs were made; {tail}")]
@@ -309,14 +235,14 @@ def _cost(m: Matrix) -> list[Block]:
 def _origin(m: Matrix) -> list[Block]:
     prompts = {cell.prompt: cell.prompt_hash for cell in m.cells}
     facts = [
-        *((_short(key), shorten(value, REASON_CHARS)) for key, value in m.corpus.items()),
+        *((short(key), shorten(value, REASON_CHARS)) for key, value in m.corpus.items()),
         ("task", f"{m.task}: {shorten(m.description, REASON_CHARS)}" if m.description else m.task),
         ("run", m.run_id),
         ("started", m.started_at),
         ("metric", m.metric),
-        ("reference", _short(m.reference)),
+        ("reference", short(m.reference)),
         ("margin and level", f"{number(m.margin)}, {percent(m.alpha)} over all cells"),
-        *((f"prompt {_short(name)}", mark) for name, mark in prompts.items()),
+        *((f"prompt {short(name)}", mark) for name, mark in prompts.items()),
     ]
     return [Heading("Where rows and references came from"), Facts(tuple(facts))]
 
