@@ -209,6 +209,22 @@ def stop(
     run_stop(_workspace(workspace), run, as_json=as_json, finish=finish)
 
 
+@app.command(epilog="Example: python cli.py report extraction-20260102 --format markdown --out report.md")
+def report(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning (see `runs`).", show_default=False)],
+    form: Annotated[str, typer.Option("--format", help="html or markdown.")] = "html",
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="File to write, - for stdout; mlruns/reports/ when omitted.")
+    ] = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the report of a finished run again, as a page or as Markdown; calls no model."""
+    from commands.report import run_report
+
+    run_report(_workspace(workspace), run, form=form, out=out, as_json=as_json, finish=finish)
+
+
 @app.command(epilog="Example: python cli.py doctor haiku")
 def doctor(
     model: Annotated[

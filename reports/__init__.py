@@ -2,7 +2,8 @@
 
 from reports.html import render_html
 from reports.markdown import render_markdown
+from reports.matrix import matrix_report
 from reports.optimization import optimization_report
 from reports.terminal import print_report
 
-__all__ = ["optimization_report", "print_report", "render_html", "render_markdown"]
+__all__ = ["matrix_report", "optimization_report", "print_report", "render_html", "render_markdown"]

@@ -54,11 +54,80 @@ class Facts:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows of text; numbers are already formatted."""
+    """Columns and rows of text; numbers are already formatted.
+
+    Attributes:
+        columns: Heads.
+        rows: One text per column.
+        numeric: Columns that hold numbers; they stand right and sort by value.
+        filterable: Whether the page offers a box that keeps the rows with certain words.
+        totals: Rows that stay at the end however the table is sorted.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     numeric: tuple[int, ...] = ()
+    filterable: bool = False
+    totals: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """One square of a heat map: a score with its interval, and what it amounts to.
+
+    Attributes:
+        value: The score in [0, 1]; None where there is none.
+        low: Lower end of its interval.
+        high: Upper end of its interval.
+        word: What it amounts to, readable without colour.
+        tone: good, bad, open or note; it gives the colour.
+        mark: One character that stands for the word.
+        notes: What else a reader must see.
+        problem: What went wrong, such as failed rows.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    word: str
+    tone: str
+    mark: str = ""
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Scores in a grid; None where there is no such combination."""
+
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[HeatCell | None, ...]], ...]
+
+
+@dataclass(frozen=True)
+class ScatterPoint:
+    """One thing with a cost and a score; it is drawn where both are known and listed in any case."""
+
+    label: str
+    x: float | None
+    y: float | None
+    low: float | None
+    high: float | None
+    word: str
+    tone: str
+    mark: str = ""
+    front: bool = False
+
+
+@dataclass(frozen=True)
+class ScatterChart:
+    """Scores with their intervals against costs in dollars, the Pareto front, and levels worth comparing with."""
+
+    points: tuple[ScatterPoint, ...]
+    x_label: str
+    y_label: str
+    levels: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,10 +198,25 @@ class Cases:
     cases: tuple[Case, ...]
 
 
-Block = (
-    Banner | Heading | Paragraph | Bullets | Commands | Facts | Table | IntervalChart | CurveChart | Tree | Diff
-    | Confusion | Cases
-)  # fmt: skip
+@dataclass(frozen=True)
+class Example:
+    """One row of data: named texts that are read side by side."""
+
+    title: str
+    sides: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A few rows of one thing worth reading."""
+
+    title: str
+    examples: tuple[Example, ...]
+
+
+Words = Banner | Heading | Paragraph | Bullets | Commands | Facts
+Figure = Table | HeatMap | ScatterChart | IntervalChart | CurveChart | Tree | Diff | Confusion | Cases | Examples
+Block = Words | Figure
 
 
 @dataclass(frozen=True)

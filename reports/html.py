@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML file: no network, no script, everything from outside escaped."""
+"""A report as one self-contained HTML file: no network, one known script at most, everything from outside escaped."""
 
 from __future__ import annotations
 
@@ -15,19 +15,28 @@ from reports.blocks import (
     Confusion,
     CurveChart,
     Diff,
+    Example,
+    Examples,
     Facts,
+    Figure,
     Heading,
+    HeatMap,
     IntervalChart,
     Paragraph,
     Report,
+    ScatterChart,
     Table,
     Tree,
+    Words,
 )
 from reports.charts import curve, intervals
+from reports.heat import heat_map
+from reports.scatter import scatter
+from reports.script import SCRIPT, SOURCE
 from reports.style import STYLE
 
 MAX_BYTES = 2_000_000
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def escape(text: object) -> str:
@@ -53,16 +62,24 @@ def render_html(report: Report) -> str:
         if url.startswith(("http://", "https://"))
     )
     extra = f"<h2>In MLflow</h2><p>Start it with <code>python cli.py ui</code>.</p><ul>{links}</ul>" if links else ""
+    scripted = any(isinstance(block, Table) and _sortable(block) for block in report.blocks)
+    allowed = f"; script-src {SOURCE}" if scripted else ""
+    script = f"<script>{SCRIPT}</script>" if scripted else ""
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{allowed}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(report.title)}</title><style>{STYLE}</style></head>"
-        f"<body><main><h1>{escape(report.title)}</h1>{''.join(parts)}{extra}</main></body></html>\n"
+        f"<body><main><h1>{escape(report.title)}</h1>{''.join(parts)}{extra}</main>{script}</body></html>\n"
     )
 
 
 def _block(block: Block) -> str:
+    return _figure(block) if isinstance(block, Figure) else _words(block)
+
+
+def _words(block: Words) -> str:
     match block:
         case Banner(title, sentence, tone):
             return f'<div class="banner {escape(tone)}"><b>{escape(title)}</b><span>{escape(sentence)}</span></div>'
@@ -77,12 +94,20 @@ def _block(block: Block) -> str:
             return f'<div class="commands">{rows}</div>'
         case Facts(items):
             return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(v)}</dd>' for k, v in items)}</dl>"
+
+
+def _figure(block: Figure) -> str:
+    match block:
         case Table():
             return _table(block)
+        case HeatMap():
+            return heat_map(block, escape)
+        case ScatterChart():
+            return scatter(block, escape)
         case IntervalChart():
-            return intervals(block, escape)
+            return f'<div class="scroll">{intervals(block, escape)}</div>'
         case CurveChart():
-            return curve(block, escape)
+            return f'<div class="scroll">{curve(block, escape)}</div>'
         case Tree(nodes):
             return _tree(nodes)
         case Diff():
@@ -91,16 +116,34 @@ def _block(block: Block) -> str:
             return _confusion(block)
         case Cases(title, cases):
             return f"<h3>{escape(title)}</h3>{''.join(map(_case, cases))}"
+        case Examples(title, examples):
+            return f"<h3>{escape(title)}</h3>{''.join(map(_example, examples))}"
+
+
+def _sortable(table: Table) -> bool:
+    return len(table.rows) > 1
 
 
 def _table(table: Table) -> str:
-    def cell(tag: str, index: int, text: str) -> str:
-        mark = ' class="n"' if index in table.numeric else ""
-        return f"<{tag}{mark}>{escape(text)}</{tag}>"
+    def line(tag: str, texts: tuple[str, ...]) -> str:
+        marks = [' class="n"' if index in table.numeric else "" for index in range(len(texts))]
+        return "<tr>" + "".join(f"<{tag}{m}>{escape(t)}</{tag}>" for m, t in zip(marks, texts, strict=True)) + "</tr>"
 
-    head = "".join(cell("th", i, c) for i, c in enumerate(table.columns))
-    body = "".join(f"<tr>{''.join(cell('td', i, c) for i, c in enumerate(row))}</tr>" for row in table.rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    kinds = "sortable filterable" if table.filterable else "sortable"
+    mark = f' class="{kinds}"' if _sortable(table) else ""
+    body = "".join(line("td", texts) for texts in table.rows)
+    foot = "".join(line("td", texts) for texts in table.totals)
+    return (
+        f'<div class="scroll"><table{mark}><thead>{line("th", table.columns)}</thead><tbody>{body}</tbody>'
+        f"<tfoot>{foot}</tfoot></table></div>"
+    )
+
+
+def _example(example: Example) -> str:
+    sides = "".join(
+        f'<div><h4>{escape(name)}</h4><pre dir="auto">{escape(text)}</pre></div>' for name, text in example.sides
+    )
+    return f'<details><summary>{escape(example.title)}</summary><div class="sides">{sides}</div></details>'
 
 
 def _tree(nodes: tuple[tuple[int, str, tuple[int, ...], bool], ...]) -> str:

@@ -13,22 +13,31 @@ from reports.blocks import (
     Confusion,
     CurveChart,
     Diff,
+    Example,
+    Examples,
     Facts,
+    Figure,
     Heading,
+    HeatCell,
+    HeatMap,
     IntervalChart,
     Paragraph,
     Report,
+    ScatterChart,
+    ScatterPoint,
     Table,
     Tree,
+    Words,
 )
+from reports.numbers import UNKNOWN, dollars, finite, number, span
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def plain(text: object) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", _CONTROL.sub("", str(text)).replace("\n", " "))
+    return _SPECIAL.sub(r"\\\1", " ".join(_CONTROL.sub("", str(text)).split()))
 
 
 def render_markdown(report: Report) -> str:
@@ -41,13 +50,17 @@ def _rows(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> str:
     return "\n".join(lines + ["| " + " | ".join(map(plain, row)) + " |" for row in rows])
 
 
-def _fence(text: str) -> str:
+def _fence(text: str, language: str = "diff") -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     marks = "`" * max(3, longest + 1)
-    return f"{marks}diff\n{_CONTROL.sub('', text)}\n{marks}"
+    return f"{marks}{language}\n{_CONTROL.sub('', text)}\n{marks}"
 
 
 def _block(block: Block) -> str:
+    return _figure(block) if isinstance(block, Figure) else _words(block)
+
+
+def _words(block: Words) -> str:
     match block:
         case Banner(title, sentence, _):
             return f"> **{plain(title)}** {plain(sentence)}"
@@ -58,11 +71,20 @@ def _block(block: Block) -> str:
         case Bullets(items):
             return "\n".join(f"- {plain(item)}" for item in items)
         case Commands(lines):
-            return "\n".join(f"    {command}  # {what}" for command, what in lines)
+            return "\n".join(f"    {_line(command)}  # {_line(what)}" for command, what in lines)
         case Facts(items):
             return _rows(("", ""), tuple(items))
-        case Table(columns, rows, _):
-            return _rows(columns, rows)
+
+
+def _figure(block: Figure) -> str:
+    match block:
+        case Table(columns, rows):
+            return _rows(columns, (*rows, *block.totals))
+        case HeatMap(corner, columns, rows):
+            return _rows((corner, *columns), tuple((name, *map(_square, cells)) for name, cells in rows))
+        case ScatterChart(points, x_label, y_label, _):
+            head = ("", x_label, y_label, "interval", "standing", "on the front")
+            return _rows(head, tuple(map(_point, points)))
         case IntervalChart(rows, margin):
             lines = tuple((n, f"{v:+.3f}", f"{low:+.3f} to {high:+.3f}") for n, v, low, high in rows)
             return _rows(("", "change", f"interval (to exceed {margin:+.3f})"), lines)
@@ -85,6 +107,30 @@ def _block(block: Block) -> str:
                 (c.title, _score(c.before), _score(c.after), c.gold[:200], c.produced_after[:200]) for c in cases
             )
             return f"### {plain(title)}\n\n" + _rows(("row", "before", "tuned", "gold", "tuned output"), rows)
+        case Examples(title, examples):
+            return "\n\n".join([f"### {plain(title)}", *map(_example, examples)])
+
+
+def _line(text: str) -> str:
+    return " ".join(_CONTROL.sub("", text).split())
+
+
+def _square(cell: HeatCell | None) -> str:
+    if cell is None:
+        return "not run"
+    score = "no score" if finite(cell.value) is None else f"{number(cell.value)} ({span(cell.low, cell.high)})"
+    return ", ".join(filter(None, (score, f"{cell.mark} {cell.word}".strip(), *cell.notes, cell.problem)))
+
+
+def _point(point: ScatterPoint) -> tuple[str, ...]:
+    score = UNKNOWN if finite(point.y) is None else number(point.y)
+    front = "yes" if point.front else "no"
+    return (point.label, dollars(point.x), score, span(point.low, point.high), f"{point.mark} {point.word}", front)
+
+
+def _example(example: Example) -> str:
+    parts = "\n\n".join(f"{plain(name)}\n\n{_fence(text, '')}" for name, text in example.sides)
+    return f"**{plain(example.title)}**\n\n{parts}"
 
 
 def _score(value: float | None) -> str:

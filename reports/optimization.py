@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from core.results import Decision, Evaluation, Optimization, Range, RowResult, RowStatus, Usage
+from core.results import Decision, Evaluation, Optimization, Range, RowResult, RowStatus, Usage, total
 from reports.blocks import (
     Banner,
     Block,
@@ -28,6 +28,7 @@ from reports.blocks import (
     Tree,
     shorten,
 )
+from reports.numbers import dollars
 
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
 CASES, CASE_CHARS, DIFF_LINES, LINE_CHARS = 5, 1500, 400, 600
@@ -63,11 +64,6 @@ def number(value: float | None, digits: int = 3) -> str:
 def signed(value: float | None) -> str:
     """A difference with its sign."""
     return "-" if value is None else f"{value:+.3f}"
-
-
-def money(value: float | None) -> str:
-    """Dollars; an unknown price is not zero."""
-    return "unknown" if value is None else f"${value:,.4f}" if value < 1 else f"${value:,.2f}"
 
 
 def _sentence(o: Optimization) -> str:
@@ -246,9 +242,6 @@ def _pretty(value: Mapping[str, Any]) -> str:
 def _cost(o: Optimization) -> list[Block]:
     """What was paid, by role, and how well the forecast did."""
     whole, plan = o.total_usage, o.plan
-    rows = [_cost_row(role, u) for role, u in sorted(o.usage.items())]
-    rows.append(_cost_row("all", whole))
-    head = ("role", "calls", "from ledger", "tokens in", "tokens out", "money", "failed")
     actual = (
         ("calls", plan.calls, whole.calls, "{:,.0f}"),
         ("tokens in", plan.input_tokens, whole.input_tokens, "{:,.0f}"),
@@ -263,15 +256,22 @@ def _cost(o: Optimization) -> list[Block]:
             f"The run took {o.seconds:.1f} s. A call from the ledger was paid before, by this run or another, and cost "
             "nothing again."
         ),
-        Table(head, tuple(rows), (1, 2, 3, 4, 5, 6)),
+        usage_table(o.usage),
         Heading("Forecast against actual"),
         Table(("", "forecast", "80 % interval", "actual", "off by"), forecast, (1, 2, 3, 4)),
     ]
 
 
+def usage_table(usage: Mapping[str, Usage]) -> Table:
+    """What was paid, by role and in all."""
+    head = ("role", "calls", "from ledger", "tokens in", "tokens out", "money", "failed")
+    rows = tuple(_cost_row(role, u) for role, u in sorted(usage.items()))
+    return Table(head, rows, (1, 2, 3, 4, 5, 6), totals=(_cost_row("all", total(usage.values())),))
+
+
 def _cost_row(role: str, u: Usage) -> tuple[str, ...]:
     tokens = (f"{u.input_tokens:,}", f"{u.output_tokens:,}")
-    return (role, str(u.calls), str(u.hits), *tokens, money(u.cost_usd), str(u.errors))
+    return (role, str(u.calls), str(u.hits), *tokens, dollars(u.cost_usd), str(u.errors))
 
 
 def _forecast_row(name: str, forecast: Range | None, actual: float | None, form: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 STYLE = """
 :root{--ink:#1c2330;--soft:#5b6575;--line:#dde2ea;--paper:#fff;--card:#f7f8fa;--good:#0b6e4f;--goodbg:#e3f4ec;
 --bad:#a3301c;--badbg:#fbe9e5;--open:#7a5a00;--openbg:#fdf3d7;--note:#34507a;--notebg:#e8eef8;--blue:#0072b2;--orange:#d55e00}
-@media (prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--line:#343c49;--paper:#14181f;--card:#1c222c;
+@media screen and (prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--line:#343c49;--paper:#14181f;--card:#1c222c;
 --good:#6fd3ac;--goodbg:#12312a;--bad:#f0a08f;--badbg:#3a1d18;--open:#ecc766;--openbg:#352b10;--note:#a9c3ee;--notebg:#1b2638;
 --blue:#56b4e9;--orange:#e69f00}}
 *{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
@@ -30,5 +30,24 @@ svg .soft{fill:var(--soft)}svg .axis{stroke:var(--line)}svg .zero{stroke:var(--s
 svg .point{fill:var(--blue)}svg .best{stroke:var(--blue);fill:none;stroke-width:2}svg .level{stroke:var(--orange);stroke-dasharray:6 4}
 svg .bar{stroke:var(--blue);stroke-width:3}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1rem}
 td.hit{background:var(--goodbg)}td.miss{background:var(--badbg)}
-@media print{details{break-inside:avoid}main{max-width:none}}@media (max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}}
+.scroll{max-width:100%}.scroll tbody td:first-child,.scroll th:first-child{position:sticky;left:0;background:var(--paper);min-width:9rem;overflow-wrap:break-word}td.n{white-space:nowrap}
+tfoot td{border-top:2px solid var(--line);font-weight:600}th button{all:unset;cursor:pointer;padding:.2rem 0}th button:focus-visible{outline:2px solid var(--blue)}
+th button::after{content:" \\2195";opacity:.5}th[aria-sort=ascending] button::after{content:" \\25B2";opacity:1}th[aria-sort=descending] button::after{content:" \\25BC";opacity:1}
+.filter{display:block;margin:.5rem 0;font-size:.9rem;color:var(--soft)}.filter input{font:inherit;color:inherit;background:var(--card);border:1px solid var(--line);
+border-radius:.4rem;padding:.3rem .6rem;width:min(20rem,60vw)}
+table.heat{border-collapse:separate;border-spacing:4px;table-layout:auto}.heat th{vertical-align:bottom;border:0;z-index:1}.scroll .heat th:first-child{min-width:3.2rem;max-width:9rem}.heat tbody th{vertical-align:middle}
+.heat td{border:1px solid var(--line);border-radius:.4rem;min-width:8.5rem;padding:.45rem .6rem}.heat td b{font-size:1.15rem;display:block;font-variant-numeric:tabular-nums;color:var(--ink)}
+.heat td small{display:block;color:var(--ink);font-size:.8rem}.heat td em{font-style:normal;font-weight:600;display:block}.heat td small.problem{color:var(--bad);font-weight:600}
+.heat td.none{color:var(--soft)}.strip{width:100%;height:.75rem;margin:.15rem 0}.strip path{vector-effect:non-scaling-stroke}.strip .axis{stroke:var(--line)}.strip .spread{stroke:currentColor;stroke-width:4;opacity:.55}.strip .dot{stroke:var(--ink);stroke-width:3}
+svg .whisker{stroke:var(--ink);stroke-width:1.5;fill:none;opacity:.65}
+.scatter{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:flex-start}.scatter>.scroll{flex:0 1 520px;min-width:0}.key{flex:1 1 14rem;margin:0;padding-left:1.9rem;font-size:.88rem}
+.key li{margin:.15rem 0}.key small{display:block;color:var(--soft)}.key small span{background:none;font-size:inherit}svg .mark{stroke-width:2;stroke:var(--paper)}
+svg .mark.good{fill:var(--good)}svg .mark.bad{fill:var(--bad)}svg .mark.open{fill:var(--paper);stroke:var(--open)}svg .mark.note{fill:var(--note)}svg .name{font-weight:700}.scatter text{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+@media screen and (min-width:75rem){.scroll:has(.filterable){max-width:none;width:min(78rem,97vw);margin-left:calc(50% - min(39rem,48.5vw))}}
+@media print{details{break-inside:avoid}details::details-content{content-visibility:visible;display:block}main{max-width:none}.filter{display:none}tr[hidden]{display:table-row}
+th button::after{content:""}.scroll{overflow:visible}table{font-size:.75rem}.filterable{font-size:.6rem}.filterable :is(td,th){padding:.2rem}td.n{white-space:normal}
+.scroll tbody td:first-child,.scroll th:first-child{min-width:0;position:static}.heat td{min-width:0}}
+@media (max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}.scroll>svg{max-width:none;min-width:30rem}.scatter .scroll>svg{min-width:0;max-width:100%}
+.scroll>table{width:max-content;min-width:100%}td{max-width:17rem}.scroll tbody td:first-child,.scroll th:first-child{min-width:0;max-width:8rem}
+.scroll .heat th:first-child{max-width:4.5rem;padding:.2rem}.heat td{min-width:6.1rem;max-width:7rem;padding:.35rem .4rem}.heat td small{font-size:.74rem}.heat td em{font-size:.84rem}}
 """

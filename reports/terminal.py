@@ -16,17 +16,25 @@ from reports.blocks import (
     Diff,
     Facts,
     Heading,
+    HeatCell,
+    HeatMap,
     IntervalChart,
     Paragraph,
     Report,
+    ScatterChart,
     Table,
 )
+from reports.numbers import dollars, finite, number, span
 
 COLOURS = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "note": "blue"}
-SHOWN = ("Evidence", "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
-         "Rows without a score", "Worth knowing")  # fmt: skip
+SHOWN = (
+    "Evidence", "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
+    "Rows without a score", "Worth knowing", "Models and prompts", "Quality and cost", "The judge", "Racing",
+)  # fmt: skip
 DIFF_LINES = 14
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+SQUARE = 19
+"""Columns of the screen that one square of a heat map needs."""
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def clean(text: object) -> str:
@@ -62,7 +70,7 @@ def _last(blocks: tuple[Block, ...], name: str) -> list[Block]:
 def _print(block: Block, console: Console) -> None:
     match block:
         case Banner(title, sentence, tone):
-            console.print(Text.assemble((f"\n{title}  ", COLOURS[tone]), clean(sentence)), highlight=False)
+            console.print(Text.assemble((f"\n{clean(title)}  ", COLOURS[tone]), clean(sentence)), highlight=False)
         case Paragraph(text):
             console.print(Text(clean(text)), highlight=False)
         case Bullets(items):
@@ -74,8 +82,18 @@ def _print(block: Block, console: Console) -> None:
         case Commands(lines):
             for command, what in lines:
                 console.print(Text.assemble((f"  {command}", "cyan"), (f"\n      {what}", "dim")), highlight=False)
+        case _:
+            _figure(block, console)
+
+
+def _figure(block: Block, console: Console) -> None:
+    match block:
         case Table():
             _table(block, console)
+        case HeatMap():
+            _heat_map(block, console)
+        case ScatterChart():
+            _front(block, console)
         case IntervalChart(rows, _):
             for name, value, low, high in rows:
                 if name == "lift":
@@ -90,9 +108,48 @@ def _table(table: Table, console: Console) -> None:
     grid = RichTable(box=None, pad_edge=False, header_style="dim")
     for index, column in enumerate(table.columns):
         grid.add_column(column, justify="right" if index in table.numeric else "left", overflow="fold")
-    for row in table.rows:
+    for row in (*table.rows, *table.totals):
         grid.add_row(*(Text(clean(cell)) for cell in row))
     console.print(grid)
+
+
+def _heat_map(block: HeatMap, console: Console) -> None:
+    """A grid where it fits the screen, a list of squares where it does not."""
+    names = max((len(name) for name, _ in block.rows), default=0)
+    grid = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 1, 0))
+    if min(names, 20) + (SQUARE + 2) * len(block.columns) <= console.width:
+        for name in (block.corner, *block.columns):
+            grid.add_column(Text(clean(name)), overflow="fold")
+        for name, cells in block.rows:
+            grid.add_row(Text(clean(name)), *(_square(cell, "\n") for cell in cells))
+    else:
+        for name in (block.corner, ""):
+            grid.add_column(Text(clean(name)), overflow="fold")
+        for name, cells in block.rows:
+            for column, cell in zip(block.columns, cells, strict=True):
+                grid.add_row(Text(clean(f"{name}, {column}")), _square(cell, "  "))
+    console.print(grid, highlight=False)
+
+
+def _square(cell: HeatCell | None, between: str) -> Text:
+    if cell is None:
+        return Text("not run", "dim")
+    score = "no score" if finite(cell.value) is None else number(cell.value)
+    text = Text(f"{score} ", "bold").append(f"{cell.mark} {clean(cell.word)}".strip(), COLOURS.get(cell.tone, ""))
+    if finite(cell.value) is not None:
+        text.append(f"{between}{span(cell.low, cell.high)}", "not bold dim")
+    for note in cell.notes:
+        text.append(f"{between}{clean(note)}", "not bold")
+    return text.append(f"{between}{clean(cell.problem)}", "not bold red") if cell.problem else text
+
+
+def _front(chart: ScatterChart, console: Console) -> None:
+    """The Pareto front as lines, cheapest first; a chart of characters would say less."""
+    front = sorted((p for p in chart.points if p.front), key=lambda p: (finite(p.x) is None, finite(p.x) or 0.0))
+    for point in front:
+        where = f"{number(point.y)} at {dollars(point.x)}  "
+        standing = (f"{point.mark} {clean(point.word)}", COLOURS.get(point.tone, ""))
+        console.print(Text.assemble(("  front  ", "dim"), where, f"{clean(point.label)}  ", standing), highlight=False)
 
 
 def _diff(diff: Diff, console: Console) -> None:

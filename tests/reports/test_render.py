@@ -28,6 +28,7 @@ from core.results import (
     to_json,
 )
 from reports import optimization_report, print_report, render_html, render_markdown
+from reports.script import SCRIPT
 
 NASTY = '<script>alert(1)</script>"><img src=x onerror=alert(1)> | ]]> \x1b[31mred\x1b[0m \u202eflip ``` {{x}}'
 
@@ -91,7 +92,8 @@ def test_html_holds_the_verdict_and_nothing_that_runs(decision, opened):
     page = render_html(optimization_report(outcome(decision, opened=opened), links={"x": "javascript:alert(1)"}))
     audit = Audit()
     audit.feed(page)
-    assert audit.found == []
+    assert audit.found == ["script"]
+    assert page.count(f"<script>{SCRIPT}</script>") == 1
     assert decision.value in page
     assert "javascript:" not in page
     assert "default-src 'none'" in page

@@ -1,0 +1,87 @@
+"""The answer of a matrix in one sentence: which cell to use, or why none can be named."""
+
+from __future__ import annotations
+
+from core.matrix import Cell, Matrix, Standing
+from reports.blocks import Banner, shorten
+from reports.numbers import counted, dollars, finite, number, percent, signed, span
+
+FIT = (Standing.BETTER, Standing.GOOD_ENOUGH)
+NAME_CHARS = 80
+
+
+def answer(m: Matrix) -> Banner:
+    """The cheapest cell that holds up; or that there is none; or that it cannot be told, and what would settle it."""
+    by_name = {cell.name: cell for cell in m.cells}
+    reference, chosen = by_name.get(m.reference), by_name.get(m.cheapest or "")
+    others = [cell for cell in m.cells if cell.name != m.reference]
+    fit = [cell for cell in others if cell.standing.standing in FIT]
+    open_cells = [cell for cell in others if cell.standing.standing is Standing.CANNOT_TELL]
+    if chosen is not None:
+        cheaper = [c for c in open_cells if _cheaper(c, chosen)]
+        more = (
+            f" Of cheaper cells, {counted(len(cheaper), 'is', 'are')} still open. {_settle(cheaper)}" if cheaper else ""
+        )
+        return Banner(f"Use {cell_name(chosen)}", f"{_chosen(m, chosen, reference)}{more}".strip(), "good")
+    if fit:
+        names = ", ".join(cell_name(cell) for cell in fit[:4])
+        tail = f" and {len(fit) - 4} more" if len(fit) > 4 else ""
+        return Banner(
+            "Good enough, price unknown",
+            f"{names}{tail} hold up against {short(m.reference)}, but which is the cheapest cannot be said while "
+            "prices are missing.",
+            "open",
+        )
+    if not others:
+        return Banner("Nothing to compare", f"{short(m.reference)} is the only cell.", "open")
+    if open_cells:
+        shown = f"No cell is shown to be at most {number(m.margin)} worse than {short(m.reference)}"
+        worse = len(others) - len(open_cells)
+        count = f"{counted(len(open_cells), 'cell is', 'cells are')} open, {counted(worse, 'is', 'are')} worse"
+        return Banner("Cannot tell", f"{shown}: {count}. {_settle(open_cells)}".strip(), "open")
+    return Banner(
+        "None is good enough",
+        f"All {counted(len(others), 'other cell is', 'other cells are')} worse than {short(m.reference)}; keep it.",
+        "bad",
+    )
+
+
+def _cheaper(one: Cell, other: Cell) -> bool:
+    a, b = finite(one.cost_per_1000), finite(other.cost_per_1000)
+    return a is not None and b is not None and a < b
+
+
+def _chosen(m: Matrix, chosen: Cell, reference: Cell | None) -> str:
+    s = chosen.standing
+    lead = f"The cheapest cell that is {s.standing.value}"
+    against = short(m.reference)
+    interval = f"{span(s.low, s.high, sign=True)} at {percent(1 - m.alpha)} over all cells"
+    gap = f"{signed(s.delta)} against {against}, interval {interval}"
+    allowed = f" ({number(m.margin)} less is still good enough)" if s.standing is Standing.GOOD_ENOUGH else ""
+    cost = f"It costs {dollars(chosen.cost_per_1000)} for 1000 rows"
+    if reference is not None:
+        cost += f", the reference {dollars(reference.cost_per_1000)}"
+    return f"{lead}: {gap}{allowed}, on {counted(s.n, 'row')}. {cost}."
+
+
+def _settle(cells: list[Cell]) -> str:
+    """How many rows would settle what is open."""
+    known = sorted((c for c in cells if c.standing.needed is not None), key=lambda c: c.standing.needed or 0)
+    if not known:
+        return "More rows alone would not settle it." if cells else ""
+    first, last = known[0], known[-1]
+    text = f"About {first.standing.needed:,} rows would settle {cell_name(first)} (it has {first.standing.n:,} now)"
+    if last is not first:
+        rest = "all of them" if len(known) == len(cells) else f"{len(known)} of them"
+        text += f", about {last.standing.needed:,} {rest}"
+    return f"{text}."
+
+
+def short(text: str) -> str:
+    """A name that is not longer than a line."""
+    return shorten(text, NAME_CHARS)
+
+
+def cell_name(cell: Cell) -> str:
+    """A cell's name, not longer than a line."""
+    return short(cell.name)

@@ -1,0 +1,94 @@
+"""A judge's card as blocks: each number with its interval and one sentence that says what it means."""
+
+from __future__ import annotations
+
+from core.matrix import Estimate, JudgeCard
+from reports.blocks import Block, Bullets, Paragraph, Table, shorten
+from reports.numbers import UNKNOWN, finite, number, percent, span
+
+NOTE_CHARS = 400
+
+
+def judge_blocks(card: JudgeCard, margin: float) -> list[Block]:
+    """What the judge can be trusted with; ``margin`` is what a comparison has to resolve, on the [0, 1] scale."""
+    rows = (
+        _row(
+            "rank agreement (Spearman)",
+            card.spearman,
+            _agreement(card.spearman, "orders answers as the gold scores do"),
+        ),
+        _row("agreement (weighted kappa)", card.kappa, _agreement(card.kappa, "gives the gold score, to a tenth,")),
+        _row("preferences that flip", card.flip_rate, _flips(card.flip_rate)),
+        _row("pull of the second place", card.order_bias, _pull(card.order_bias)),
+        _row("noise of one score", card.noise, _noise(card.noise)),
+        _row("reference against itself", card.self_score, _self(card.self_score)),
+        ("smallest lift it can resolve", number(card.resolvable), "-", "-", _resolvable(card.resolvable, margin)),
+        ("unusable judgements", f"{card.failed:,}", "-", "-", "They are left out, never scored 0."),
+    )
+    blocks: list[Block] = [
+        Paragraph(f"{card.judge}, examined on {card.rows:,} rows."),
+        Table(("measure", "value", "interval", "measured on", "what it means"), rows, (1, 2, 3)),
+    ]
+    if card.notes:
+        blocks.append(Bullets(tuple(shorten(note, NOTE_CHARS) for note in card.notes)))
+    return blocks
+
+
+def _row(name: str, estimate: Estimate | None, meaning: str) -> tuple[str, ...]:
+    if estimate is None:
+        return (name, UNKNOWN, UNKNOWN, "-", "Not measured.")
+    return (name, number(estimate.value), span(estimate.low, estimate.high), f"{estimate.n:,}", meaning)
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return None if estimate is None else finite(estimate.value)
+
+
+def _covers(estimate: Estimate | None, value: float) -> bool:
+    if estimate is None or finite(estimate.low) is None or finite(estimate.high) is None:
+        return True
+    return estimate.low <= value <= estimate.high
+
+
+def _agreement(estimate: Estimate | None, what: str) -> str:
+    if _covers(estimate, 0.0):
+        return f"It is not shown that it {what} any better than chance (0)."
+    if (_value(estimate) or 0.0) < 0:
+        return f"It {what} worse than chance (0): it judges the wrong way round."
+    return f"It {what} better than chance (0); 1 would be perfect."
+
+
+def _flips(estimate: Estimate | None) -> str:
+    share = _value(estimate)
+    if share is None:
+        return "How often a preference turns round with the order of presentation."
+    return f"About {percent(max(0.0, share))} of preferences turn round when the two answers change places; 0 is right."
+
+
+def _pull(estimate: Estimate | None) -> str:
+    bias = _value(estimate)
+    if bias is None or _covers(estimate, 0.0):
+        return "No pull of the first or the second place is shown."
+    return f"The answer shown {'second' if bias > 0 else 'first'} is favoured by about {abs(bias):.3f}."
+
+
+def _noise(estimate: Estimate | None) -> str:
+    spread = _value(estimate)
+    if spread is None:
+        return "How far a score moves when the same judgement is really repeated."
+    return f"When the same judgement is really repeated, its score moves by about {abs(spread):.3f}."
+
+
+def _self(estimate: Estimate | None) -> str:
+    score = _value(estimate)
+    if score is None or _covers(estimate, 1.0):
+        return "Equal texts get full marks, as they should; nothing else is shown."
+    return f"Equal texts should get 1; the judge takes off about {max(0.0, 1 - score):.3f} for nothing."
+
+
+def _resolvable(lift: float | None, margin: float) -> str:
+    known = finite(lift)
+    if known is None:
+        return "Not measured."
+    fine = "finer than" if known < margin else "coarser than" if known > margin else "equal to"
+    return f"With 80 % power on these rows; {fine} the margin of {number(margin)}."

@@ -1,0 +1,69 @@
+"""Numbers for people: what is not known is said so, and never becomes zero or ``nan``."""
+
+from __future__ import annotations
+
+import math
+
+UNKNOWN = "unknown"
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where there is none that could be shown or drawn."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A score or another plain number with a fixed count of decimals."""
+    known = finite(value)
+    return UNKNOWN if known is None else _large(known) or f"{known:.{digits}f}"
+
+
+def measure(value: float | None) -> str:
+    """A quantity that need not be a share of 1: fewer decimals the larger it is."""
+    return number(value, 3 if abs(finite(value) or 0.0) < 10 else 1)
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign."""
+    known = finite(value)
+    return UNKNOWN if known is None else _large(known) or f"{known:+.3f}"
+
+
+def span(low: float | None, high: float | None, *, sign: bool = False) -> str:
+    """An interval from its two ends."""
+    if finite(low) is None or finite(high) is None:
+        return UNKNOWN
+    form = signed if sign else number
+    return f"{form(low)} to {form(high)}"
+
+
+def dollars(value: float | None) -> str:
+    """US dollars; small amounts keep four decimals."""
+    known = finite(value)
+    if known is None:
+        return UNKNOWN
+    large = _large(known)
+    if large:
+        return f"${large}"
+    return f"${known:,.2f}" if abs(known) >= 1 or known == 0 else f"${known:,.4f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration in seconds."""
+    known = finite(value)
+    return UNKNOWN if known is None else f"{_large(known) or f'{known:.2f}'} s"
+
+
+def percent(value: float | None) -> str:
+    """A share of 1 as per cent, with as many digits as it needs."""
+    known = finite(value)
+    return UNKNOWN if known is None else f"{100 * known:.3g} %"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun, as in ``1 cell`` and ``2 cells``."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def _large(value: float) -> str:
+    return f"{value:.3g}" if abs(value) >= 1e7 else ""
