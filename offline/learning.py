@@ -55,13 +55,22 @@ def _values(value: Any) -> list[str]:
 def _learn_prose(knowledge: Knowledge, name: str, known: Sequence[tuple[str, Any]], pairs: bool) -> None:
     """Which sentences of a text its retelling keeps, and how long the retelling is, in tens of words."""
     seen = []
+    common = _in_several([text for text, _ in known], pairs)
     for text, value in known:
         told = str(value)
         knowledge.sizes.setdefault(name, Counter())[10 * max(1, round(len(told.split()) / 10))] += 1
         kept = {best_unit(text, sentence) for sentence in sentences(told)}
         for position, unit in enumerate(units(text, pairs)):
-            seen.append((unit.signs, frozenset({KEPT}) if position in kept else frozenset()))
+            seen.append((unit.signs & common, frozenset({KEPT}) if position in kept else frozenset()))
     knowledge.observe(f"{name}.sentence", seen)
+
+
+def _in_several(texts: Sequence[str], pairs: bool) -> frozenset[str]:
+    """Signs that more than one text shows: what only one shows is that text's subject, not a rule."""
+    shown = Counter(
+        sign for text in set(texts) for sign in frozenset[str]().union(*(u.signs for u in units(text, pairs)))
+    )
+    return frozenset(sign for sign, count in shown.items() if count > 1 or len(set(texts)) == 1)
 
 
 def _learn_items(knowledge: Knowledge, name: str, known: Sequence[tuple[str, Any]], pairs: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -68,6 +69,7 @@ def overlap(left: str, right: str) -> float:
     return 2 * len(a & b) / (len(a) + len(b)) if a and b else 0.0
 
 
+_NAME = re.compile(r"(?<=[a-z,] )[A-Z][a-z]+")
 _TURN = re.compile(r"^\[(user|assistant|system|tool)(?::\s*([^\]\n]{1,60}))?\]\s*", re.I)
 
 
@@ -76,7 +78,8 @@ class Unit:
     """One sentence of a text, who says it where the text is a conversation, and the signs that it shows.
 
     Signs beside words: ``@user``, ``@assistant``, ``@tool`` for the speaker's role, ``@start`` and ``@end`` for the
-    first and last sixth of the text, ``@long``, ``@short``, ``@digits`` and ``@question``.
+    first and last sixth of the text, ``@long``, ``@short``, ``@digits``, ``@names`` and ``@question``, and ``@central``
+    for the third of the sentences whose words come up most in the text.
     """
 
     text: str
@@ -88,6 +91,9 @@ class Unit:
 def units(text: str, pairs: bool) -> tuple[Unit, ...]:
     """The sentences of a text, without turn marks."""
     parts, found = sentences(text), []
+    often = Counter(word for part in parts for word in features(part, pairs=False))
+    weights = [_centrality(part, often) for part in parts]
+    central = sorted(weights)[len(weights) * 2 // 3] if weights else 0.0
     role, speaker = "", ""
     for position, part in enumerate(parts):
         turn = _TURN.match(part)
@@ -105,11 +111,19 @@ def units(text: str, pairs: bool) -> tuple[Unit, ...]:
             "@long": size > 16,
             "@short": size < 7,
             "@digits": any(c.isdigit() for c in body),
+            "@names": _NAME.search(body) is not None,
+            "@central": weights[position] >= central,
             "@question": body.rstrip().endswith("?"),
         }
         extra = frozenset(mark for mark, is_so in marks.items() if is_so) if role else frozenset()
         found.append(Unit(body.strip(), speaker, features(body, pairs) | extra))
     return tuple(found)
+
+
+def _centrality(sentence: str, often: Counter[str]) -> float:
+    """How often the text comes back to what a sentence speaks of."""
+    own = features(sentence, pairs=False)
+    return sum(often[word] - 1 for word in own) / (4 + len(own))
 
 
 def best_unit(text: str, statement: str) -> int | None:
