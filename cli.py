@@ -209,20 +209,145 @@ def stop(
     run_stop(_workspace(workspace), run, as_json=as_json, finish=finish)
 
 
-@app.command(epilog="Example: python cli.py report extraction-20260102 --format markdown --out report.md")
+@app.command(epilog="Example: python cli.py report condensation --format markdown --out -")
 def report(
-    run: Annotated[str, typer.Argument(help="Run id or its beginning (see `runs`).", show_default=False)],
+    target: Annotated[
+        str,
+        typer.Argument(help="A run id or its beginning (see `runs`), or a task for its matrix.", show_default=False),
+    ],
     form: Annotated[str, typer.Option("--format", help="html or markdown.")] = "html",
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="File to write, - for stdout; mlruns/reports/ when omitted.")
     ] = None,
+    sets: Sets = None,
     workspace: WorkspaceDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write the report of a finished run again, as a page or as Markdown; calls no model."""
+    """Write a report again, as a page or as Markdown, or compare the judged outputs of a matrix; calls no model."""
+    from commands.matrix import is_task, run_step
+    from commands.optimize import Manner
     from commands.report import run_report
 
-    run_report(_workspace(workspace), run, form=form, out=out, as_json=as_json, finish=finish)
+    where = _workspace(workspace)
+    if is_task(where, target) and form == "html" and out is None:
+        manner = Manner(_typed(), as_json=as_json)
+        run_step(where, target, "report", flags={}, sets=sets or [], manner=manner, finish=finish)
+    run_report(where, target, form=form, out=out, as_json=as_json, finish=finish)
+
+
+CellThreads = Annotated[int | None, typer.Option(min=1, help="Calls in flight per model, below its own limit.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)]
+
+
+def _step(
+    step: str,
+    task: str,
+    flags: dict[str, Any],
+    sets: list[str] | None,
+    workspace: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    from commands.matrix import run_step
+    from commands.optimize import Manner
+
+    manner = Manner(_typed(), as_json=as_json, yes=yes)
+    run_step(_workspace(workspace), task, step, flags=flags, sets=sets or [], manner=manner, finish=finish)
+
+
+@app.command(epilog="Example: python cli.py prepare condensation")
+def prepare(
+    task: Task, max_cost: MaxCost = None, max_calls: MaxCalls = None, yes: Yes = False, sets: Sets = None,
+    workspace: WorkspaceDir = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Matrix, step 1: choose rows, and have missing references written."""
+    _step("prepare", task, _caps(max_cost, max_calls), sets, workspace, yes=yes, as_json=as_json)
+
+
+@app.command(epilog="Example: python cli.py run condensation")
+def run(
+    task: Task, max_cost: MaxCost = None, max_calls: MaxCalls = None, yes: Yes = False, sets: Sets = None,
+    workspace: WorkspaceDir = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Matrix, step 2: every prompt on every model answers every row; all outputs are stored."""
+    _step("run", task, _caps(max_cost, max_calls), sets, workspace, yes=yes, as_json=as_json)
+
+
+@app.command(epilog="Example: python cli.py judge condensation")
+def judge(
+    task: Task, max_cost: MaxCost = None, max_calls: MaxCalls = None, yes: Yes = False, sets: Sets = None,
+    workspace: WorkspaceDir = None, as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Matrix, step 3: judge every stored output against its reference."""
+    _step("judge", task, _caps(max_cost, max_calls), sets, workspace, yes=yes, as_json=as_json)
+
+
+def _caps(max_cost: float | None, max_calls: int | None) -> dict[str, Any]:
+    return {"run.max_cost": max_cost, "run.max_calls": max_calls}
+
+
+@app.command(epilog="Example: python cli.py matrix condensation --race")
+def matrix(
+    task: Task,
+    racing: Annotated[
+        bool, typer.Option("--race", help="Stop spending on cells that another cell clearly dominates.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would cost.")] = False,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
+    yes: Yes = False,
+    no_cache: NoCache = False,
+    redact: Redact = None,
+    sets: Sets = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Would a tighter prompt or a lighter model do as well? Prompts x models, judged, compared, reported."""
+    from commands.matrix import run_matrix
+    from commands.optimize import Manner
+
+    flags = {
+        **_caps(max_cost, max_calls),
+        "run.max_tokens": max_tokens,
+        "run.max_minutes": max_minutes,
+        "run.cache": "false" if no_cache else None,
+        "run.redact": json.dumps(redact) if redact else None,
+    }
+    run_matrix(
+        _workspace(workspace), task, racing=racing, dry_run=dry_run, flags=flags, sets=sets or [],
+        manner=Manner(_typed(), as_json=as_json, yes=yes), finish=finish,
+    )  # fmt: skip
+
+
+@app.command("judge-card", epilog="Example: python cli.py judge-card condensation --scores rated.jsonl")
+def judge_card(
+    task: Task,
+    scores: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Rated outputs: JSONL of {input, reference, output, score in 0 to 1}."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Most outputs to examine the judge on.")] = 24,
+    repeats: Annotated[int, typer.Option(min=1, max=10, help="Times that each question is really asked.")] = 2,
+    planned: Annotated[int | None, typer.Option(min=2, help="Rows of the comparison that the judge is for.")] = None,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    yes: Yes = False,
+    sets: Sets = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """How far can the judge be trusted: agreement, order effect, noise, and the smallest lift it can resolve."""
+    from commands.judge_card import run_judge_card
+    from commands.optimize import Manner
+
+    run_judge_card(
+        _workspace(workspace), task, scores=scores, rows=rows, repeats=repeats, planned=planned,
+        flags=_caps(max_cost, max_calls), sets=sets or [], manner=Manner(_typed(), as_json=as_json, yes=yes),
+        finish=finish,
+    )  # fmt: skip
 
 
 @app.command(epilog="Example: python cli.py doctor haiku")

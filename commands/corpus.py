@@ -8,12 +8,12 @@ from pathlib import Path
 
 from commands.session import Finish
 from core.errors import DataError, UsageError
+from core.files import write_text
 from core.redact import from_environment
 from core.transcript_files import Found, read_transcripts
 from core.transcript_weaving import Reading
 from core.transcripts import Transcript, select
 from core.workspace import Workspace
-from programs.export import write_text
 
 SHOWN = 5
 """Skipped lines that are printed; ``--json`` has all of them."""

@@ -15,6 +15,7 @@ from rich.console import Console
 from commands.session import Finish, as_sets, calls, code_version, open_store, open_task, tracking
 from core.account import Account
 from core.errors import BudgetError, UsageError
+from core.files import write_text
 from core.lm import build_lm
 from core.results import Candidate, Decision, Evaluation, Optimization, Plan, ProgramPrompts, RowStatus, from_json
 from core.run import new_run_id
@@ -22,13 +23,12 @@ from core.store import UNFINISHED, Store
 from core.workspace import Workspace
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
-from optimizers.optimize import Environment, Options, check_caps, forecast, identity, optimize, policy_of
-from programs.export import write_text
+from optimizers.optimize import Environment, Options, check_caps, forecast, identity, optimize
 from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
 from tasks.config import TaskConfig
-from tasks.task import Task, assemble, bound_metric
+from tasks.task import Task, assemble, bound_metric, policy_of
 
 STRICT_CODES = {Decision.PROMOTE: 0, Decision.HOLD: 1, Decision.INCONCLUSIVE: 2}
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from commands.session import Finish, open_store
 from core.errors import UsageError
+from core.files import write_text
 from core.tracking import Tracker
 from core.workspace import Workspace
-from programs.export import write_text
-from reports import optimization_report, render_html, render_markdown
+from reports import matrix_report, optimization_report, render_html, render_markdown
+from tasks.config import NAME
 
 ENDINGS = {"html": ".html", "markdown": ".md"}
 
@@ -21,16 +24,28 @@ def run_report(workspace: Workspace, run: str, *, form: str, out: str | None, as
     if out == "-" and as_json:
         raise UsageError("--out - and --json both want the whole of stdout", hint="choose one of them")
     store = open_store(workspace)
-    result = store.optimization(run)
+    summary = store.run(_of_matrix(workspace, run))
+    links = {}
     if form == "html":
         tracker = Tracker(store, workspace.mlruns)
         tracker.close()  # it takes what MLflow has missed, so that the links lead somewhere
-        text = render_html(optimization_report(result, links=tracker.links(result.task, result.run_id)))
+        links = tracker.links(summary.task, summary.run_id)
+    if any(event.kind == "matrix" for event in store.events(summary.run_id)):
+        page = matrix_report(store.matrix(summary.run_id), links=links)
     else:
-        text = render_markdown(optimization_report(result))
+        page = optimization_report(store.optimization(summary.run_id), links=links)
+    text = render_html(page) if form == "html" else render_markdown(page)
     if out == "-":
         finish({}, text.rstrip("\n"), as_json=False)
-    path = Path(out) if out else workspace.mlruns / "reports" / f"{result.run_id}{ENDINGS[form]}"
+    path = Path(out) if out else workspace.mlruns / "reports" / f"{summary.run_id}{ENDINGS[form]}"
     write_text(path, text)
-    body = {"run_id": result.run_id, "format": form, "path": str(path), "bytes": len(text.encode())}
+    body = {"run_id": summary.run_id, "format": form, "path": str(path), "bytes": len(text.encode())}
     finish(body, f"report  {path}", as_json=as_json)
+
+
+def _of_matrix(workspace: Workspace, target: str) -> str:
+    """The run that a name means: the latest matrix where it is a task."""
+    path = workspace.mlruns / "matrix" / target / "matrix.json"
+    if re.fullmatch(NAME, target) and path.is_file():
+        return str(json.loads(path.read_text("utf-8"))["run_id"])
+    return target

@@ -167,12 +167,18 @@ class Policy:
         fresh: Whether answers of other runs are left alone; its own are still never paid twice.
         fresh_roles: The same for single roles.
         max_error_share: Share of calls that may fail for good before the run stops.
+        isolate: Whether a model that is down, or refuses the key, fails alone instead of ending the run.
     """
 
     caps: Caps = field(default_factory=Caps)
     fresh: bool = False
     fresh_roles: tuple[str, ...] = ()
     max_error_share: float = 0.1
+    isolate: bool = False
+
+
+class ModelDownError(dspy.LMError):
+    """This model will not answer any more; others may."""
 
 
 class Account:
@@ -197,6 +203,7 @@ class Account:
         self._limiters: dict[str, Limiter] = {}
         self._breakers: dict[str, Breaker] = {}
         self._longest: dict[str, _Longest] = {}
+        self._down: dict[str, ProvenError] = {}
         self._calls, self._failed = 0, Counter[str]()
         self._courier: Courier | None = None
         self._lock = threading.Lock()
@@ -254,6 +261,8 @@ class Account:
         self.meter.add(role, worth if paid or not sent.hit else Usage(hits=1), worth)
 
     def _with_retries(self, line: Line, spec: ModelSpec, role: str, request: Request, key: str) -> Sent:
+        if spec.alias in self._down:
+            raise ModelDownError(str(self._down[spec.alias]))
         limiter, breaker = self._limiter(spec), self._breaker(spec)
         site = CallSite(self.run_id, self.task, role, _row_id.get())
         jitter = random.Random(key)
@@ -264,7 +273,7 @@ class Account:
             except dspy.LMError as error:
                 overloaded = is_overload(error)
                 if isinstance(error, FATAL) or breaker.failure(overloaded=overloaded):
-                    raise self.halted(model_error(spec, error, self.describe(error))) from error
+                    raise self._given_up(spec, model_error(spec, error, self.describe(error))) from error
                 delay = _backoff(error, attempt, jitter)
                 if isinstance(error, PERMANENT) or attempt == spec.attempts:
                     self._failed_for_good(spec, error)
@@ -319,6 +328,14 @@ class Account:
                 self._halt = cause
             return Halt(self._halt)
 
+    def _given_up(self, spec: ModelSpec, cause: ProvenError) -> BaseException:
+        """What a call of a model that is down raises: the end of the run, or of this model alone."""
+        if not self.policy.isolate:
+            return self.halted(cause)
+        with self._lock:
+            self._down.setdefault(spec.alias, cause)
+        return ModelDownError(str(cause))
+
     def _check(self) -> None:
         if self._halt is not None:
             raise Halt(self._halt)
@@ -342,7 +359,7 @@ class Account:
             self._failed[f"{type(error).__name__}: {text}"] += 1
             failed, calls = self._failed.total(), self._calls
             dominant, count = self._failed.most_common(1)[0]
-        if failed >= 5 and failed > self.policy.max_error_share * max(calls, 20):
+        if not self.policy.isolate and failed >= 5 and failed > self.policy.max_error_share * max(calls, 20):
             message = f"{failed} of {calls} calls failed for good; stopped. Most frequent ({count}x): {dominant}"
             raise self.halted(ModelError(message, hint="run.max_error_share in the task file allows more")) from error
 

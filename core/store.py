@@ -17,6 +17,7 @@ from filelock import FileLock
 from core.catalog import did_you_mean
 from core.errors import StoreError
 from core.ledger import Owner
+from core.matrix import Matrix
 from core.redact import NOTHING, Redactor
 from core.results import Optimization, ProgramPrompts, RunStart, from_json, to_json
 
@@ -271,6 +272,18 @@ class Store:
             if event.kind == "finished":
                 return from_json(Optimization, event.payload)
         raise StoreError(f"run {run.run_id} has no outcome; it is {run.state}")
+
+    def matrix(self, run_id: str) -> Matrix:
+        """The outcome of a matrix.
+
+        Raises:
+            StoreError: If there is no such run, or it is not a matrix.
+        """
+        run = self.run(run_id)
+        for event in reversed(self.events(run.run_id)):
+            if event.kind == "matrix":
+                return from_json(Matrix, event.payload)
+        raise StoreError(f"run {run.run_id} is not a matrix")
 
     # Holdout openings
 

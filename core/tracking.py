@@ -24,7 +24,9 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from core.errors import OutputError, UsageError
+from core.errors import OutputError, StoreError, UsageError
+from core.matrix import Cell, Matrix
+from core.plain import digest
 from core.results import Candidate, Evaluation, Optimization, RunStart, from_json, to_json
 from core.store import Event, RunSummary, Store
 from core.views import leaderboard_tag
@@ -39,6 +41,7 @@ SAFE_ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # without it a server without internet hangs for ever
 }
 RUN_TAG = "proven.run_id"
+CELL_TAG = "proven.cell"
 DEFAULT_UI = "http://127.0.0.1:5000"
 STATES = {
     "finished": "FINISHED", "failed": "FAILED", "stopped": "KILLED", "interrupted": "KILLED", "exhausted": "KILLED",
@@ -51,6 +54,24 @@ _USER_URI = os.environ.get("MLFLOW_TRACKING_URI")
 def store_uri(mlruns: Path) -> str:
     """Where MLflow keeps runs: the user's own ``MLFLOW_TRACKING_URI``, else SQLite in the workspace."""
     return _USER_URI or f"sqlite:///{mlruns.resolve() / 'mlflow.db'}"
+
+
+def prompt_text(uri: str, name: str, alias: str) -> str:
+    """The template of a registered prompt.
+
+    Raises:
+        StoreError: If there is no such prompt or alias.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        found = MlflowClient(tracking_uri=uri, registry_uri=uri).get_prompt_version_by_alias(name, alias)
+    except MlflowException as error:
+        raise StoreError(f"MLflow has no prompt {name!r} with the alias {alias!r}: {error.message}") from None
+    if not isinstance(found.template, str):
+        raise StoreError(f"the prompt {name}@{alias} is a chat, not a text")
+    return found.template
 
 
 class Tracker:
@@ -196,6 +217,8 @@ class _Projector:
             self._started(mlflow_run, from_json(RunStart, payload))
         elif event.kind == "finished":
             self._finished(mlflow_run, from_json(Optimization, payload))
+        elif event.kind == "matrix":
+            self._matrix(mlflow_run, from_json(Matrix, payload))
         elif event.kind == "failed":
             self._tags(mlflow_run, {"gate": "failed", "gate_reason": json.loads(payload).get("message", "")})
         elif event.kind == "continued":
@@ -280,6 +303,64 @@ class _Projector:
             self.client.log_text(mlflow_run, before.text, f"prompts/{name}.seed.md")
             self.client.log_text(mlflow_run, after.text, f"prompts/{name}.tuned.md")
         self._register(mlflow_run, o)
+
+    def _matrix(self, mlflow_run: str, m: Matrix) -> None:
+        """The parent's figures, and one child run per cell, so that MLflow's compare view works on cells."""
+        self._metrics(
+            mlflow_run, {f"score/{_key(cell.name)}": cell.score.value if cell.score else None for cell in m.cells}
+        )
+        self._tags(mlflow_run, {"gate": m.cheapest or "no cell is proven good enough", "kind": "matrix"})
+        self.client.log_text(mlflow_run, to_json(m), "matrix.json")
+        for cell in m.cells:
+            self._cell(mlflow_run, m, cell)
+
+    def _cell(self, parent: str, m: Matrix, cell: Cell) -> None:
+        """One cell; a second time it is found by its tag and written again with the same values."""
+        from mlflow.entities import Param
+
+        experiment = self.client.get_run(parent).info.experiment_id
+        tag = f"{m.run_id}/{cell.name}"
+        found = self.client.search_runs([experiment], f"tags.`{CELL_TAG}` = '{digest(tag)}'", max_results=1)
+        if found:
+            child = str(found[0].info.run_id)
+        else:
+            tags = {
+                "mlflow.parentRunId": parent,
+                "mlflow.runName": cell.name,
+                CELL_TAG: digest(tag),
+                "kind": "cell",
+                "standing": cell.standing.standing.value,
+                "gate": cell.standing.standing.value,
+            }
+            made = self.client.create_run(experiment, start_time=_millis(m.started_at), tags=tags)
+            child = str(made.info.run_id)
+        params = {"model": cell.model, "prompt": cell.prompt, "prompt_sha": cell.prompt_hash, "metric": m.metric}
+        self.client.log_batch(child, params=[Param(k, v[:PARAM_CHARS]) for k, v in params.items()])
+        worth = cell.evaluation.worth
+        self._metrics(
+            child,
+            {
+                "score": cell.score.value if cell.score else None,
+                "score_low": cell.score.low if cell.score else None,
+                "score_high": cell.score.high if cell.score else None,
+                "delta": cell.standing.delta,
+                "rows": len(cell.evaluation.rows),
+                "failed": len(cell.evaluation.rows) - len(cell.evaluation.scored),
+                "cost_per_1000": cell.cost_per_1000,
+                "latency": cell.latency,
+                "tokens_in": worth.input_tokens,
+                "tokens_out": worth.output_tokens,
+                **{f"criterion/{_key(name)}": value for name, value in cell.evaluation.field_means().items()},
+                **{f"companion/{_key(name)}": value for name, value in cell.companions.items()},
+            },
+        )
+        rows = [
+            {"id": r.row_id, "status": r.status.value, "score": r.score, "output": dict(r.prediction), "error": r.error}
+            for r in cell.evaluation.rows
+        ]
+        body = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        self.client.log_text(child, body, "outputs.jsonl")
+        self.client.set_terminated(child, end_time=_millis(m.started_at) + int(1000 * m.seconds))
 
     def _register(self, mlflow_run: str, o: Optimization) -> None:
         """Seed and selected prompt into the registry; equal texts are one version."""

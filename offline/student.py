@@ -182,12 +182,27 @@ class Student:
         if known or votes:
             options = [json.loads(v) for v in known] or [json.loads(v) for v in sorted(votes)]
             return self.one_of(info.name, options)
+        if self.skill.pairs and limit > DEFAULT_LIMIT:
+            return self.central(limit)
         out: list[str] = []
         for sentence in sentences(self.text):
             if out and len(" ".join([*out, sentence]).split()) > limit:
                 break
             out.append(sentence)
         return " ".join(" ".join(out).split()[:limit])
+
+    def central(self, limit: int) -> str:
+        """What the text comes back to most, in its own order; the larger model can do this without being told how."""
+        parts = [unit for unit in units(self.text, pairs=False) if "@tool" not in unit.signs]
+        ranked = sorted(range(len(parts)), key=lambda i: ("@central" not in parts[i].signs, i))
+        chosen: list[int] = []
+        used = 0
+        for place in ranked:
+            size = len(parts[place].text.split())
+            if used + size <= limit or not chosen:
+                chosen.append(place)
+                used += size
+        return " ".join(" ".join(parts[place].text for place in sorted(chosen)).split()[:limit])
 
     def extract(self, name: str, knowledge: Knowledge, limit: int) -> str:
         """The sentences most likely to be kept, in their own order, as many as fit the usual length."""

@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from core.account import Account, Halt, Policy, StopRequestedError
+from core.account import Account, Halt, StopRequestedError
 from core.errors import BudgetError, UsageError
 from core.ledger import Ledger
-from core.limits import Caps
 from core.lm import RoleLM, build_lm
 from core.plain import digest
 from core.results import (
@@ -36,7 +35,7 @@ from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
 from optimizers.plan import plan_run, run_pilot
 from optimizers.progress import Progress
 from programs.prompts import apply_prompts, predictors, read_prompts, schema_hash, source_of
-from tasks.task import ROLES, Task, bound_metric
+from tasks.task import ROLES, Task, bound_metric, policy_of
 
 
 @dataclass(frozen=True)
@@ -87,13 +86,6 @@ class Environment:
     progress: Progress = field(default_factory=Progress)
     new: bool = False
     confirm: Callable[[Plan], bool] = lambda plan: True
-
-
-def policy_of(task: Task) -> Policy:
-    """What the task file and the flags allow a run to spend."""
-    run = task.config.run
-    caps = Caps(run.max_cost, run.max_calls, run.max_tokens, run.max_minutes)
-    return Policy(caps, fresh=not run.cache, fresh_roles=run.fresh_roles, max_error_share=run.max_error_share)
 
 
 def check_caps(task: Task) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import difflib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import dspy
 import yaml
 
 from core.catalog import Catalog
-from core.errors import OutputError, UsageError
+from core.errors import UsageError
 from core.plain import to_plain
 from core.results import ProgramPrompts, Prompt
 from programs.prompts import predictors, read_prompts, render_messages
@@ -140,23 +139,6 @@ FORMATS: Catalog[Format] = Catalog(
         Format("python", "a string constant; with --target it is written into your source file", _python, sidecar=True),
     ),
 )
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step: the old content or the new, never half of it.
-
-    Raises:
-        OutputError: If the folder does not exist or cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", newline="", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as handle:
-            handle.write(text)
-        os.replace(handle.name, path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def string_literal(text: str) -> str:

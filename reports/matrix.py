@@ -258,7 +258,7 @@ def _next(m: Matrix) -> list[Block]:
     else:
         lines.append((f"python cli.py optimize {task}", "find a better prompt, proven on unseen rows"))
     if needed:
-        lines.append((f"python cli.py matrix {task} --set matrix.rows={min(needed)}", "more rows for what is open"))
+        lines.append((f"python cli.py matrix {task} --set corpus.count={min(needed)}", "more rows for what is open"))
     lines.append(
         (f"python cli.py matrix {task} --set matrix.margin=0.1", "another idea of good enough; pays nothing twice")
     )

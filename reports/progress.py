@@ -107,6 +107,11 @@ class LiveProgress(Progress):
         if role == "student" and self._current is not None:
             self._bar.advance(self._current)
 
+    def any_call(self, role: str) -> None:
+        """Advance the bar by one call, whoever makes it."""
+        if self._current is not None:
+            self._bar.advance(self._current)
+
     def candidate(self, candidate: Candidate, best: Candidate) -> None:
         """Show the leader; in a pipe, say when it changes."""
         score = "-" if best.dev_score is None else f"{best.dev_score:.3f}"

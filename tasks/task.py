@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from typing import Any
 
 import dspy
 
-from core.account import Account
+from core.account import Account, Policy
 from core.corpus import Corpus, Row, read_corpus
 from core.errors import ConfigError, DataError, Problem
+from core.limits import Caps
 from core.lm import build_lm
 from core.models import ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
@@ -44,6 +46,8 @@ from programs.prompts import apply_prompts, make_adapter
 from tasks.config import JudgeSection, TaskConfig, config_hash
 from tasks.loading import load_task
 
+CHAINED = "matrix:"
+"""A source that is the output of another task's matrix: ``matrix:TASK`` or ``matrix:TASK/PROMPT @ MODEL``."""
 ROLES = ("student", "reflector", "proposer")
 
 
@@ -114,7 +118,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     models = load_models(workspace.models)
     names = {role: getattr(config.models, role) or config.models.reflector for role in ROLES}
     chosen = {role: with_known_price(find_model(name, models)) for role, name in names.items()}
-    judges = judge_names(config) if config.metric.name == "judge" else ()
+    judges = judge_specs(config, models) if config.metric.name == "judge" else ()
     return Task(
         config=config,
         config_hash=config_hash(config),
@@ -124,14 +128,15 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         metric=_metric(config, workspace),
         adapter=make_adapter(config.adapter),
         models=chosen,
-        judges=tuple(with_known_price(find_model(name, models)) for name in judges),
+        judges=judges,
     )
 
 
-def judge_names(config: TaskConfig) -> tuple[str, ...]:
+def judge_specs(config: TaskConfig, aliases: Mapping[str, ModelSpec]) -> tuple[ModelSpec, ...]:
     """The judge's models: its own, or the reference's, or the reflector, and then the panel."""
     section = config.judge or JudgeSection()
-    return (section.model or config.reference.model or config.models.reflector, *section.panel)
+    names = (section.model or config.reference.model or config.models.reflector, *section.panel)
+    return tuple(with_known_price(find_model(name, aliases)) for name in names)
 
 
 def judge_metric(config: TaskConfig) -> JudgeMetric:
@@ -185,6 +190,8 @@ def _transcripts(config: TaskConfig, workspace: Workspace) -> Corpus:
     """Rows whose one input is a transcript, without gold."""
     section = config.corpus
     source = section.source or ""
+    if source.startswith(CHAINED):
+        return _chained(config, workspace, source.removeprefix(CHAINED))
     found = read_transcripts(source, root=workspace.root, form=section.format)
     chosen = select(found.transcripts, section.count, section.min_user_messages)
     if not chosen:
@@ -194,6 +201,33 @@ def _transcripts(config: TaskConfig, workspace: Workspace) -> Corpus:
         )
     field = section.field or next(iter(config.inputs))
     return Corpus(tuple(Row(t.id, {field: t.text}, {}) for t in chosen), workspace.root / source)
+
+
+def _chained(config: TaskConfig, workspace: Workspace, source: str) -> Corpus:
+    """Rows from what another task's matrix has put out; each says which run, cell, prompt and model made it."""
+    name, _, cell = source.partition("/")
+    folder = workspace.mlruns / "matrix" / name
+    try:
+        summary = json.loads((folder / "matrix.json").read_text("utf-8"))
+        lines = [json.loads(line) for line in (folder / "outputs.jsonl").read_text("utf-8").splitlines()]
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"corpus.source: {source}: {error}", hint=f"first: python cli.py matrix {name}") from None
+    cell = cell or summary["recommended"]
+    made = [line for line in lines if f"{line['prompt']} @ {line['model']}" == cell and line["status"] == "ok"]
+    if not made:
+        cells = sorted({f"{line['prompt']} @ {line['model']}" for line in lines})
+        raise DataError(f"corpus.source: {name} has no outputs of {cell!r}; it has: {', '.join(cells)}")
+    field = config.corpus.field or next(iter(config.inputs))
+    rows = [
+        Row(
+            line["row_id"],
+            {field: next(iter(line["prediction"].values()))},
+            {},
+            meta={"run": summary["run_id"], "cell": cell, "prompt_hash": line["prompt_hash"], "model": line["model"]},
+        )
+        for line in made
+    ]
+    return Corpus(tuple(rows), folder / "outputs.jsonl")
 
 
 def _program(config: TaskConfig, workspace: Workspace) -> dspy.Module:
@@ -232,6 +266,13 @@ def bound_metric(task: Task, account: Account) -> Metric:
     if isinstance(metric, RubricMetric | PreferenceMetric):
         return metric.bound([build_lm(spec, "judge", account) for spec in task.judges])
     return metric
+
+
+def policy_of(task: Task, *, isolate: bool = False) -> Policy:
+    """What the task file and the flags allow a run to spend; ``isolate`` lets a model that is down fail alone."""
+    run = task.config.run
+    caps = Caps(run.max_cost, run.max_calls, run.max_tokens, run.max_minutes)
+    return Policy(caps, not run.cache, run.fresh_roles, run.max_error_share, isolate)
 
 
 def _own_code(path: str, key: str, workspace: Workspace) -> Any:

@@ -1,0 +1,170 @@
+"""``judge-card``: how far a task's judge can be trusted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from commands.matrix import desk
+from commands.optimize import Manner
+from commands.session import Finish
+from core.account import Halt
+from core.corpus import Row
+from core.errors import DataError, UsageError
+from core.files import write_text
+from core.results import RowStatus, to_json
+from core.workspace import Workspace
+from experiments.lines import CorpusLine, OutputLine
+from experiments.matrix import CARD, CORPUS, OUTPUTS, Bench, the_judge
+from metrics.calibration import JudgedPair, examine, judgements, too_noisy
+from metrics.judges import RubricMetric, shown
+from metrics.metric import JudgementError
+from reports import print_report
+from reports.blocks import Report
+from reports.judge import judge_blocks
+
+
+def run_judge_card(
+    workspace: Workspace,
+    name: str,
+    *,
+    scores: str | None,
+    rows: int,
+    repeats: int,
+    planned: int | None,
+    flags: Mapping[str, Any],
+    sets: Sequence[str],
+    manner: Manner,
+    finish: Finish,
+) -> None:
+    """Examine the judge on rated outputs, or on those that a matrix has stored."""
+    with desk(workspace, name, flags, sets, manner) as open_desk:
+        bench = open_desk.bench
+        metric, spec = the_judge(bench)
+        if not isinstance(metric, RubricMetric):
+            raise UsageError(f"{name} has no rubric judge", hint="give its task file a judge section with criteria")
+        pairs, human = _rated(Path(scores), rows) if scores else _stored(bench, rows)
+        planned_rows = planned or len(bench.task.splits.holdout)
+        bench.phase("judgements", judgements(pairs, repeats))
+        with ThreadPoolExecutor(spec.max_concurrency) as pool:
+            try:
+                card = examine(
+                    _asking(metric),
+                    pairs,
+                    human,
+                    name=f"{metric.name}, {spec.alias}",
+                    planned_rows=planned_rows,
+                    repeats=repeats,
+                    spread=pool.map,
+                )
+            except Halt as halt:
+                raise halt.cause from None
+        write_text(bench.folder.path / CARD, to_json(card) + "\n")
+        sought = bench.task.config.judge.sought if bench.task.config.judge else 0.05
+    refusal = too_noisy(card, sought)
+    body = {"task": name, **json.loads(to_json(card)), "sought": sought, "refusal": refusal}
+    if not manner.as_json:
+        page = Report(f"Judge card: {name}", tuple(judge_blocks(card, bench.task.config.matrix.margin)))
+        print_report(page, Console())
+        print(f"\n{refusal or f'good enough to search for a lift of {sought:.2f}'}")
+    finish(body, None, as_json=manner.as_json)
+
+
+def _asking(metric: RubricMetric) -> Callable[[JudgedPair], float | None]:
+    """The judge as the examination asks it: the mean over the panel, None when it fails."""
+
+    def ask(pair: JudgedPair) -> float | None:
+        said = []
+        for lm in metric.lms:
+            try:
+                found = metric.score_pair(
+                    lm,
+                    pair.row_id,
+                    pair.original,
+                    pair.reference,
+                    pair.candidate,
+                    pair.repeat,
+                    reference_first=pair.reference_first,
+                )
+            except JudgementError:
+                return None
+            said.append(found.score)
+        return sum(said) / len(said)
+
+    return ask
+
+
+def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
+    """Outputs that people have rated.
+
+    Raises:
+        DataError: If the file is not JSONL of input, reference, output and a score from 0 to 1.
+    """
+    pairs: list[JudgedPair] = []
+    human: list[float] = []
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            score = float(row["score"])
+            original, reference, output = (_text(row[key]) for key in ("input", "reference", "output"))
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}:{number}: needs input, reference, output and score: {error!r}") from None
+        if not 0 <= score <= 1:
+            raise DataError(f"{path}:{number}: score {score}; allowed is 0 to 1")
+        pairs.append(JudgedPair(str(row.get("id", number)), original, reference, output))
+        human.append(score)
+        if len(pairs) == most:
+            break
+    if not pairs:
+        raise DataError(f"{path}: no rated output")
+    return pairs, human
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else shown(value) if isinstance(value, Mapping) else json.dumps(value)
+
+
+def _stored(bench: Bench, most: int) -> tuple[list[JudgedPair], list[float] | None]:
+    """Outputs of the matrix, several per row; gold agreement stands in for people where the references are gold.
+
+    Raises:
+        UsageError: If nothing was run.
+    """
+    lines = {line.id: line for line in bench.folder.read(CORPUS, CorpusLine, "prepare") if line.reference_output}
+    outputs = [
+        line
+        for line in bench.folder.read(OUTPUTS, OutputLine, "run")
+        if line.row_id in lines and line.status is RowStatus.OK
+    ]
+    outputs.sort(key=lambda line: list(lines).index(line.row_id))
+    outputs = outputs[:most]
+    if not outputs:
+        raise UsageError("no output to judge", hint=f"first: python cli.py run {bench.task.name}")
+    pairs = []
+    for output in outputs:
+        line = lines[output.row_id]
+        names = list(line.reference_output)
+        reference = shown({name: line.reference_output[name] for name in names})
+        candidate = shown({name: output.prediction.get(name) for name in names})
+        pairs.append(JudgedPair(output.row_id, shown(line.input), reference, candidate))
+    return pairs, _gold_agreement(bench, outputs, lines)
+
+
+def _gold_agreement(bench: Bench, outputs: Sequence[OutputLine], lines: Mapping[str, CorpusLine]) -> list[float] | None:
+    """How far each output agrees with gold, where the task compares with gold and the references are gold."""
+    metric = bench.task.metric
+    if bench.task.judges or any(line.metadata.get("reference") != "gold" for line in lines.values()):
+        return None
+    rows = {i: Row(i, dict(line.input), dict(line.reference_output)) for i, line in lines.items()}
+    return [metric.judge(rows[output.row_id], output.prediction).score for output in outputs]

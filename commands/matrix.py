@@ -1,0 +1,268 @@
+"""``prepare``, ``run``, ``judge``, ``matrix`` and the report of a matrix."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dotenv import load_dotenv
+from rich.console import Console
+
+from commands.optimize import Manner
+from commands.session import Finish, as_sets, calls, code_version, open_store, open_task, tracking
+from core.account import Account
+from core.errors import BudgetError, UsageError
+from core.files import write_text
+from core.matrix import Matrix
+from core.models import load_models
+from core.results import RunStart, to_json
+from core.run import Run, new_run_id
+from core.store import Store, now
+from core.tracking import prompt_text, store_uri
+from core.workspace import Workspace
+from experiments.forecast import plan_matrix
+from experiments.grid import make_grid
+from experiments.lines import Folder
+from experiments.matrix import Bench, judge, prepare, race, report, run
+from reports import matrix_report, print_report, render_html
+from reports.progress import LiveProgress, plan_lines
+from tasks.loading import list_tasks
+from tasks.task import Task, policy_of
+
+STEPS = ("prepare", "run", "judge", "report")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An open bench with the store and the workspace around it."""
+
+    bench: Bench
+    store: Store
+    workspace: Workspace
+    manner: Manner
+    progress: LiveProgress
+    started: float
+
+
+@contextlib.contextmanager
+def desk(
+    workspace: Workspace, name: str, flags: Mapping[str, Any], sets: Sequence[str], manner: Manner
+) -> Iterator[Desk]:
+    """Open a task's matrix with its ledger and its progress, and close everything at the end."""
+    task = open_task(workspace, name, [*sets, *as_sets(flags)])
+    load_dotenv(workspace.root / ".env", override=False)
+    store = open_store(workspace, task)
+    uri = store_uri(workspace.mlruns)
+    grid = make_grid(task, workspace, store, lambda registered, alias: prompt_text(uri, registered, alias))
+    _check_caps(task, grid.cells)
+    folder = Folder.of(workspace, task.name, store.redact.json)
+    with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
+        policy = policy_of(task, isolate=True)
+        account = Account(ledger, new_run_id(f"{task.name}-matrix"), task.name, policy)
+        account.meter.listener = progress.any_call
+        try:
+            bench = Bench(task, grid, folder, account, load_models(workspace.models), progress.phase)
+            yield Desk(bench, store, workspace, manner, progress, time.perf_counter())
+        finally:
+            account.meter.listener = None
+            account.close()
+
+
+def _check_caps(task: Task, cells: Sequence[Any]) -> None:
+    unknown = sorted({c.model for c in cells if not c.spec.priced})
+    if task.config.run.max_cost is not None and unknown:
+        raise UsageError(
+            f"--max-cost cannot be kept: the price of {', '.join(unknown)} is unknown",
+            hint="put input_price and output_price into configs/models.yaml, or cap --max-calls or --max-tokens",
+        )
+
+
+def is_task(workspace: Workspace, name: str) -> bool:
+    """Whether a name is a task of the workspace rather than a run."""
+    return name in list_tasks(workspace.root) or name.endswith((".yaml", ".yml", ".json"))
+
+
+def run_step(
+    workspace: Workspace,
+    name: str,
+    step: str,
+    *,
+    flags: Mapping[str, Any],
+    sets: Sequence[str],
+    manner: Manner,
+    finish: Finish,
+) -> None:
+    """Take one of the four steps."""
+    with desk(workspace, name, flags, sets, manner) as opened:
+        if step == "report":
+            _finish_matrix(opened, finish)
+        _confirm(opened, (step,))
+        lines = {"prepare": prepare, "run": run, "judge": judge}[step](opened.bench)
+        failed = sum(getattr(line, "error", None) is not None for line in lines)
+        usage = opened.bench.account.spent()
+    nxt = STEPS[STEPS.index(step) + 1]
+    calls_made, hits = sum(u.calls for u in usage.values()), sum(u.hits for u in usage.values())
+    text = (
+        f"{name}: {step}: {len(lines)} lines, {failed} failed; {calls_made} calls, {hits} from the ledger\n"
+        f"next: python cli.py {nxt} {name}"
+    )
+    body = {
+        "task": name,
+        "step": step,
+        "lines": len(lines),
+        "failed": failed,
+        "calls": calls_made,
+        "hits": hits,
+        "folder": str(opened.bench.folder.path),
+    }
+    finish(body, text, as_json=manner.as_json)
+
+
+def run_matrix(
+    workspace: Workspace,
+    name: str,
+    *,
+    racing: bool,
+    dry_run: bool,
+    flags: Mapping[str, Any],
+    sets: Sequence[str],
+    manner: Manner,
+    finish: Finish,
+) -> None:
+    """All four steps."""
+    with desk(workspace, name, flags, sets, manner) as opened:
+        if dry_run:
+            plan = plan_matrix(opened.bench, STEPS[:3])
+            cost = plan.cost_usd
+            body = {
+                "task": name,
+                "dry_run": True,
+                "cells": len(opened.bench.grid.cells),
+                "calls": round(plan.calls.expected),
+                "cost_usd": cost.expected if cost else None,
+                "cost_low": cost.low if cost else None,
+                "cost_high": cost.high if cost else None,
+                "minutes": plan.minutes.expected,
+            }
+            finish(body, "\n".join(plan_lines(name, "matrix", plan)), as_json=manner.as_json)
+        _confirm(opened, STEPS[:3])
+        prepare(opened.bench)
+        if racing:
+            race(opened.bench, opened.bench.task.config.matrix.alpha)
+        else:
+            run(opened.bench)
+            judge(opened.bench)
+        _finish_matrix(opened, finish)
+
+
+def _confirm(desk: Desk, steps: Sequence[str]) -> None:
+    """Say what it will cost, and ask where that may be more than a person wants to spend without thinking."""
+    task, manner = desk.bench.task, desk.manner
+    plan = plan_matrix(desk.bench, steps)
+    desk.progress.plan(plan)
+    limit = task.config.run.confirm_above
+    offline = all(cell.spec.offline for cell in desk.bench.grid.cells)
+    if manner.yes or task.config.run.max_cost is not None or plan.cost_usd is None:
+        return
+    if plan.cost_usd.high <= limit or offline:
+        return
+    question = f"this may cost ${plan.cost_usd.low:.2f} to ${plan.cost_usd.high:.2f}; go on?"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is here to answer", hint="add -y, or --max-cost DOLLARS")
+    with desk.progress.paused():
+        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
+            raise BudgetError("the forecast was not accepted; nothing was spent")
+
+
+def _finish_matrix(desk: Desk, finish: Finish) -> None:
+    """Compare, store, project into MLflow, write the page, end the command."""
+    bench, store, manner = desk.bench, desk.store, desk.manner
+    run_id = new_run_id(f"{bench.task.name}-matrix")
+    matrix = report(bench, run_id, bench.account.spent(), time.perf_counter() - desk.started)
+    with tracking(desk.workspace, store) as tracker:
+        record = Run(store, _start(desk, matrix), tracker)
+        record.emit("matrix", matrix)
+        matrix = store.matrix(run_id)  # as it was stored: without secrets
+        page = matrix_report(matrix, links=tracker.links(bench.task.name, run_id))
+        path = desk.workspace.mlruns / "reports" / f"{run_id}.html"
+        write_text(path, render_html(page))
+        store.append(run_id, "report", json.dumps({"path": str(path)}))
+        record.finish("finished")
+    recommended = matrix.cheapest or matrix.reference
+    summary = {"run_id": run_id, "recommended": recommended, "report": str(path)}
+    write_text(bench.folder.path / "matrix.json", json.dumps(summary, indent=1) + "\n")
+    if not manner.as_json:
+        print_report(page, Console())
+        Console(soft_wrap=True).print(f"\nreport  {path}\nmlflow  python cli.py ui", highlight=False)
+    finish(_body(matrix, str(path)), None, as_json=manner.as_json)
+
+
+def _start(desk: Desk, matrix: Matrix) -> RunStart:
+    task = desk.bench.task
+    params = {
+        "kind": "matrix",
+        "cells": str(len(matrix.cells)),
+        "rows": str(max(len(cell.evaluation.rows) for cell in matrix.cells)),
+        "prompts": ", ".join(dict.fromkeys(cell.prompt for cell in matrix.cells)),
+        "models": ", ".join(dict.fromkeys(cell.model for cell in matrix.cells)),
+        "reference": matrix.reference,
+        "metric": matrix.metric,
+        "config_hash": task.config_hash,
+    }
+    return RunStart(
+        run_id=matrix.run_id,
+        task=task.name,
+        command=desk.manner.command,
+        started_at=now(),
+        params=params,
+        tags={"kind": "matrix", "code_version": code_version(), "offline": str(matrix.offline).lower()},
+        splits=task.splits.info,
+        config=task.config.model_dump(mode="json"),
+        identity={"matrix": matrix.run_id},
+    )
+
+
+def _body(matrix: Matrix, path: str) -> dict[str, Any]:
+    cells = [
+        {
+            "prompt": cell.prompt,
+            "model": cell.model,
+            "prompt_hash": cell.prompt_hash,
+            "score": cell.score.value if cell.score else None,
+            "low": cell.score.low if cell.score else None,
+            "high": cell.score.high if cell.score else None,
+            "n": len(cell.evaluation.scored),
+            "failed": len(cell.evaluation.rows) - len(cell.evaluation.scored),
+            "standing": cell.standing.standing.value,
+            "delta": cell.standing.delta,
+            "delta_low": cell.standing.low,
+            "delta_high": cell.standing.high,
+            "needed": cell.standing.needed,
+            "cost_per_1000": cell.cost_per_1000,
+            "latency": cell.latency,
+            "criteria": cell.evaluation.field_means(),
+            "on_front": cell.on_front,
+            "stopped": cell.stopped,
+        }
+        for cell in matrix.cells
+    ]
+    return {
+        "task": matrix.task,
+        "cells": cells,
+        "outputs": sum(len(cell.evaluation.rows) for cell in matrix.cells),
+        "reference": matrix.reference,
+        "cheapest": matrix.cheapest,
+        "front": [cell.name for cell in matrix.cells if cell.on_front],
+        "race": json.loads(to_json(matrix.race)) if matrix.race else None,
+        "calls": sum(usage.calls for usage in matrix.usage.values()),
+        "hits": sum(usage.hits for usage in matrix.usage.values()),
+        "offline": matrix.offline,
+        "warnings": list(matrix.warnings),
+        "run_id": matrix.run_id,
+        "report": path,
+    }

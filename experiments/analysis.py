@@ -1,0 +1,189 @@
+"""From stored outputs and scores to the cells of a matrix: standings, intervals, cost, the front."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from core.matrix import Cell, CellStanding, CriterionInfo, Estimate, JudgeCard, Matrix, RaceInfo, Standing
+from core.results import Evaluation, RowResult, RowStatus, Usage
+from experiments.grid import CellPlan, Grid
+from experiments.lines import CorpusLine, OutputLine, ScoreLine
+from stats import pareto_front, standings, t_interval
+from tasks.task import Task
+
+Key = tuple[str, str, str]
+NOT_COMPARED = "stopped early by the race, so it is not compared; what stopped it: "
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the steps have stored."""
+
+    corpus: Sequence[CorpusLine]
+    outputs: Sequence[OutputLine]
+    scores: Sequence[ScoreLine]
+    race: RaceInfo | None = None
+    card: JudgeCard | None = None
+
+
+def build_matrix(
+    task: Task,
+    grid: Grid,
+    results: Results,
+    *,
+    metric: str,
+    run_id: str,
+    started_at: str,
+    seconds: float,
+    usage: Mapping[str, Usage],
+) -> Matrix:
+    """Put the record of a matrix together. Pure; the same lines give the same cells."""
+    scores = {(s.prompt, s.model, s.row_id): s for s in results.scores}
+    outputs = {(o.prompt, o.model, o.row_id): o for o in results.outputs}
+    stopped = dict(text.split(": ", 1) for text in results.race.stopped) if results.race else {}
+    rows = [line for line in results.corpus if line.reference_output]
+    cells = [_cell(plan, rows, outputs, scores, stopped.get(plan.name, "")) for plan in grid.cells]
+    cells = _with_standings(cells, grid.baseline, task)
+    front = set(pareto_front([(cell.cost_per_1000, cell.score.value if cell.score else None) for cell in cells]))
+    cells = [replace(cell, on_front=i in front and cell.score is not None) for i, cell in enumerate(cells)]
+    section = task.config.judge
+    criteria = section.criteria if section is not None else ()
+    whole = sum(c.weight for c in criteria)
+    lost = len(results.corpus) - len(rows)
+    return Matrix(
+        run_id=run_id,
+        task=task.name,
+        description=task.config.description,
+        started_at=started_at,
+        seconds=seconds,
+        metric=metric,
+        criteria=tuple(CriterionInfo(c.name, c.weight / whole, c.description) for c in criteria),
+        reference=grid.baseline,
+        cells=tuple(cells),
+        margin=task.config.matrix.margin,
+        alpha=task.config.matrix.alpha,
+        cheapest=_cheapest(cells),
+        judge=results.card,
+        race=results.race,
+        usage=usage,
+        corpus=_origins(rows),
+        offline=task.offline or any(cell.spec.offline for cell in grid.cells),
+        warnings=(*grid.notes, *((f"{lost} rows have no reference and are left out",) if lost else ())),
+    )
+
+
+def _cell(
+    plan: CellPlan,
+    rows: Sequence[CorpusLine],
+    outputs: Mapping[Key, OutputLine],
+    scores: Mapping[Key, ScoreLine],
+    stopped: str,
+) -> Cell:
+    results = [_row(plan, line, outputs, scores) for line in rows]
+    results = [row for row in results if row is not None]
+    evaluation = Evaluation("matrix", plan.prompts.hash, tuple(results))
+    answered = [row for row in results if row.worth.calls]
+    prices = [plan.spec.price(row.worth.input_tokens, row.worth.output_tokens) for row in answered]
+    known = [price for price in prices if price is not None]
+    return Cell(
+        prompt=plan.prompt,
+        model=plan.model,
+        prompt_hash=plan.prompts.hash,
+        evaluation=evaluation,
+        standing=CellStanding(Standing.CANNOT_TELL),
+        score=_estimate([row.score for row in evaluation.scored if row.score is not None]),
+        cost_per_1000=1000 * sum(known) / len(known) if known and len(known) == len(prices) else None,
+        latency=median(row.latency for row in answered) if answered else None,
+        companions=evaluation.companion_means(),
+        stopped=stopped,
+    )
+
+
+def _row(
+    plan: CellPlan, line: CorpusLine, outputs: Mapping[Key, OutputLine], scores: Mapping[Key, ScoreLine]
+) -> RowResult | None:
+    key = (plan.prompt, plan.model, line.id)
+    output, score = outputs.get(key), scores.get(key)
+    if output is None:
+        return None
+    scored = score is not None and score.status is RowStatus.OK and score.score is not None
+    status = RowStatus.OK if scored else score.status if score is not None else RowStatus.SKIPPED
+    return RowResult(
+        row_id=line.id,
+        status=status,
+        score=score.score if score is not None and scored else None,
+        fields=score.criteria if score is not None else {},
+        feedback=score.feedback if score is not None else "",
+        inputs=line.input,
+        gold=line.reference_output,
+        prediction=output.prediction,
+        error=(score.error if score is not None else None) or output.error,
+        worth=output.worth,
+        latency=output.latency,
+        companions=score.companions if score is not None else {},
+    )
+
+
+def _estimate(scores: Sequence[float]) -> Estimate | None:
+    if not scores:
+        return None
+    mean = sum(scores) / len(scores)
+    if len(scores) < 2:
+        return Estimate(mean, 0.0, 1.0, len(scores))
+    interval = t_interval(scores)
+    return Estimate(mean, max(0.0, interval.low), min(1.0, interval.high), len(scores))
+
+
+def _with_standings(cells: Sequence[Cell], baseline: str, task: Task) -> list[Cell]:
+    """Compare every cell with the reference cell, on the rows that both have scored."""
+    reference = next(cell for cell in cells if cell.name == baseline)
+    base = {row.row_id: row.score for row in reference.evaluation.scored if row.score is not None}
+    differences = {
+        cell.name: [
+            row.score - base[row.row_id]
+            for row in cell.evaluation.scored
+            if row.row_id in base and row.score is not None
+        ]
+        for cell in cells
+        if cell.name != baseline and not cell.stopped
+    }
+    section = task.config.matrix
+    found = standings(differences, margin=section.margin, alpha=section.alpha) if differences else {}
+    placed = []
+    for cell in cells:
+        if cell.name == baseline:
+            standing = CellStanding(Standing.REFERENCE, n=len(base))
+        elif cell.name in found:
+            c = found[cell.name]
+            standing = CellStanding(Standing(c.standing), c.delta, c.low, c.high, c.n, c.needed, c.reason)
+        else:
+            standing = CellStanding(Standing.CANNOT_TELL, reason=NOT_COMPARED + cell.stopped)
+        placed.append(replace(cell, standing=standing))
+    return placed
+
+
+def _cheapest(cells: Sequence[Cell]) -> str | None:
+    """The cheapest cell that is better or good enough; quality decides between equal prices."""
+    good = [
+        cell
+        for cell in cells
+        if cell.standing.standing in (Standing.BETTER, Standing.GOOD_ENOUGH)
+        and cell.cost_per_1000 is not None
+        and cell.score is not None
+    ]
+    best = min(good, key=lambda c: (c.cost_per_1000 or 0.0, -(c.score.value if c.score else 0.0)), default=None)
+    return best.name if best else None
+
+
+def _origins(rows: Sequence[CorpusLine]) -> dict[str, str]:
+    """Where rows and references came from, in a few words each."""
+    sources = sorted({str(line.metadata.get("source", "")) for line in rows})
+    references = sorted({str(line.metadata.get("reference", "")) for line in rows})
+    found = {"rows": f"{len(rows)} of {', '.join(sources)}, none of the holdout", "references": ", ".join(references)}
+    for key in ("run", "cell", "prompt_hash", "model"):
+        values = sorted({str(line.metadata[key]) for line in rows if key in line.metadata})
+        if values:
+            found[f"made by {key}"] = ", ".join(values[:3])
+    return found

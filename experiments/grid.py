@@ -1,0 +1,180 @@
+"""Which cells and which rows a matrix has: prompts and models of the task file, rows outside the holdout."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dspy
+
+from core.corpus import Row
+from core.errors import ConfigError, DataError, Problem
+from core.models import ModelSpec, find_model, load_models
+from core.plain import digest
+from core.results import ProgramPrompts, Prompt
+from core.store import Store
+from core.transcripts import Transcript, parse_text
+from core.wire import with_known_price
+from core.workspace import Workspace
+from programs.prompts import apply_prompts, read_prompts
+from tasks.task import Task
+
+ReadPrompt = Callable[[str, str], str]
+"""Reads a registered prompt's text from MLflow by name and alias."""
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """One cell to be filled."""
+
+    prompt: str
+    spec: ModelSpec
+    prompts: ProgramPrompts
+    program: dspy.Module
+
+    @property
+    def model(self) -> str:
+        """The model's alias."""
+        return self.spec.alias
+
+    @property
+    def name(self) -> str:
+        """``prompt @ model``."""
+        return f"{self.prompt} @ {self.model}"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells of a matrix, the cell that the others are compared with, and who writes missing references."""
+
+    cells: tuple[CellPlan, ...]
+    baseline: str
+    author: CellPlan
+    notes: tuple[str, ...] = ()
+
+
+def make_grid(task: Task, workspace: Workspace, store: Store, read_prompt: ReadPrompt) -> Grid:
+    """Resolve prompts and models of a task file.
+
+    Raises:
+        ConfigError: If a prompt cannot be resolved, or names a predictor that is not there.
+        UsageError: If a model is unknown.
+    """
+    config, notes = task.config, list[str]()
+    production = production_prompts(task, workspace, store, read_prompt, notes)
+    prompts = {name: _variant(production, text) for name, text in config.prompts.items()}
+    aliases = load_models(workspace.models)
+    names = config.models.candidates or (config.models.student,)
+    specs = {name: with_known_price(find_model(name, aliases)) for name in names}
+    author_name = config.reference.model or (config.judge.model if config.judge else None) or config.models.reflector
+    author = with_known_price(find_model(author_name, aliases))
+    cells = tuple(
+        CellPlan(name, spec, chosen, apply_prompts(task.program, chosen))
+        for name, chosen in prompts.items()
+        for spec in specs.values()
+    )
+    wanted = config.matrix.baseline or (author_name if author_name in specs else names[0])
+    if wanted not in specs:
+        raise ConfigError(
+            [Problem("configuration", None, "matrix.baseline", f"{wanted!r} is not one of models: {[*specs]}")]
+        )
+    chosen = prompts[config.reference.prompt]
+    return Grid(
+        cells,
+        f"{config.reference.prompt} @ {specs[wanted].alias}",
+        CellPlan(config.reference.prompt, author, chosen, apply_prompts(task.program, chosen)),
+        tuple(notes),
+    )
+
+
+def production_prompts(
+    task: Task, workspace: Workspace, store: Store, read_prompt: ReadPrompt, notes: list[str]
+) -> ProgramPrompts:
+    """The prompt that production uses, from where the task file says it is; the seed where it says nothing.
+
+    Raises:
+        ConfigError: If it is not there.
+    """
+    source = task.config.production
+    seed = read_prompts(task.program)
+    champion = store.champion(task.name)
+    if source in (None, "champion"):
+        if champion is not None:
+            notes.append(f"the production prompt is the champion of run {champion.run_id}, tuned on rows like these")
+            return champion.prompts
+        if source is None:
+            return seed
+        raise _bad("production", f"{task.name} has no champion yet; python cli.py promote {task.name}")
+    assert source is not None
+    if source.startswith("mlflow:"):
+        name, _, alias = source.removeprefix("mlflow:").partition("@")
+        return _variant(seed, read_prompt(name, alias or "production"))
+    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
+        return _variant(seed, _constant(source, workspace))
+    path = Path(source) if Path(source).is_absolute() else workspace.root / source
+    try:
+        return _variant(seed, path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _bad(
+            "production", f"{source}: not a readable text file, champion, mlflow:NAME or module:NAME: {error}"
+        ) from None
+
+
+def _constant(source: str, workspace: Workspace) -> str:
+    module, _, name = source.partition(":")
+    root = str(workspace.root)
+    if root not in sys.path:
+        sys.path.insert(0, root)
+    try:
+        text = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise _bad("production", f"{source}: {error}") from None
+    if not isinstance(text, str):
+        raise _bad("production", f"{source} is a {type(text).__name__}, not a text")
+    return text
+
+
+def _variant(base: ProgramPrompts, text: str | None) -> ProgramPrompts:
+    """The base with another instruction and no demos; the base itself for None."""
+    if text is None:
+        return base
+    if len(base.prompts) != 1:
+        names = ", ".join(p.predictor for p in base.prompts)
+        raise _bad("prompts", f"one text cannot replace the prompts of several predictors: {names}")
+    return ProgramPrompts((Prompt(base.prompts[0].predictor, text.strip()),))
+
+
+def choose_rows(task: Task) -> tuple[Row, ...]:
+    """The rows of a matrix: outside the holdout, with enough messages of people, as many as the task file says.
+
+    Which ones are taken depends on their texts alone; they stay in the order of the corpus.
+
+    Raises:
+        DataError: If none is left.
+    """
+    section = task.config.corpus
+    closed = {row.id for row in task.splits.holdout}
+    texts = {row.id: "\n".join(map(str, row.inputs.values())) for row in task.corpus.rows if row.id not in closed}
+    if section.min_user_messages:
+        people = {i: Transcript(i, parse_text(text), i).user_messages for i, text in texts.items()}
+        texts = {i: text for i, text in texts.items() if people[i] >= section.min_user_messages}
+    taken = sorted(texts, key=lambda i: (digest(texts[i]), i))[: section.count]
+    if not taken:
+        raise DataError(
+            f"{task.corpus.path}: no row outside the holdout has {section.min_user_messages} messages of people",
+            hint="lower corpus.min_user_messages",
+        )
+    return tuple(row for row in task.corpus.rows if row.id in set(taken))
+
+
+def _bad(key: str, message: str) -> ConfigError:
+    return ConfigError([Problem("configuration", None, key, message)])
+
+
+def specs_of(grid: Grid) -> Mapping[str, ModelSpec]:
+    """Every model of the grid by alias."""
+    return {cell.model: cell.spec for cell in grid.cells}

@@ -1,0 +1,49 @@
+"""One pool for all cells: every model has its own lane, so that a slow one does not hold up the rest."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
+
+from core.account import Halt
+from core.models import ModelSpec
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+
+def fan_out(
+    jobs: Sequence[Job], spec_of: Callable[[Job], ModelSpec], work: Callable[[Job], Done], threads: int | None = None
+) -> list[Done]:
+    """Do every job, as many of one model at a time as that model allows; results come in the order of the jobs.
+
+    Args:
+        jobs: What to do.
+        spec_of: Whose lane a job belongs to.
+        work: Does one job; called from many threads.
+        threads: Most jobs at a time in one lane, below the model's own limit.
+
+    Raises:
+        ProvenError: What made the account end the run; other jobs are given up.
+    """
+    lanes: dict[str, ThreadPoolExecutor] = {}
+    limits: dict[str, int] = {}
+    for job in jobs:
+        spec = spec_of(job)
+        limits.setdefault(spec.alias, min(spec.max_concurrency, threads or spec.max_concurrency))
+    futures: list[Future[Done]] = []
+    try:
+        for job in jobs:
+            alias = spec_of(job).alias
+            if alias not in lanes:
+                lanes[alias] = ThreadPoolExecutor(limits[alias], thread_name_prefix=f"lane-{len(lanes)}")
+            futures.append(lanes[alias].submit(contextvars.copy_context().run, work, job))
+        wait(futures, return_when=FIRST_EXCEPTION)
+        return [future.result() for future in futures if not future.cancelled()]
+    except Halt as halt:
+        raise halt.cause from None
+    finally:
+        for lane in lanes.values():
+            lane.shutdown(wait=False, cancel_futures=True)
