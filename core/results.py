@@ -113,7 +113,11 @@ class Judgement:
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row after evaluation. ``score`` is None unless ``status`` is ``ok``."""
+    """One row after evaluation. ``score`` is None unless ``status`` is ``ok``.
+
+    ``usage`` is what the row has cost this run; ``worth`` is what its calls cost whoever paid for them, which is more
+    when answers came from the ledger.
+    """
 
     row_id: str
     status: RowStatus
@@ -126,6 +130,7 @@ class RowResult:
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
     latency: float = 0.0
+    worth: Usage = field(default_factory=Usage)
 
     def __post_init__(self) -> None:
         if (self.status is RowStatus.OK) != (self.score is not None):
@@ -160,6 +165,11 @@ class Evaluation:
     def usage(self) -> Usage:
         """What the rows cost together."""
         return total(row.usage for row in self.rows)
+
+    @property
+    def worth(self) -> Usage:
+        """What the rows' calls cost whoever paid for them."""
+        return total(row.worth for row in self.rows)
 
     def field_means(self) -> dict[str, float]:
         """Mean score per field over the scored rows that have it."""

@@ -88,11 +88,40 @@ class HoldoutGate:
         """
         if baseline_prompts.hash == candidate_prompts.hash:
             return self.no_op()
+        checks, evidence = self.examine(
+            baseline,
+            candidate,
+            baseline_prompts,
+            candidate_prompts,
+            corpus=corpus,
+            constant=constant,
+            opening=opening,
+        )
+        if evidence is None:
+            return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), checks)
+        return _verdict(checks, evidence)
+
+    def examine(
+        self,
+        baseline: Evaluation,
+        candidate: Evaluation,
+        baseline_prompts: ProgramPrompts,
+        candidate_prompts: ProgramPrompts,
+        *,
+        corpus: Iterable[CorpusText] = (),
+        constant: Evaluation | None = None,
+        opening: int = 1,
+    ) -> tuple[tuple[Check, ...], Evidence | None]:
+        """The checks that :meth:`decide` decides by, and the paired evidence; None when a row has no score.
+
+        Raises:
+            ValueError: If the two evaluations are not of the same rows in the same order.
+        """
         if [r.row_id for r in baseline.rows] != [r.row_id for r in candidate.rows]:
             raise ValueError("unpaired evidence: the two evaluations are not of the same rows in the same order")
         checks = [_complete(baseline, candidate), copying_check(baseline_prompts, candidate_prompts, corpus)]
         if checks[0].status is not CheckStatus.PASS:
-            return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), tuple(checks))
+            return tuple(checks), None
         alpha = opening_alpha(self.alpha * math.pi**2 / 6, opening)  # the first opening keeps all of alpha
         decision = _decide(baseline, candidate, self.margin, alpha)
         evidence = _evidence(baseline, candidate, decision, alpha, self.margin, opening)
@@ -100,7 +129,7 @@ class HoldoutGate:
         if constant is not None:
             checks.append(constant_check(candidate, constant))
         checks += [_guard_check(guard, baseline, candidate, alpha) for guard in self.guards]
-        return _verdict(tuple(checks), evidence)
+        return tuple(checks), evidence
 
 
 def _scores(evaluation: Evaluation) -> list[float]:
@@ -211,11 +240,11 @@ def _verdict(checks: tuple[Check, ...], evidence: Evidence) -> Verdict:
     reasons = tuple(c.message for c in open_checks)
     only_lift = all(c.name == LIFT for c in open_checks)
     if only_lift and evidence.delta > evidence.margin:
-        return Verdict(Decision.INCONCLUSIVE, (*reasons, *_remedy(evidence)), checks, evidence)
+        return Verdict(Decision.INCONCLUSIVE, (*reasons, *remedy(evidence)), checks, evidence)
     return Verdict(Decision.HOLD, reasons, checks, evidence)
 
 
-def _remedy(evidence: Evidence) -> tuple[str, ...]:
+def remedy(evidence: Evidence) -> tuple[str, ...]:
     """What would settle an inconclusive verdict."""
     if evidence.mde is None or evidence.sd is None or evidence.delta <= evidence.margin:
         return ()

@@ -121,6 +121,7 @@ class Evaluator:
             error=first.error,
             usage=total(time.tally.usage for time in times),
             latency=mean(time.tally.seconds for time in times),
+            worth=total(time.tally.worth for time in times),
         )
 
     def _once(self, program: dspy.Module, row: Row, repeat: int) -> _Time:

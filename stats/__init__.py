@@ -13,21 +13,26 @@ from stats.paired import (
 )
 from stats.paired_tests import exact_sign_test, holm, mcnemar_exact, permutation_test
 from stats.power import Preflight, mde, paired_power, preflight, required_pairs
+from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
 from stats.skewed import skew_interval, skew_test
 from stats.worst_case import worst_case_test
 
 __all__ = [
+    "CategoryShift",
     "Interval",
     "KeyScore",
     "KeyScores",
     "PairedDecision",
     "Preflight",
     "bootstrap_mean",
+    "category_shift",
     "compare_scores",
     "exact_sign_test",
     "holm",
     "key_interval",
     "key_scores",
+    "ks_distance",
+    "ks_threshold",
     "mcnemar_exact",
     "mde",
     "minimum_pairs",
@@ -35,6 +40,7 @@ __all__ = [
     "paired_decision",
     "paired_deltas",
     "paired_power",
+    "pearson",
     "permutation_test",
     "preflight",
     "required_pairs",

@@ -33,3 +33,8 @@ def noncentral_t_below(value: float, df: int, shift: float) -> float:
 def fair_coin_at_least(heads: int, tosses: int) -> float:
     """P(at least ``heads`` heads in ``tosses`` fair tosses), exact."""
     return 1.0 if heads <= 0 else float(special.bdtrc(heads - 1, tosses, 0.5))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def chi_square_quantile(probability: float, df: int) -> float:
+    """The value below which a chi-square variable with ``df`` degrees of freedom lies with ``probability``."""
+    return float(special.chdtri(df, 1 - probability))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
