@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Literal
 
 from core.results import Check, CheckStatus
-from gates.gate import Dossier, Record
+from gates.gate import Dossier, Record, row_records
 from stats import category_shift, ks_distance, ks_threshold
 
 FALLBACK_CONFIDENCE = 0.30
@@ -76,7 +76,8 @@ def distribution_shift(records: Sequence[Record], *, recent: int = 20, alpha: fl
 
 @dataclass(frozen=True)
 class Canaries:
-    """Fails on an alert of level error among the recent records; warnings are told, and do not block.
+    """Fails on an alert of level error among the recent records and the rows of this comparison; warnings do
+    not block.
 
     Where no judge takes part in the score there is nothing to watch, and it passes.
     """
@@ -93,7 +94,9 @@ class Canaries:
     def check(self, dossier: Dossier) -> tuple[Check, ...]:
         """Ask all three canaries."""
         records = dossier.records
-        if not records and not dossier.judged:
+        if dossier.judged:
+            records += row_records(dossier.baseline, None) + row_records(dossier.candidate, None)
+        elif not records:
             return (Check(self.name, CheckStatus.PASS, "no judge takes part in the score"),)
         if len(records) < self.least:
             message = f"{len(records)} recent records, at least {self.least} are needed to watch the judge"

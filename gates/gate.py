@@ -94,7 +94,7 @@ class Dossier:
         by_gold: Whether the score itself is agreement with gold, so that no judge can be flattered.
         truth: Agreement with gold of champion and challenger, where the score is something else.
         judged: Whether a judge takes part in the score.
-        records: What was judged recently, oldest first.
+        records: What was judged before this comparison, oldest first.
         ask: Runs either program on any inputs.
         rescore: Evaluates other prompts on the holdout rows.
         example: Inputs of an ordinary row; what a red-team text is put into.
@@ -221,3 +221,12 @@ def _verdict(checks: tuple[Check, ...], evidence: Evidence | None) -> Verdict:
     if all(c.name == LIFT for c in still_open) and evidence is not None and evidence.delta > evidence.margin:
         return Verdict(Decision.INCONCLUSIVE, (*reasons, *remedy(evidence)), checks, evidence)
     return Verdict(Decision.HOLD, reasons, checks, evidence)
+
+
+def row_records(judged: Evaluation, truth: Evaluation | None, confidence: str = "confidence") -> tuple[Record, ...]:
+    """A record of every row that has a score; ``confidence`` is the metric's field that says how sure the judge is."""
+    real = {row.row_id: row.score for row in truth.rows} if truth is not None else {}
+    return tuple(
+        Record(row.row_id, row.score, real.get(row.row_id), confidence=row.fields.get(confidence))
+        for row in judged.scored
+    )

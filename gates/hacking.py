@@ -9,7 +9,7 @@ from statistics import fmean, median
 from typing import Any
 
 from core.results import Check, CheckStatus, Evaluation
-from gates.gate import Dossier, Record
+from gates.gate import Dossier, Record, row_records
 from stats import ks_distance, pearson
 
 SUSPECT, GAMING = 0.3, 0.6
@@ -211,12 +211,3 @@ class Hacking:
                 added = f" while the score rose by {rise:+.3f} and agreement with gold by {real:+.3f}"
                 findings += tuple(Finding(f.signal, f.severity, f.message + added) for f in grown)
         return findings
-
-
-def row_records(judged: Evaluation, truth: Evaluation | None, confidence: str = "confidence") -> tuple[Record, ...]:
-    """A record of every row that has a score; ``confidence`` is the metric's field that says how sure the judge is."""
-    real = {row.row_id: row.score for row in truth.rows} if truth is not None else {}
-    return tuple(
-        Record(row.row_id, row.score, real.get(row.row_id), confidence=row.fields.get(confidence))
-        for row in judged.scored
-    )

@@ -16,9 +16,7 @@ class Heldout:
     gate: HoldoutGate = field(default_factory=HoldoutGate)
     required: bool = True
     name: str = field(default="heldout", init=False)
-    summary: str = field(
-        default="a proven lift on unseen rows, nothing copied, better than a constant, guards kept", init=False
-    )
+    summary: str = field(default="a proven lift on unseen rows, nothing copied, guards kept", init=False)
     asks: bool = field(default=False, init=False)
 
     def check(self, dossier: Dossier) -> tuple[Check, ...]:

@@ -11,6 +11,7 @@ from statistics import fmean, stdev
 
 from core.models import ModelSpec
 from core.results import Evaluation, Plan, ProgramPrompts, Range, RoleForecast
+from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Draw, Optimizer, Shape, Sizes
 from optimizers.progress import Progress
@@ -93,7 +94,8 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
     rng = random.Random(0)
     sizes = _sizes(task, pilot)
     holdout = len(task.splits.holdout) * task.config.gate.repeats
-    plays = [_play(task, optimizer, shape, sizes, pilot, threads, holdout, rng) for _ in range(DRAWS)]
+    judging = judging_runs(task)
+    plays = [_play(task, optimizer, shape, sizes, pilot, threads, judging, rng) for _ in range(DRAWS)]
     roles = {
         role: _role([play.roles.get(role, _Spent()) for play in plays], task.models[role])
         for role in sorted({role for play in plays for role in play.roles})
@@ -111,8 +113,24 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
         minutes=_range([play.seconds / 60 for play in plays]),
         mde=mde(holdout, ASSUMED_SD, alpha=task.config.gate.alpha) if holdout >= 2 else None,
         pilot_rows=0 if pilot is None else pilot.rows,
-        notes=(f"from {measured_by}", f"power assumes a standard deviation of {ASSUMED_SD:.2f} for a row's lift"),
+        notes=(
+            f"from {measured_by}",
+            f"power assumes a standard deviation of {ASSUMED_SD:.2f} for a row's lift",
+            *_gate_note(judging - 2 * holdout),
+        ),
     )
+
+
+def judging_runs(task: Task) -> int:
+    """Program runs that judging a challenger takes at most: both prompts on the holdout, and what the gate asks."""
+    holdout = len(task.splits.holdout) * task.config.gate.repeats
+    return 2 * holdout + build_gate(task.config.gate, task.root).runs(holdout)
+
+
+def _gate_note(asked: int) -> tuple[str, ...]:
+    if not asked:
+        return ()
+    return (f"the gate asks for up to {asked} program runs more, but only once the lift is proven",)
 
 
 @dataclass(frozen=True)
@@ -139,7 +157,7 @@ def _play(
     sizes: Sizes,
     pilot: Pilot | None,
     threads: int,
-    holdout: int,
+    judging: int,
     rng: random.Random,
 ) -> _Play:
     """One way the whole run may go: baseline, search, holdout."""
@@ -148,7 +166,7 @@ def _play(
     row_out = _perturbed(sizes.row_out, pilot.spread_out if pilot else ASSUMED_SPREAD * sizes.row_out, rng)
     rows, growth = shape.dev + draw.rows, draw.growth
     if draw.winner is not None:
-        rows, growth = rows + 2 * holdout, growth + holdout * draw.winner
+        rows, growth = rows + judging, growth + judging / 2 * draw.winner
     student = _Spent(rows * shape.predictors, rows * row_in + growth * shape.predictors, rows * row_out)
     lengths = {
         "reflector": (shape.minibatch * (sizes.row_in_only + 3 * row_out) + 600, REFLECTION_OUTPUT),

@@ -18,7 +18,7 @@ from core.models import ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
 from core.splits import Splits, make_splits
 from core.wire import with_known_price
-from core.workspace import Workspace
+from core.workspace import HOME, Workspace
 from metrics.comparators import (
     Boolean,
     Categorical,
@@ -53,6 +53,8 @@ class Task:
     metric: Metric
     adapter: dspy.ChatAdapter
     models: Mapping[str, ModelSpec]
+    root: Path = HOME
+    """The workspace that relative paths of the task are relative to."""
 
     @property
     def name(self) -> str:
@@ -110,6 +112,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         metric=_metric(config, workspace),
         adapter=make_adapter(config.adapter),
         models=chosen,
+        root=workspace.root,
     )
 
 
@@ -160,6 +163,11 @@ def _metric(config: TaskConfig, workspace: Workspace) -> Metric:
         return own
     if name != "field_agreement":
         raise _bad("metric.name", f"received {name!r}; allowed: field_agreement, or module:Name")
+    return gold_agreement(config)
+
+
+def gold_agreement(config: TaskConfig) -> FieldAgreement:
+    """Agreement with gold over the task's outputs, whatever metric the task is tuned by."""
     rules = tuple(
         FieldRule(field_name, comparator_of(spec), spec.weight) for field_name, spec in config.outputs.items()
     )
