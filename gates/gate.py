@@ -174,8 +174,7 @@ def decide(checks: Sequence[GateCheck], dossier: Dossier) -> Verdict:
     if not checks:
         raise ValueError("a gate without checks would promote anything; received none, need at least one")
     if dossier.baseline_prompts.hash == dossier.candidate_prompts.hash:
-        message = "challenger and champion are the same prompt, so there is nothing to promote"
-        return Verdict(Decision.HOLD, (f"[no-op] {message}",), (Check("no-op", CheckStatus.FAIL, message),))
+        return same_prompt()
     found: list[Check] = []
     for gate_check in sorted(checks, key=lambda c: c.asks):
         if gate_check.asks and _open(found):
@@ -184,6 +183,12 @@ def decide(checks: Sequence[GateCheck], dossier: Dossier) -> Verdict:
         else:
             found += _run(gate_check, dossier)
     return _verdict(tuple(found), _measured(checks, dossier))
+
+
+def same_prompt() -> Verdict:
+    """The verdict on a challenger that is the champion; no evidence is needed for it."""
+    message = "challenger and champion are the same prompt, so there is nothing to promote"
+    return Verdict(Decision.HOLD, (f"[no-op] {message}",), (Check("no-op", CheckStatus.FAIL, message),))
 
 
 def _open(checks: Sequence[Check]) -> list[Check]:
