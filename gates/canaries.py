@@ -78,7 +78,7 @@ def distribution_shift(records: Sequence[Record], *, recent: int = 20, alpha: fl
 class Canaries:
     """Fails on an alert of level error among the recent records and the rows of this comparison.
 
-    Warnings are told, and do not block. Where no judge takes part in the score there is nothing to watch, and it passes.
+    Warnings are told, and do not block. Where no judge takes part in the score nothing is watched, and it passes.
     """
 
     least: int = 10

@@ -22,6 +22,8 @@ from gates.copying import CorpusText, copying_check
 from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, required_pairs, t_interval
 
 LIFT = "lift"
+HOPELESS = 0.01
+"""Below this share of a row's standard deviation a lift would take some hundred thousand rows to prove."""
 
 
 @dataclass(frozen=True)
@@ -248,8 +250,8 @@ def remedy(evidence: Evidence) -> tuple[str, ...]:
     """What would settle an inconclusive verdict."""
     if evidence.mde is None or evidence.sd is None or evidence.delta <= evidence.margin:
         return ()
+    shown = f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power"
+    if evidence.delta - evidence.margin < HOPELESS * evidence.sd:
+        return (f"{shown}; no number of rows worth paying for would settle a lift as small as {evidence.delta:+.2g}",)
     rows = required_pairs(evidence.sd, evidence.delta, margin=evidence.margin, alpha=evidence.alpha)
-    return (
-        f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power; about {rows} rows would settle a "
-        f"true lift of {evidence.delta:+.3f}",
-    )
+    return (f"{shown}; about {rows} rows would settle a true lift of {evidence.delta:+.3f}",)

@@ -40,6 +40,7 @@ class Gate:
     """A named set of checks, the first of which is the holdout gate."""
 
     name: str
+    summary: str
     holdout: HoldoutGate
     checks: tuple[GateCheck, ...] = ()
 
@@ -67,8 +68,8 @@ class Gate:
         return battery + sum(holdout for check in self.checks if isinstance(check, Neutralisation))
 
 
-HELDOUT = Gate("heldout", HoldoutGate())
-PRODUCTION = Gate("production", HoldoutGate(), MEMBERS[1:])
+HELDOUT = Gate("heldout", "is it proven better?", HoldoutGate())
+PRODUCTION = Gate("production", "may it also be let loose?", HoldoutGate(), MEMBERS[1:])
 GATES: Catalog[Gate] = Catalog("gate", (HELDOUT, PRODUCTION))
 
 
@@ -92,7 +93,7 @@ def build_gate(config: Any, root: Path | None = None) -> Gate:
             continue
         chosen[name] = _with(CHECKS.get(name), settings, root)
     ordered = tuple(chosen[name] for name in CHECKS.names if name in chosen)
-    return Gate(base.name, HoldoutGate.from_config(config), ordered)
+    return Gate(base.name, base.summary, HoldoutGate.from_config(config), ordered)
 
 
 def _with(check: Any, settings: Mapping[str, Any], root: Path | None) -> GateCheck:
