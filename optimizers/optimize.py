@@ -215,6 +215,7 @@ class _Job:
     dev: Evaluation | None = None
     journal: Journal | None = None
     plan: Plan | None = None
+    opened: bool = False
 
     def result(self) -> Optimization:
         """Do it; a budget that ends after the baseline gives a result all the same."""
@@ -226,7 +227,8 @@ class _Job:
             if not isinstance(cause, BudgetError) or self.journal is None or not self.journal.candidates:
                 raise
             holdout, ended = (None, None), _state(cause)
-            verdict = Verdict(Decision.INCONCLUSIVE, (cause.message, "the holdout was not opened"))
+            where = "the gate had not decided yet" if self.opened else "the holdout was not opened"
+            verdict = Verdict(Decision.INCONCLUSIVE, (cause.message, where))
         result = self._optimization(holdout, verdict, ended)
         self.run.emit("finished", result)
         return result
@@ -288,6 +290,7 @@ class _Job:
             return (None, None), gate.no_op()
         self.environment.progress.phase("holdout and gate", judging_runs(task) * len(seed.prompts.prompts))
         opening = store.open_holdout(task.name, task.splits.info.holdout_fingerprint, self.run.id, winner.prompts.hash)
+        self.opened = True
         dossier = Examiner(task, self.lab.evaluate).dossier(
             (seed.prompts, seed.dev_score), (winner.prompts, winner.dev_score), opening=opening
         )

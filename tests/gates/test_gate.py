@@ -111,3 +111,10 @@ def test_the_means_of_two_rows_show_a_lift_and_are_no_proof():
     assert verdict.decision is Decision.INCONCLUSIVE
     level = dossier(baseline=evaluation([0.6, 0.6]), candidate=evaluation([0.6, 0.6], CHALLENGER))
     assert decide([Heldout()], level).decision is Decision.HOLD
+
+
+def test_a_marker_that_solves_every_row_is_promoted():
+    solved = dossier(baseline=evaluation([0.0] * 20), candidate=evaluation([1.0] * 20, CHALLENGER))
+    verdict = decide([Heldout()], solved)
+    assert verdict.decision is Decision.PROMOTE
+    assert verdict.evidence.delta == 1.0
