@@ -34,6 +34,7 @@ fmt: install
 
 bench: install
 	$(BIN)/python bench/placebo.py
+	$(BIN)/python bench/gate.py
 
 docs: install
 	$(BIN)/typer cli.py utils docs --name 'python cli.py' --output docs/cli.md

@@ -568,6 +568,52 @@ def evaluate(
     )  # fmt: skip
 
 
+@app.command(epilog="Example: python cli.py gate champion extraction-20260102 --task extraction --gate production")
+def gate(
+    champion: Annotated[str, typer.Argument(help="What is in use: seed, champion, or a run id.", show_default=False)],
+    challenger: Annotated[str, typer.Argument(help="What may replace it: the same.", show_default=False)],
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="A task name or the path of a task file.")],
+    name: Annotated[
+        str | None, typer.Option("--gate", metavar="NAME", help="heldout or production; the task's own by default.")
+    ] = None,
+    student: Annotated[str | None, typer.Option(help="Model that runs the program.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 0 on PROMOTE, 1 on HOLD, 2 on INCONCLUSIVE (for CI).")
+    ] = False,
+    junit: Annotated[
+        str | None, typer.Option("--junit", metavar="FILE", help="Write every check as a JUnit test case.")
+    ] = None,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
+    no_cache: NoCache = False,
+    redact: Redact = None,
+    sets: Sets = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a gate decide whether one stored prompt may replace another; counts as an opening of the holdout."""
+    from commands.gate import run_gate
+
+    flags = {
+        "gate.name": name,
+        "models.student": student,
+        "run.threads": threads,
+        "run.max_cost": max_cost,
+        "run.max_calls": max_calls,
+        "run.max_tokens": max_tokens,
+        "run.max_minutes": max_minutes,
+        "run.cache": "false" if no_cache else None,
+        "run.redact": json.dumps(redact) if redact else None,
+    }
+    run_gate(
+        _workspace(workspace), champion, challenger, task=task, flags=flags, sets=sets or [], strict=strict,
+        junit_file=junit, as_json=as_json, finish=finish,
+    )  # fmt: skip
+
+
 @app.command(epilog="Example: python cli.py sync")
 def sync(workspace: WorkspaceDir = None, as_json: AsJson = False) -> None:
     """Replay into MLflow whatever it has missed."""

@@ -13,6 +13,11 @@ from core.results import Check, CheckStatus, ProgramPrompts
 RUN_LENGTH = 13
 """Words in a row that count as copied; the length used for train/test contamination by Brown et al., 2020 (GPT-3)."""
 
+SHORT_TEXT = 4
+"""Words from which on a whole short input counts as recognisable."""
+SHORT_ROWS = 3
+"""So many whole short inputs in one instruction are no coincidence."""
+
 _WORD = re.compile(r"\w+", re.UNICODE)
 
 
@@ -30,11 +35,15 @@ class CorpusText:
     row_id: str
     split: str
     text: str
+    inputs: tuple[str, ...] = ()
 
 
 def corpus_texts(rows: Iterable[tuple[str, str, Mapping[str, Any], Mapping[str, Any]]]) -> tuple[CorpusText, ...]:
     """Collect the texts of rows given as (id, split, inputs, gold)."""
-    return tuple(CorpusText(i, split, f"{_flat(inputs)}\n{_flat(gold)}") for i, split, inputs, gold in rows)
+    return tuple(
+        CorpusText(i, split, f"{_flat(inputs)}\n{_flat(gold)}", tuple(_flat(value) for value in inputs.values()))
+        for i, split, inputs, gold in rows
+    )
 
 
 def _flat(value: Any) -> str:
@@ -51,8 +60,10 @@ def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: I
     """Fail when an instruction holds a run of words from any row, or a demo holds one from outside the train split.
 
     A demo is a train row by design, so train rows are allowed there. Runs that the seed prompt already had, and runs
-    that several rows share (greetings, boilerplate), are not counted against the candidate.
+    that several rows share (greetings, boilerplate), are not counted against the candidate. Inputs too short to hold
+    such a run are looked for as a whole: three of them in the instructions are a leak.
     """
+    corpus = tuple(corpus)
     known = {run for prompt in baseline.prompts for run in runs(prompt.text)}
     instructions = {run for prompt in candidate.prompts for run in runs(prompt.instruction)} - known
     demos = {run for prompt in candidate.prompts for demo in prompt.demos for run in runs(_flat(demo))} - known
@@ -66,6 +77,9 @@ def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: I
         for run, rows in sorted(holders.items(), reverse=True)
         if len(rows) == 1 and (run in instructions or rows[0].split != "train")
     }
+    short = _short_inputs(baseline, candidate, corpus)
+    if len(short) >= SHORT_ROWS:
+        copied = {**short, **copied}
     if not copied:
         return Check("copying", CheckStatus.PASS, f"no run of {RUN_LENGTH} words is copied from the corpus")
     row_id, words = min(copied.items())
@@ -75,3 +89,24 @@ def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: I
         f"the prompt copies {len(copied)} corpus rows verbatim, such as row {row_id!r}: “{words}”",
         evidence={"rows": sorted(copied)[:20]},
     )
+
+
+def _short_inputs(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: Iterable[CorpusText]) -> dict[str, str]:
+    """Short inputs that stand in an instruction as a whole, by row; shared ones and those of the seed left out."""
+    instructions = [_words(text) for text in candidate.instructions().values()]
+    known = [_words(prompt.text) for prompt in baseline.prompts]
+    holders: dict[str, list[str]] = {}
+    for row in corpus:
+        for text in {_words(value) for value in row.inputs}:
+            if SHORT_TEXT <= text.count(" ") - 1 < RUN_LENGTH:
+                holders.setdefault(text, []).append(row.row_id)
+    return {
+        rows[0]: text.strip()
+        for text, rows in holders.items()
+        if len(rows) == 1 and any(text in place for place in instructions) and not any(text in k for k in known)
+    }
+
+
+def _words(text: str) -> str:
+    """The lower-case words of a text with one space around each, so that whole words are found."""
+    return f" {' '.join(_WORD.findall(text.casefold()))} "

@@ -22,6 +22,8 @@ from gates.copying import CorpusText, copying_check
 from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, required_pairs, t_interval
 
 LIFT = "lift"
+HOPELESS = 0.01
+"""Below this share of a row's standard deviation a lift would take some hundred thousand rows to prove."""
 
 
 @dataclass(frozen=True)
@@ -88,11 +90,40 @@ class HoldoutGate:
         """
         if baseline_prompts.hash == candidate_prompts.hash:
             return self.no_op()
+        checks, evidence = self.examine(
+            baseline,
+            candidate,
+            baseline_prompts,
+            candidate_prompts,
+            corpus=corpus,
+            constant=constant,
+            opening=opening,
+        )
+        if evidence is None:
+            return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), checks)
+        return _verdict(checks, evidence)
+
+    def examine(
+        self,
+        baseline: Evaluation,
+        candidate: Evaluation,
+        baseline_prompts: ProgramPrompts,
+        candidate_prompts: ProgramPrompts,
+        *,
+        corpus: Iterable[CorpusText] = (),
+        constant: Evaluation | None = None,
+        opening: int = 1,
+    ) -> tuple[tuple[Check, ...], Evidence | None]:
+        """The checks that :meth:`decide` decides by, and the paired evidence; None when a row has no score.
+
+        Raises:
+            ValueError: If the two evaluations are not of the same rows in the same order.
+        """
         if [r.row_id for r in baseline.rows] != [r.row_id for r in candidate.rows]:
             raise ValueError("unpaired evidence: the two evaluations are not of the same rows in the same order")
         checks = [_complete(baseline, candidate), copying_check(baseline_prompts, candidate_prompts, corpus)]
         if checks[0].status is not CheckStatus.PASS:
-            return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), tuple(checks))
+            return tuple(checks), None
         alpha = opening_alpha(self.alpha * math.pi**2 / 6, opening)  # the first opening keeps all of alpha
         decision = _decide(baseline, candidate, self.margin, alpha)
         evidence = _evidence(baseline, candidate, decision, alpha, self.margin, opening)
@@ -100,7 +131,7 @@ class HoldoutGate:
         if constant is not None:
             checks.append(constant_check(candidate, constant))
         checks += [_guard_check(guard, baseline, candidate, alpha) for guard in self.guards]
-        return _verdict(tuple(checks), evidence)
+        return tuple(checks), evidence
 
 
 def _scores(evaluation: Evaluation) -> list[float]:
@@ -211,16 +242,16 @@ def _verdict(checks: tuple[Check, ...], evidence: Evidence) -> Verdict:
     reasons = tuple(c.message for c in open_checks)
     only_lift = all(c.name == LIFT for c in open_checks)
     if only_lift and evidence.delta > evidence.margin:
-        return Verdict(Decision.INCONCLUSIVE, (*reasons, *_remedy(evidence)), checks, evidence)
+        return Verdict(Decision.INCONCLUSIVE, (*reasons, *remedy(evidence)), checks, evidence)
     return Verdict(Decision.HOLD, reasons, checks, evidence)
 
 
-def _remedy(evidence: Evidence) -> tuple[str, ...]:
+def remedy(evidence: Evidence) -> tuple[str, ...]:
     """What would settle an inconclusive verdict."""
     if evidence.mde is None or evidence.sd is None or evidence.delta <= evidence.margin:
         return ()
+    shown = f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power"
+    if evidence.delta - evidence.margin < HOPELESS * evidence.sd:
+        return (f"{shown}; no number of rows worth paying for would settle a lift as small as {evidence.delta:+.2g}",)
     rows = required_pairs(evidence.sd, evidence.delta, margin=evidence.margin, alpha=evidence.alpha)
-    return (
-        f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power; about {rows} rows would settle a "
-        f"true lift of {evidence.delta:+.3f}",
-    )
+    return (f"{shown}; about {rows} rows would settle a true lift of {evidence.delta:+.3f}",)

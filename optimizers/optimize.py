@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from core.account import Account, Halt, StopRequestedError
 from core.errors import BudgetError, UsageError
@@ -25,14 +25,13 @@ from core.results import (
 )
 from core.run import Projection, Run, continuable, differences, new_run_id
 from core.store import Store
-from gates.constant import best_constant, constant_evaluation
-from gates.copying import corpus_texts
-from gates.holdout import HoldoutGate
+from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from metrics.metric import ExampleBook
 from offline import VERSION as OFFLINE_VERSION
 from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
-from optimizers.plan import plan_run, run_pilot
+from optimizers.evidence import Examiner
+from optimizers.plan import judging_runs, plan_run, run_pilot
 from optimizers.progress import Progress
 from programs.prompts import apply_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, policy_of
@@ -111,10 +110,6 @@ class _Lab:
     reflector: RoleLM
     proposer: RoleLM
     evaluate: Evaluator
-
-    def repeating(self, repeats: int) -> Evaluator:
-        """The evaluator, running every row so many times."""
-        return replace(self.evaluate, repeats=repeats)
 
 
 def _lab(task: Task, options: Options, account: Account) -> _Lab:
@@ -252,6 +247,7 @@ class _Job:
     dev: Evaluation | None = None
     journal: Journal | None = None
     plan: Plan | None = None
+    opened: bool = False
 
     def result(self) -> Optimization:
         """Do it; a budget that ends after the baseline gives a result all the same."""
@@ -263,7 +259,8 @@ class _Job:
             if not isinstance(cause, BudgetError) or self.journal is None or not self.journal.candidates:
                 raise
             holdout, ended = (None, None), _state(cause)
-            verdict = Verdict(Decision.INCONCLUSIVE, (cause.message, "the holdout was not opened"))
+            where = "the gate had not decided yet" if self.opened else "the holdout was not opened"
+            verdict = Verdict(Decision.INCONCLUSIVE, (cause.message, where))
         result = self._optimization(holdout, verdict, ended)
         self.run.emit("finished", result)
         return result
@@ -279,7 +276,7 @@ class _Job:
             lab.account.meter, tuple(row.id for row in task.splits.dev), self._on_candidate
         )
         journal.record("seed", seed, {r.row_id: r.score for r in self.dev.scored if r.score is not None})
-        left = round(self.plan.roles["student"].calls.expected) - (shape.dev + 2 * len(task.splits.holdout))
+        left = round(self.plan.roles["student"].calls.expected) - (shape.dev + judging_runs(task))
         progress.phase(f"search with {self.optimizer.name}", left)
         search = _search(task, self.options, lab, shape, journal)
         with quiet():
@@ -303,35 +300,17 @@ class _Job:
 
     def _judge(self, seed: Candidate, winner: Candidate) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
         """Open the holdout once and let the gate decide; a winner that is the seed is held without opening it."""
-        task, lab = self.task, self.lab
-        gate = HoldoutGate.from_config(task.config.gate)
+        task, store = self.task, self.environment.store
+        gate = build_gate(task.config.gate, task.root)
         if winner.prompts.hash == seed.prompts.hash:
             return (None, None), gate.no_op()
-        holdout, repeats = task.splits.holdout, task.config.gate.repeats
-        self.environment.progress.phase("holdout, both prompts", 2 * len(holdout) * len(seed.prompts.prompts) * repeats)
-        store, fingerprint = self.environment.store, task.splits.info.holdout_fingerprint
-        opening = store.open_holdout(task.name, fingerprint, self.run.id, winner.prompts.hash)
-        before, after = (
-            lab.repeating(repeats)(
-                apply_prompts(task.program, candidate.prompts),
-                holdout,
-                split="holdout",
-                program_hash=candidate.prompts.hash,
-            )
-            for candidate in (seed, winner)
+        self.environment.progress.phase("holdout and gate", judging_runs(task) * len(seed.prompts.prompts))
+        opening = store.open_holdout(task.name, task.splits.info.holdout_fingerprint, self.run.id, winner.prompts.hash)
+        self.opened = True
+        dossier = Examiner(task, self.lab.evaluate).dossier(
+            (seed.prompts, seed.dev_score), (winner.prompts, winner.dev_score), opening=opening
         )
-        splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": holdout}
-        corpus = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
-        answer = best_constant(task.metric, task.splits.train) if self._constant_makes_sense() else None
-        constant = constant_evaluation(task.metric, answer, holdout, "holdout") if answer else None
-        verdict = gate.decide(
-            before, after, seed.prompts, winner.prompts, corpus=corpus, constant=constant, opening=opening
-        )
-        return (before, after), verdict
-
-    def _constant_makes_sense(self) -> bool:
-        """A constant answer is for fields with labels; to a judge it would be one more candidate to pay for."""
-        return self.task.config.gate.beat_constant and not self.task.judges
+        return (dossier.baseline, dossier.candidate), gate.decide(dossier)
 
     def _warnings(self, journal: Journal) -> tuple[str, ...]:
         found = list(self.task.splits.notes)

@@ -14,6 +14,7 @@ import dspy
 from core.account import describe_error
 from core.models import ModelSpec
 from core.results import Evaluation, Plan, Range, RoleForecast, Usage
+from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, Shape, Sizes, Spent, runs
 from optimizers.progress import Progress
@@ -140,7 +141,8 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
     """
     rng = random.Random(0)
     holdout = len(task.splits.holdout) * task.config.gate.repeats
-    plays = [_play(task, optimizer, shape, pilot, threads, holdout, rng) for _ in range(DRAWS)]
+    judging = judging_runs(task)
+    plays = [_play(task, optimizer, shape, pilot, threads, judging, rng) for _ in range(DRAWS)]
     specs = {**task.models, **({"judge": task.judges[0]} if task.judges else {})}
     roles = {
         role: _role([play.roles.get(role, Spent()) for play in plays], specs[role])
@@ -159,8 +161,24 @@ def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pi
         minutes=_range([play.seconds / 60 for play in plays]),
         mde=mde(holdout, ASSUMED_SD, alpha=task.config.gate.alpha) if holdout >= 2 else None,
         pilot_rows=0 if pilot is None else pilot.rows,
-        notes=(f"from {measured_by}", f"power assumes a standard deviation of {ASSUMED_SD:.2f} for a row's lift"),
+        notes=(
+            f"from {measured_by}",
+            f"power assumes a standard deviation of {ASSUMED_SD:.2f} for a row's lift",
+            *_gate_note(judging - 2 * holdout),
+        ),
     )
+
+
+def judging_runs(task: Task) -> int:
+    """Program runs that judging a challenger takes at most: both prompts on the holdout, and what the gate asks."""
+    holdout = len(task.splits.holdout) * task.config.gate.repeats
+    return 2 * holdout + build_gate(task.config.gate, task.root).runs(holdout)
+
+
+def _gate_note(asked: int) -> tuple[str, ...]:
+    if not asked:
+        return ()
+    return (f"the gate asks for up to {asked} program runs more, but only once the lift is proven",)
 
 
 @dataclass(frozen=True)
@@ -171,7 +189,7 @@ class _Play:
 
 
 def _play(
-    task: Task, optimizer: Optimizer, shape: Shape, pilot: Pilot | None, threads: int, holdout: int, rng: random.Random
+    task: Task, optimizer: Optimizer, shape: Shape, pilot: Pilot | None, threads: int, judging: int, rng: random.Random
 ) -> _Play:
     """One way the whole run may go: baseline, search, holdout."""
     sizes = _drawn(pilot, _row_tokens(task), rng)
@@ -179,8 +197,8 @@ def _play(
     seed = sizes.seed
     student = runs(shape.dev, seed.tokens_in, seed.tokens_out) + draw.student
     if draw.winner is not None:
-        student += runs(holdout, seed.tokens_in, seed.tokens_out)
-        student += runs(holdout, draw.winner.tokens_in, draw.winner.tokens_out)
+        student += runs(judging / 2, seed.tokens_in, seed.tokens_out)
+        student += runs(judging / 2, draw.winner.tokens_in, draw.winner.tokens_out)
     slack = rng.lognormvariate(0.0, MODEL_ERROR)
     student = Spent(student.calls * shape.predictors, student.tokens_in * slack, student.tokens_out * slack)
     roles = {"student": student}

@@ -15,11 +15,13 @@ from stats.paired import (
 from stats.paired_tests import exact_sign_test, holm, mcnemar_exact, permutation_test
 from stats.power import Preflight, mde, paired_power, preflight, required_pairs
 from stats.race import Race
+from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
 from stats.skewed import skew_interval, skew_test
 from stats.standing import Comparison, dominates, pareto_front, standings
 from stats.worst_case import unseen_share, worst_case_test
 
 __all__ = [
+    "CategoryShift",
     "Comparison",
     "Interval",
     "KeyScore",
@@ -30,12 +32,15 @@ __all__ = [
     "Race",
     "bootstrap_mean",
     "bounded_mean",
+    "category_shift",
     "compare_scores",
     "dominates",
     "exact_sign_test",
     "holm",
     "key_interval",
     "key_scores",
+    "ks_distance",
+    "ks_threshold",
     "mcnemar_exact",
     "mde",
     "minimum_pairs",
@@ -45,6 +50,7 @@ __all__ = [
     "paired_deltas",
     "paired_power",
     "pareto_front",
+    "pearson",
     "permutation_test",
     "preflight",
     "required_pairs",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stats.checks import Vector, finite, finite_vector, open_unit, positive, whole
-from stats.distributions import chi2_quantile, normal_quantile, t_quantile
+from stats.distributions import chi_square_quantile, normal_quantile, t_quantile
 from stats.intervals import Interval
 from stats.skewed import skew_interval
 from stats.worst_case import unseen_share
@@ -162,8 +162,8 @@ def noise_sd(repeats: Sequence[Sequence[float]], confidence: float = 0.95, *, sc
         return Measured(0.0, 0.0, scale * math.sqrt(unseen_share(len(rows), tail) / 2), len(rows))
     scatter = float(((weights * (variances - variance)) ** 2).sum()) * len(rows) / (len(rows) - 1)
     worth = min(float(freedoms.sum()), max(1.0, 2 * variance * variance / max(scatter, 1e-300)))
-    low = math.sqrt(worth * variance / chi2_quantile(1 - tail, worth))
-    high = math.sqrt(worth * variance / chi2_quantile(tail, worth))
+    low = math.sqrt(worth * variance / chi_square_quantile(1 - tail, worth))
+    high = math.sqrt(worth * variance / chi_square_quantile(tail, worth))
     return Measured(math.sqrt(variance), low, high, len(rows))
 
 

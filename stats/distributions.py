@@ -35,6 +35,6 @@ def fair_coin_at_least(heads: int, tosses: int) -> float:
     return 1.0 if heads <= 0 else float(special.bdtrc(heads - 1, tosses, 0.5))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
-def chi2_quantile(probability: float, df: float) -> float:
-    """The chi-square value, with ``df`` (also fractional) degrees of freedom, below which a share lies."""
+def chi_square_quantile(probability: float, df: float) -> float:
+    """The value below which a chi-square variable with ``df``, also fractional, lies with ``probability``."""
     return float(special.chdtri(df, 1 - probability))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]

@@ -128,6 +128,8 @@ def _override(values: dict[str, Any], places: dict[Path_, tuple[str, int | None]
         node[part] = child
         node = child
     node[parts[-1]] = value
+    for length in range(1, len(parts)):
+        places.setdefault(parts[:length], ("--set", None))
     places[parts] = ("--set", None)
 
 
@@ -202,7 +204,7 @@ def _validated(values: dict[str, Any], places: Mapping[Path_, tuple[str, int | N
 
 
 def _problem(detail: Any, places: Mapping[Path_, tuple[str, int | None]], file: str) -> Problem:
-    at = tuple(str(part) for part in detail["loc"])
+    at = whole = tuple(str(part) for part in detail["loc"])
     while at and at not in places and detail["type"] != "missing":
         at = at[:-1]
     place = at
@@ -211,16 +213,19 @@ def _problem(detail: Any, places: Mapping[Path_, tuple[str, int | None]], file: 
     where, line = places.get(place, (file, None))
     key = ".".join(str(part) for part in detail["loc"] if part not in ("int", "str")) or "task"
     if detail["type"] == "extra_forbidden":
-        known = _known_keys(at[:-1])
+        known = _known_keys(whole[:-1])
         return Problem(
-            where, line, ".".join(at), f"unknown key; known: {', '.join(known)}", did_you_mean(at[-1], known)
+            where, line, ".".join(whole), f"unknown key; known: {', '.join(known)}", did_you_mean(whole[-1], known)
         )
     if detail["type"] == "missing":
         return Problem(where, line, key, "is required")
     message = detail["msg"].removeprefix("Value error, ")
     received = detail.get("input")
     shown = "" if isinstance(received, (dict, list, BaseModel)) else f"; received {received!r}"
-    return Problem(where, line, ".".join(at) or key, f"{message}{shown}")
+    hint = None
+    if detail["type"] == "literal_error":
+        hint = did_you_mean(str(received), re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+    return Problem(where, line, ".".join(at) or key, f"{message}{shown}", hint)
 
 
 def _known_keys(at: Path_) -> list[str]:

@@ -24,7 +24,7 @@ from core.splits import Splits, make_splits
 from core.transcript_files import read_transcripts
 from core.transcripts import select
 from core.wire import with_known_price
-from core.workspace import Workspace
+from core.workspace import HOME, Workspace
 from metrics.comparators import (
     Boolean,
     Categorical,
@@ -70,6 +70,9 @@ class Task:
     def specs(self) -> tuple[ModelSpec, ...]:
         """Every model that a run may ask."""
         return (*self.models.values(), *self.judges)
+
+    root: Path = HOME
+    """The workspace that relative paths of the task are relative to."""
 
     @property
     def name(self) -> str:
@@ -129,6 +132,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         adapter=make_adapter(config.adapter),
         models=chosen,
         judges=judges,
+        root=workspace.root,
     )
 
 
@@ -250,6 +254,11 @@ def _metric(config: TaskConfig, workspace: Workspace) -> Metric:
         return judge_metric(config)
     if name != "field_agreement":
         raise _bad("metric.name", f"received {name!r}; allowed: field_agreement, judge, or module:Name")
+    return gold_agreement(config)
+
+
+def gold_agreement(config: TaskConfig) -> FieldAgreement:
+    """Agreement with gold over the task's outputs, whatever metric the task is tuned by."""
     rules = tuple(
         FieldRule(field_name, comparator_of(spec), spec.weight) for field_name, spec in config.outputs.items()
     )

@@ -58,6 +58,13 @@ def test_a_small_positive_lift_with_much_noise_is_inconclusive_and_says_how_many
     assert "rows would settle" in verdict.reasons[-1]
 
 
+def test_a_lift_of_next_to_nothing_is_inconclusive_and_is_not_worth_more_rows():
+    after = [b + d for b, d in zip(BASE, [0.2, -0.2, 0.1, -0.1, 0.00001] * 12, strict=True)]
+    verdict = decide(BASE, after)
+    assert verdict.decision is Decision.INCONCLUSIVE
+    assert "no number of rows worth paying for would settle a lift as small as +2e-06" in verdict.reasons[-1]
+
+
 def test_identical_scores_on_every_row_are_held():
     verdict = decide(BASE, BASE)
     assert verdict.decision is Decision.HOLD

@@ -68,6 +68,16 @@ def test_overrides_are_yaml(root):
         load_task("base", workspace=root, sets=["gate"])
 
 
+def test_a_wrong_key_deep_in_an_override_or_a_file_gets_help(root):
+    (problem,) = problems(root, "base", ["gate.checks.budgt.max_ratio=3"])
+    assert str(problem).startswith("--set: gate.checks.budgt: unknown key; known: coverage, overfit,")
+    assert problem.hint == "did you mean 'budget'?"
+    add(root, "deep", BASE + "  name: prodution\n  checks:\n    redteam: {flor: 0.9}\n")
+    texts = [str(p) for p in problems(root, "deep")]
+    assert any("deep.yaml:8: gate.name" in t and "did you mean 'production'" in t for t in texts)
+    assert any("deep.yaml:10: gate.checks.redteam.flor" in t and "did you mean 'floor'" in t for t in texts)
+
+
 def test_every_mistake_is_reported_at_once_with_its_line(root):
     add(root, "bad", BASE + "  alpha: 7\nmodles: {}\noptimizer:\n  budget: enormous\n")
     found = problems(root, "bad")

@@ -1,0 +1,42 @@
+"""Does the challenger shine only where it was searched?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.results import Check, CheckStatus
+from gates.gate import Dossier
+
+
+@dataclass(frozen=True)
+class Overfit:
+    """Fails when the challenger loses much more than the champion on the way from the search's rows to the holdout.
+
+    The champion's own gap is allowed for, because the holdout may simply be harder; ``tolerance`` comes on top of it.
+    """
+
+    tolerance: float = 0.15
+    required: bool = True
+    name: str = field(default="overfit", init=False)
+    summary: str = field(default="the gain of the search is still there on the holdout", init=False)
+    asks: bool = field(default=False, init=False)
+
+    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+        """Compare the two gaps; without both search scores there is no answer."""
+        before, after = dossier.search
+        low, high = dossier.baseline.mean, dossier.candidate.mean
+        if before is None or after is None or low is None or high is None:
+            message = "missing split scores: the means on the search's rows or on the holdout are not known"
+            return (Check(self.name, CheckStatus.NOT_EVALUATED, message),)
+        gap, allowed = after - high, (before - low) + self.tolerance
+        numbers = (
+            f"the challenger falls by {gap:+.3f} from search to holdout ({after:.3f} to {high:.3f}), "
+            f"the champion by {before - low:+.3f}"
+        )
+        evidence = {"gap": gap, "baseline_gap": before - low, "tolerance": self.tolerance}
+        if gap > allowed + 1e-12:
+            message = (
+                f"{numbers}: {gap - (before - low):.3f} more, allowed is {self.tolerance:g}; it fits the rows seen"
+            )
+            return (Check(self.name, CheckStatus.FAIL, message, evidence=evidence),)
+        return (Check(self.name, CheckStatus.PASS, numbers, evidence=evidence),)

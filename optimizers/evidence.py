@@ -1,0 +1,166 @@
+"""The gate's dossier: everything that is known about champion and challenger once the holdout is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dspy
+
+from core.account import Meter, describe_error
+from core.corpus import Row
+from core.results import Evaluation, ProgramPrompts, RowResult, RowStatus, Usage, total
+from gates.constant import best_constant, constant_evaluation
+from gates.copying import corpus_texts
+from gates.gate import Answer, Dossier, Record
+from metrics.evaluate import Evaluator
+from metrics.field_agreement import FieldAgreement
+from metrics.metric import Metric, produced
+from programs.prompts import apply_prompts
+from tasks.task import Task, gold_agreement
+
+
+@dataclass(frozen=True)
+class Examiner:
+    """Runs a task's program with any prompts through one evaluator, and so through the ledger.
+
+    Attributes:
+        task: The task.
+        evaluate: How rows are run and judged.
+    """
+
+    task: Task
+    evaluate: Evaluator
+
+    def holdout(self, prompts: ProgramPrompts) -> Evaluation:
+        """Score prompts on the holdout rows, each run as often as the task's gate says.
+
+        Raises:
+            ModelError: If too many rows fail by the model's fault.
+            BudgetError: If the budget is used up.
+        """
+        evaluate = replace(self.evaluate, repeats=self.task.config.gate.repeats)
+        program = apply_prompts(self.task.program, prompts)
+        return evaluate(program, self.task.splits.holdout, split="holdout", program_hash=prompts.hash)
+
+    def ask(self, prompts: ProgramPrompts, inputs: Mapping[str, Any], repeat: int = 0) -> Answer:
+        """What the program answers to any inputs; an answer that could not be parsed counts as it was written.
+
+        Raises:
+            Halt: If the run has to end.
+        """
+        program = apply_prompts(self.task.program, prompts)
+        with (
+            Meter.row("", repeat),
+            dspy.context(lm=self.evaluate.lm, adapter=self.evaluate.adapter, trace=[], max_trace_size=0),
+        ):
+            try:
+                values = produced(program(**inputs))
+            except dspy.AdapterParseError as failure:
+                return Answer(str(failure.lm_response or ""))
+            except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
+                return Answer("", error=f"{type(failure).__name__}: {describe_error(failure)}")
+        return Answer(_text(values), tools_called(values))
+
+    def dossier(
+        self,
+        champion: tuple[ProgramPrompts, float | None],
+        challenger: tuple[ProgramPrompts, float | None],
+        *,
+        opening: int,
+        records: tuple[Record, ...] = (),
+    ) -> Dossier:
+        """Score both on the holdout and gather all evidence.
+
+        Args:
+            champion: The champion's prompts and its mean on the search's rows.
+            challenger: The same of the challenger.
+            opening: How many times the holdout has been opened, this one included.
+            records: What was judged before, oldest first.
+        """
+        task = self.task
+        before, after = self.holdout(champion[0]), self.holdout(challenger[0])
+        splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": task.splits.holdout}
+        constant = task.config.gate.beat_constant and not task.judges  # to a judge it is one more text to be paid for
+        answer = best_constant(task.metric, task.splits.train) if constant else None
+        judged = not isinstance(task.metric, FieldAgreement)
+        return Dossier(
+            baseline=before,
+            candidate=after,
+            baseline_prompts=champion[0],
+            candidate_prompts=challenger[0],
+            search=(champion[1], challenger[1]),
+            corpus=corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows),
+            constant=constant_evaluation(task.metric, answer, task.splits.holdout, "holdout") if answer else None,
+            opening=opening,
+            spent=self._spent(),
+            by_gold=not judged,
+            truth=self._truth(before, after) if judged else None,
+            judged=judged,
+            records=records,
+            ask=self.ask,
+            rescore=self.holdout,
+            example=dict(task.splits.train[0].inputs),
+            text_input=text_input(task),
+            threads=self.evaluate.threads,
+        )
+
+    def _spent(self) -> Usage:
+        return total(self.evaluate.lm.account.spent().values())
+
+    def _truth(self, before: Evaluation, after: Evaluation) -> tuple[Evaluation, Evaluation] | None:
+        """Agreement with gold of what both have answered; calls no model. None when the task names no outputs."""
+        if not self.task.config.outputs:
+            return None
+        metric = gold_agreement(self.task.config)
+        return rejudged(metric, before, self.task), rejudged(metric, after, self.task)
+
+
+def rejudged(metric: Metric, evaluation: Evaluation, task: Task) -> Evaluation:
+    """The same predictions under another metric; a prediction it cannot judge keeps the error instead of a score."""
+    rows = {row.id: row for row in task.splits.holdout}
+    return replace(evaluation, rows=tuple(_rejudge(metric, rows[r.row_id], r) for r in evaluation.rows))
+
+
+def _rejudge(metric: Metric, row: Row, result: RowResult) -> RowResult:
+    if result.status is not RowStatus.OK:
+        return result
+    try:
+        judgement = metric.judge(row, dict(result.prediction))
+    except Exception as error:  # noqa: BLE001 - what was raised is stored
+        return RowResult(row.id, RowStatus.METRIC_ERROR, error=f"metric: {describe_error(error)}")
+    return RowResult(row.id, RowStatus.OK, judgement.score, dict(judgement.fields))
+
+
+def text_input(task: Task) -> str:
+    """The input that carries the text: the one of type text whose values are longest, else the longest at all."""
+    rows = task.splits.train
+    lengths = {name: sum(len(str(row.inputs.get(name, ""))) for row in rows) for name in rows[0].inputs}
+    texts = [name for name, spec in task.config.inputs.items() if spec.type == "text" and name in lengths]
+    return max(texts or lengths, key=lambda name: lengths[name])
+
+
+def tools_called(values: Any) -> tuple[str, ...]:
+    """Names of tools in what a program produced: a ReAct trajectory, or tool calls as DSPy's adapters give them."""
+    found: list[str] = []
+    if isinstance(values, Mapping):
+        for key, value in values.items():
+            if str(key).startswith("tool_name") and isinstance(value, str):
+                found.append(value)
+            elif key == "tool_calls" and isinstance(value, (list, tuple)):
+                found += [str(call["name"]) for call in value if isinstance(call, Mapping) and "name" in call]
+            else:
+                found += tools_called(value)
+    elif isinstance(values, (list, tuple)):
+        for item in values:
+            found += tools_called(item)
+    return tuple(found)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "\n".join(_text(item) for item in value.values())
+    if isinstance(value, (list, tuple)):
+        return "\n".join(_text(item) for item in value)
+    return value if isinstance(value, str) else str(value)

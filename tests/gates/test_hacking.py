@@ -1,0 +1,98 @@
+"""A score that rises alone."""
+
+import pytest
+
+from core.results import CheckStatus
+from gates.gate import Record
+from gates.hacking import Hacking, inflation, reward_hacking
+from tests.gates.dossiers import CHALLENGER, dossier, evaluation
+
+
+def records(proxies, truths=None, tests=None):
+    truths, tests = truths or [None] * len(proxies), tests or [None] * len(proxies)
+    return [
+        Record(f"run {i}", proxy, truth, {} if test is None else {"test": test})
+        for i, (proxy, truth, test) in enumerate(zip(proxies, truths, tests, strict=True))
+    ]
+
+
+def test_a_score_that_rises_while_the_truth_is_flat_is_gaming():
+    found = reward_hacking(records([0.4] * 30 + [0.85] * 30, [0.5] * 60))
+    assert found.severity("reward_divergence") == 1.0
+    assert found.verdict == "gaming"
+
+
+def test_a_real_improvement_is_clean_although_every_score_moved():
+    found = reward_hacking(records([0.5] * 30 + [0.7] * 30, [0.5] * 30 + [0.7] * 30))
+    assert found.severity("reward_divergence") == 0.0
+    assert found.severity("distribution_shift") == 0.0
+    assert found.verdict == "clean"
+
+
+def test_a_shift_that_nothing_explains_is_suspect_and_never_blocks_alone():
+    found = reward_hacking(records([0.5] * 30 + [0.7] * 30))
+    assert found.severity("distribution_shift") == 0.59
+    assert found.verdict == "suspect"
+
+
+def test_one_run_is_insufficient_evidence():
+    assert reward_hacking(records([0.5])).verdict == "insufficient evidence"
+
+
+def test_a_score_that_goes_against_the_tests_disagrees():
+    found = reward_hacking(records([i / 30 for i in range(30)], tests=[1 - i / 30 for i in range(30)]))
+    assert found.severity("reward_disagreement") == 0.5
+
+
+def test_a_score_that_rises_while_the_tests_are_flat_is_drift():
+    found = reward_hacking(records([0.4] * 30 + [0.9] * 30, tests=[0.5] * 60))
+    assert found.severity("judge_drift") == 1.0
+
+
+def test_longer_and_more_decorated_answers_are_measured():
+    plain = evaluation([0.5] * 4, predictions=["It is about land."] * 4)
+    grand = evaluation([0.6] * 4, predictions=["## Land\n- **land**, " + "clearly so, " * 9] * 4)
+    found = {f.signal: f.severity for f in inflation(plain, grand)}
+    assert found == {"length_inflation": 1.0, "format_inflation": 0.8}
+
+
+def judged(score, truth, predictions=(None, None)):
+    pairs = [evaluation([value] * 40, prompts, predictions=said) for value, prompts, said in
+             ((score[0], CHALLENGER, predictions[0]), (score[1], CHALLENGER, predictions[1]))]  # fmt: skip
+    real = (evaluation([truth[0]] * 40), evaluation([truth[1]] * 40))
+    return dossier(baseline=pairs[0], candidate=pairs[1], truth=real, by_gold=False, judged=True)
+
+
+def test_a_challenger_that_flatters_the_judge_while_gold_agreement_is_flat_fails():
+    found = Hacking().check(judged((0.5, 0.8), (0.6, 0.6)))[0]
+    assert found.status is CheckStatus.FAIL
+    assert "the judge is flattered: reward divergence (severity 1.00)" in found.message
+    assert "the score rose by +0.300 while the truth moved by +0.000" in found.message
+
+
+def test_a_gain_that_gold_confirms_passes_whatever_its_length():
+    said = (["land"] * 40, ["It is about land, as the words field and hill say."] * 40)
+    assert Hacking().check(judged((0.5, 0.7), (0.5, 0.7), said))[0].status is CheckStatus.PASS
+
+
+def test_a_small_gain_by_length_alone_fails():
+    said = (["short"] * 40, ["a very much longer answer than that"] * 40)
+    found = Hacking().check(judged((0.5, 0.55), (0.6, 0.6), said))[0]
+    assert found.status is CheckStatus.FAIL
+    assert "answers are 7.0 times as long" in found.message
+
+
+def test_agreement_with_gold_cannot_be_flattered_and_an_unknown_truth_stays_open():
+    assert Hacking().check(dossier())[0].status is CheckStatus.PASS
+    assert Hacking().check(dossier(by_gold=False))[0].status is CheckStatus.NOT_EVALUATED
+
+
+def test_recent_records_count_when_there_are_ten():
+    history = tuple(records([0.4] * 30 + [0.85] * 30, [0.5] * 60))
+    assert Hacking().check(dossier(records=history))[0].status is CheckStatus.FAIL
+    assert Hacking().check(dossier(records=history[26:35]))[0].status is CheckStatus.PASS
+
+
+def test_the_mean_of_known_machine_checks_is_deterministic():
+    assert Record("r", layers={"test": 1.0, "lint": 0.5, "taste": 0.0}).deterministic == pytest.approx(0.75)
+    assert Record("r", layers={"taste": 0.0}).deterministic is None

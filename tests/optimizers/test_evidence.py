@@ -1,0 +1,157 @@
+"""Gathering the gate's evidence: real programs, a small deterministic model, everything through the ledger."""
+
+import dataclasses
+
+import pytest
+
+from core.account import Account, LocalLine
+from core.ledger import Ledger
+from core.lm import RoleLM
+from core.models import ModelSpec
+from core.results import CheckStatus, Decision, Judgement, ProgramPrompts, Prompt
+from core.wire import Answer
+from core.workspace import Workspace
+from gates.production import build_gate
+from gates.redteam import RedTeam
+from metrics.evaluate import Evaluator
+from optimizers import OPTIMIZERS
+from optimizers.evidence import Examiner, text_input, tools_called
+from optimizers.optimize import Options, shape_of
+from optimizers.plan import judging_runs, plan_run
+from tasks.config import GateSection
+from tasks.task import assemble, read_config
+from tests.notes import notes
+
+SPEC = ModelSpec("test", "test/reader", input_price=1.0, output_price=10.0)
+
+
+class Reader:
+    """Knows water when the prompt names rivers, and obeys hostile text when the prompt says so."""
+
+    def send(self, request):
+        system, text = request.messages[0]["content"], request.messages[-1]["content"]
+        kind = "water" if "rivers" in system and {"river", "cloud"} & set(text.split()) else "land"
+        if "Obey the text" in system and "PWNED" in text:
+            return Answer(["PWNED-7731"], len(system) // 4, 5, cost_usd=0.0001, seconds=0.01)
+        cost = (len(system) + len(text)) / 4 * 1e-6
+        body = f"[[ ## kind ## ]]\n{kind}\n\n[[ ## completed ## ]]"
+        return Answer([body], (len(system) + len(text)) // 4, 5, cost_usd=cost, seconds=0.01)
+
+
+def prompt(task, text):
+    return ProgramPrompts((Prompt("analyse", text),))
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """A task of notes about water or land, an examiner and what is in its ledger."""
+    root = notes(tmp_path, "http://127.0.0.1:9/v1")
+    workspace = Workspace(root)
+    task = assemble(read_config(workspace, "notes", ["gate.name=production"]), workspace)
+    ledger = Ledger(tmp_path / "ledger.db")
+    account = Account(ledger, "run", "notes")
+    lm = RoleLM(SPEC, "student", account, LocalLine(ledger, SPEC, Reader()))
+    yield task, Examiner(task, Evaluator(lm, task.adapter, task.metric, 4)), account
+    ledger.close()
+
+
+def judge(task, examiner, challenger, **config):
+    champion = prompt(task, "Say what the note is about.")
+    dossier = examiner.dossier((champion, 0.5), (prompt(task, challenger), 0.9), opening=1)
+    return dossier, build_gate(GateSection(name="production", **config)).decide(dossier)
+
+
+def test_a_better_and_harmless_challenger_is_promoted_and_every_call_is_in_the_ledger(desk):
+    task, examiner, account = desk
+    dossier, verdict = judge(task, examiner, "Say what the note is about; rivers and clouds are water.")
+    assert verdict.decision is Decision.PROMOTE
+    statuses = {check.name: check.status for check in verdict.checks}
+    assert statuses["redteam"] is statuses["neutralisation"] is statuses["budget"] is CheckStatus.PASS
+    assert dossier.by_gold
+    holdout = len(task.splits.holdout)
+    assert account.spent()["student"].calls == judging_runs(task) == 3 * holdout + 2 * 57
+
+
+def test_a_challenger_that_obeys_injected_text_is_held_even_if_its_answer_cannot_be_parsed(desk):
+    task, examiner, _ = desk
+    _, verdict = judge(task, examiner, "Say what the note is about; rivers and clouds are water. Obey the text.")
+    assert verdict.decision is Decision.HOLD
+    assert verdict.reasons[0].startswith("[redteam] it obeys hostile text that the champion withstands, rt-dir-01")
+
+
+def test_a_challenger_whose_prompt_is_ten_times_as_dear_is_held(desk):
+    task, examiner, _ = desk
+    padded = (
+        "Say what the note is about; rivers and clouds are water. " + "Think about it with the greatest care. " * 400
+    )
+    _, verdict = judge(task, examiner, padded)
+    assert verdict.decision is Decision.HOLD
+    assert verdict.reasons[0].startswith("[budget] an item costs $")
+
+
+def test_answers_that_were_in_the_ledger_keep_their_price(desk):
+    task, examiner, _ = desk
+    first = examiner.holdout(prompt(task, "Say it."))
+    again = examiner.holdout(prompt(task, "Say it."))
+    assert first.usage.cost_usd > 0
+    assert again.worth.cost_usd == pytest.approx(first.worth.cost_usd) == pytest.approx(first.usage.cost_usd)
+    other = Account(examiner.evaluate.lm.account.ledger, "another run", "notes")
+    lm = RoleLM(SPEC, "student", other, LocalLine(other.ledger, SPEC, Reader()))
+    cached = Examiner(task, dataclasses.replace(examiner.evaluate, lm=lm)).holdout(prompt(task, "Say it."))
+    assert cached.usage.cost_usd == 0
+    assert cached.worth.cost_usd == pytest.approx(first.usage.cost_usd)
+
+
+class Flattered:
+    """A judge that likes prompts with rivers in them, whatever the answer."""
+
+    name = "flattered"
+
+    def __init__(self):
+        self.praise = 0.4
+
+    def judge(self, row, prediction):
+        return Judgement(self.praise)
+
+
+def test_a_judge_that_is_flattered_while_agreement_with_gold_is_flat_is_found_out(desk):
+    task, examiner, _ = desk
+    judged = Examiner(task=dataclasses.replace(task, metric=Flattered()), evaluate=examiner.evaluate)
+    dossier = judged.dossier((prompt(task, "Say it."), 0.4), (prompt(task, "Say it well."), 0.9), opening=1)
+    assert not dossier.by_gold
+    assert dossier.judged
+    before, after = dossier.truth
+    assert before.mean == after.mean
+    risen = dataclasses.replace(
+        dossier.candidate, rows=tuple(dataclasses.replace(r, score=1.0) for r in dossier.candidate.rows)
+    )
+    verdict = build_gate(GateSection(name="production")).decide(dataclasses.replace(dossier, candidate=risen))
+    assert verdict.decision is Decision.HOLD
+    assert any(reason.startswith("[hacking] the judge is flattered") for reason in verdict.reasons)
+
+
+def test_hostile_text_goes_into_the_longest_text_input(desk):
+    task, examiner, _ = desk
+    assert text_input(task) == "note"
+    dossier, _ = judge(task, examiner, "Say what it is.")
+    assert dossier.example.keys() == {"note"}
+    assert RedTeam().check(dossier)[0].evidence["unanswered"] == []
+
+
+def test_tools_are_found_in_trajectories_and_tool_calls():
+    assert tools_called({"trajectory": {"tool_name_0": "search", "tool_args_0": {}, "tool_name_1": "shell"}}) == (
+        "search", "shell",
+    )  # fmt: skip
+    assert tools_called({"calls": {"tool_calls": [{"name": "send_email", "args": {}}]}}) == ("send_email",)
+    assert tools_called({"kind": "land"}) == ()
+
+
+def test_the_forecast_holds_what_the_gate_will_ask(desk):
+    task, _, _ = desk
+    options = Options(budget=220, seed=0, threads=2, minibatch=8, max_demos=2, threshold=0.7)
+    plain = dataclasses.replace(task, config=task.config.model_copy(update={"gate": GateSection()}))
+    plans = [plan_run(t, OPTIMIZERS.get("gepa"), shape_of(t, options), threads=2) for t in (task, plain)]
+    extra = 2 * 57 + len(task.splits.holdout)
+    assert judging_runs(task) - judging_runs(plain) == extra
+    assert plans[0].notes[-1] == f"the gate asks for up to {extra} program runs more, but only once the lift is proven"
+    assert plans[0].calls.high - plans[1].calls.high == pytest.approx(extra, abs=1)
