@@ -12,6 +12,7 @@ from rich.console import Console
 from commands.optimize import STRICT_CODES, find_prompts
 from commands.session import Finish, as_sets, calls, open_store, open_task
 from core.account import Account, Halt
+from core.files import write_text
 from core.lm import build_lm
 from core.results import Check, ProgramPrompts, Verdict
 from core.run import new_run_id
