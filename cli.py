@@ -114,6 +114,9 @@ def optimize(
     pilot: Annotated[
         int | None, typer.Option(min=0, help="Dev rows that the forecast measures.", rich_help_panel=SPEND)
     ] = None,
+    trust_judge: Annotated[
+        bool, typer.Option("--trust-judge", help="Go on with a judge that is noisier than the lift sought; recorded.")
+    ] = False,
     no_cache: NoCache = False,
     new: Annotated[
         bool, typer.Option("--new", help="Start anew even if this very run was interrupted.", rich_help_panel=SPEND)
@@ -141,6 +144,7 @@ def optimize(
         "run.pilot": pilot,
         "run.cache": "false" if no_cache else None,
         "run.redact": json.dumps(redact) if redact else None,
+        "judge.trusted": "true" if trust_judge else None,
     }
     run_optimize(
         _workspace(workspace),

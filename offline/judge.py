@@ -55,17 +55,35 @@ def prefer(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def _score(criterion: str, original: str, reference: str, candidate: str) -> tuple[int, str]:
-    """A score from 0 to 100 by what the criterion's words ask for, and the reason."""
+    """A score from 0 to 100 by what the criterion's words ask for, and the reason.
+
+    Sentences that speak of nothing in the original or the reference earn nothing, and cost their share of the text.
+    """
     asked = {stem(word) for word in words(criterion.replace("_", " "))}
     if not words(candidate):
         return 0, "The candidate is empty."
+    about = _on_topic(f"{original}\n{reference}", candidate)
     if asked & BREVITY:
-        return _brevity(original, reference, candidate)
-    if asked & STYLE:
-        return _style(reference, candidate)
-    if asked & PRECISION:
-        return _precision(original, reference, candidate)
-    return _recall(reference, candidate)
+        score, reason = _brevity(original, reference, about)
+    elif asked & STYLE:
+        score, reason = _style(original, reference, about)
+    elif asked & PRECISION:
+        score, reason = _precision(original, reference, about)
+    else:
+        score, reason = _recall(reference, about)
+    foreign = 1 - len(words(about)) / len(words(candidate))
+    return (
+        (round(score * (1 - foreign)), f"{reason} {foreign:.0%} is about something else.")
+        if foreign
+        else (score, reason)
+    )
+
+
+def _on_topic(known: str, candidate: str) -> str:
+    """The candidate without sentences that share less than half of their content words with what is known."""
+    said = _content(known)
+    parts = [part for part in sentences(candidate) if len(_content(part) & said) >= 0.5 * len(_content(part))]
+    return " ".join(parts) if parts else candidate
 
 
 BREVITY = {stem(w) for w in ("compression", "shorter", "concise", "brief", "brevity", "length", "terse")}
@@ -79,13 +97,16 @@ def _content(text: str) -> set[str]:
 
 def _brevity(original: str, reference: str, candidate: str) -> tuple[int, str]:
     size, ideal, whole = len(words(candidate)), len(words(reference)), len(words(original))
+    known = set(words(f"{original} {reference}"))
     saved = (whole - size) / max(1, whole - ideal)
-    short = min(1.0, size / max(1.0, 0.6 * ideal))
+    short = min(1.0, sum(word in known for word in words(candidate)) / max(1.0, 0.6 * ideal))
     return _points(min(1.0, saved) * short), f"{size} words where the reference has {ideal} and the original {whole}."
 
 
-def _style(reference: str, candidate: str) -> tuple[int, str]:
-    own, ideal = _sentence_length(candidate), _sentence_length(reference)
+def _style(original: str, reference: str, candidate: str) -> tuple[int, str]:
+    known = set(words(f"{original} {reference}"))
+    share = sum(word in known for word in words(candidate)) / len(words(candidate))
+    own, ideal = share * _sentence_length(candidate), _sentence_length(reference)
     marks = len(_TURN.findall(candidate))
     score = math.exp(-abs(math.log(own / ideal))) / (1 + 0.25 * marks)
     return _points(

@@ -18,6 +18,7 @@ from core.results import (
     Evaluation,
     Optimization,
     Plan,
+    ProgramPrompts,
     RunStart,
     Verdict,
     from_json,
@@ -31,6 +32,7 @@ from metrics.metric import ExampleBook
 from offline import VERSION as OFFLINE_VERSION
 from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
 from optimizers.evidence import Examiner
+from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
 from optimizers.progress import Progress
 from programs.prompts import apply_prompts, predictors, read_prompts, schema_hash, source_of
@@ -247,6 +249,7 @@ class _Job:
     dev: Evaluation | None = None
     journal: Journal | None = None
     plan: Plan | None = None
+    judge_note: str | None = None
     opened: bool = False
 
     def result(self) -> Optimization:
@@ -270,6 +273,7 @@ class _Job:
         shape = shape_of(task, self.options)
         seed = read_prompts(task.program)
         self.plan = self._forecast(shape)
+        self.judge_note = self._check_judge(seed)
         progress.phase("baseline on dev", shape.dev * shape.predictors)
         self.dev = lab.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
         self.journal = journal = Journal(
@@ -293,6 +297,13 @@ class _Job:
                 raise BudgetError("the forecast was not accepted; nothing but the pilot was spent")
         return plan
 
+    def _check_judge(self, seed: ProgramPrompts) -> str | None:
+        task, evaluate = self.task, self.lab.evaluate
+        if not task.judges:
+            return None
+        rows = task.splits.dev[: max(task.config.run.pilot, 2 * FEWEST)]
+        return check_judge(task, evaluate.metric, evaluate(task.program, rows, split="dev", program_hash=seed.hash))
+
     def _on_candidate(self, candidate: Candidate) -> None:
         assert self.journal is not None
         self.run.candidate(candidate)
@@ -314,6 +325,8 @@ class _Job:
 
     def _warnings(self, journal: Journal) -> tuple[str, ...]:
         found = list(self.task.splits.notes)
+        if self.judge_note:
+            found.append(self.judge_note)
         incomplete = sum(not candidate.complete for candidate in journal.candidates)
         if incomplete:
             found.append(f"{incomplete} of {len(journal.candidates)} candidates had dev rows without a score")
