@@ -48,10 +48,15 @@ class Halt(BaseException):
 
 @dataclass
 class Tally:
-    """What the calls of one block cost and how long the model worked on them, hits included in the time."""
+    """What the calls of one block cost and how long the model worked on them.
+
+    ``usage`` is what this run paid; ``seconds`` and ``worth`` count answers from the ledger as well, at the time and the
+    money they took when they were first given. ``worth`` is None when a price is unknown.
+    """
 
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
+    worth: float | None = 0.0
 
 
 _tally: contextvars.ContextVar[Tally | None] = contextvars.ContextVar("tally", default=None)
@@ -73,7 +78,7 @@ class Meter:
     listener: Callable[[str], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def add(self, role: str, usage: Usage, seconds: float = 0.0) -> None:
+    def add(self, role: str, usage: Usage, seconds: float = 0.0, worth: float | None = 0.0) -> None:
         """Add one call's usage to a role and to the block that is being tallied, if any."""
         with self._lock:
             self.by_role[role] = self.by_role.get(role, Usage()) + usage
@@ -81,6 +86,7 @@ class Meter:
         if tally is not None:
             tally.usage = tally.usage + usage
             tally.seconds += seconds
+            tally.worth = None if tally.worth is None or worth is None else tally.worth + worth
         listener = self.listener
         if (usage.calls or usage.hits) and listener is not None:
             listener(role)
@@ -215,7 +221,7 @@ class Account:
                 flight = self._flights[key] = Future()
         if not mine:
             sent = flight.result()
-            self.meter.add(role, Usage(hits=1), sent.answer.seconds)
+            self.meter.add(role, Usage(hits=1), sent.answer.seconds, sent.answer.cost_usd)
             return list(sent.answer.outputs)
         try:
             sent = self._answer(line, spec, role, request, key)
@@ -245,7 +251,7 @@ class Account:
             self._calls += 1
         paid = first and sent.run_id == self.run_id
         usage = answer_usage(sent.answer) if paid or not sent.hit else Usage(hits=1)
-        self.meter.add(role, usage, sent.answer.seconds)
+        self.meter.add(role, usage, sent.answer.seconds, sent.answer.cost_usd)
 
     def _with_retries(self, line: Line, spec: ModelSpec, role: str, request: Request, key: str) -> Sent:
         limiter, breaker = self._limiter(spec), self._breaker(spec)

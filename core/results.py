@@ -126,6 +126,8 @@ class RowResult:
     error: str | None = None
     usage: Usage = field(default_factory=Usage)
     latency: float = 0.0
+    worth: float | None = None
+    """Dollars its answers cost when they were first given, whether this run paid them or found them in the ledger."""
 
     def __post_init__(self) -> None:
         if (self.status is RowStatus.OK) != (self.score is not None):

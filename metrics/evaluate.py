@@ -121,6 +121,7 @@ class Evaluator:
             error=first.error,
             usage=total(time.tally.usage for time in times),
             latency=mean(time.tally.seconds for time in times),
+            worth=_mean_worth([time.tally.worth for time in times]),
         )
 
     def _once(self, program: dspy.Module, row: Row, repeat: int) -> _Time:
@@ -167,6 +168,11 @@ class _Time:
     judgement: Judgement | None
     error: str | None
     tally: Tally
+
+
+def _mean_worth(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return mean(known) if len(known) == len(values) else None
 
 
 def _skipped(row: Row) -> RowResult:

@@ -159,7 +159,7 @@ class RunSection(Section):
     confirm_above: float = Field(default=5.0, ge=0, description="Forecast dollars above which a run asks first.")
     pilot: int = Field(default=6, ge=0, description="Dev rows run to forecast cost; kept, so nothing is wasted.")
     cache: bool = Field(default=True, description="Whether answers that other runs paid for are used.")
-    fresh_roles: tuple[Literal["student", "reflector", "proposer"], ...] = Field(
+    fresh_roles: tuple[Literal["student", "reflector", "proposer", "teacher"], ...] = Field(
         default=(), description="Roles that never use answers of other runs."
     )
     redact: tuple[str, ...] = Field(default=(), description="Regular expressions masked before anything is stored.")
@@ -173,6 +173,14 @@ class RunSection(Section):
             except re.error as error:
                 raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
         return patterns
+
+
+class DistillationSection(Section):
+    """That the gold rows are a teacher's verdicts; the report then says what the student keeps and saves."""
+
+    transfer: tuple[str, ...] = Field(
+        default=(), description="Further models that the winner's prompt is tried with on the holdout rows."
+    )
 
 
 class TaskConfig(Section):
@@ -192,6 +200,7 @@ class TaskConfig(Section):
     optimizer: OptimizerSection = OptimizerSection()
     gate: GateSection = GateSection()
     run: RunSection = RunSection()
+    distillation: DistillationSection | None = None
 
     @model_validator(mode="after")
     def _has_outputs(self) -> Self:
