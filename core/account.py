@@ -50,8 +50,8 @@ class Halt(BaseException):
 class Tally:
     """What the calls of one block cost and how long the model worked on them.
 
-    ``usage`` is what this run paid; ``seconds`` and ``worth`` count answers from the ledger as well, at the time and the
-    money they took when they were first given. ``worth`` is None when a price is unknown.
+    ``usage`` is what this run paid; ``seconds`` and ``worth`` count answers from the ledger as well, at the time and
+    the money they took when they were first given. ``worth`` is None when a price is unknown.
     """
 
     usage: Usage = field(default_factory=Usage)

@@ -1,4 +1,4 @@
-"""What a distillation adds to a run's report: how true the student is to its teacher, what it saves, where it differs."""
+"""What a distillation adds to a run's report: how true the student is to its teacher, and what it saves."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Economy:
 
 
 def judged(o: Optimization) -> Evaluation:
-    """The evaluation that speaks for the student: the winner on the holdout, or the seed on dev where that is closed."""
+    """What speaks for the student: the winner on the holdout, or the seed on dev where the holdout is closed."""
     return o.holdout_candidate or o.dev_baseline
 
 
@@ -188,7 +188,10 @@ def _savings(o: Optimization, d: Distillation) -> list[Block]:
     if not d.teacher.rows:
         notes.append("The gold does not say what the teacher cost; freeze verdicts with --teacher to measure it.")
     if o.total_usage.hits:
-        notes.append(f"{o.total_usage.hits} answers were in the ledger; what they cost earlier is not in the tuning.")
+        notes.append(
+            f"{o.total_usage.hits} answers came from the ledger, given earlier in this run or another; tuning counts "
+            "only what this run paid."
+        )
     return [Heading("What it saves"), table, facts, *([Bullets(tuple(notes))] if notes else [])]
 
 

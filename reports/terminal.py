@@ -23,7 +23,8 @@ from reports.blocks import (
 )
 
 COLOURS = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "note": "blue"}
-SHOWN = ("Evidence", "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
+SHOWN = ("Evidence", "Distillation: the student and its teacher", "What it saves", "The same prompt on other models",
+         "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
          "Rows without a score", "Worth knowing")  # fmt: skip
 DIFF_LINES = 14
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
