@@ -149,7 +149,7 @@ def optimize(
         sets=sets or [],
         baseline=baseline,
         dry_run=dry_run,
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new),
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=workspace),
         finish=finish,
     )
 
@@ -295,7 +295,7 @@ def resume(
         _workspace(workspace),
         run,
         flags={**caps, "threads": threads},
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes),
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, workspace=workspace),
         finish=finish,
     )
 

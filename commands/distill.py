@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dotenv import load_dotenv
+
 from commands.optimize import Manner, baseline_of, run_task
 from commands.session import Finish, as_sets, calls, open_store, open_task, redactor
 from core.account import Account
@@ -68,17 +70,21 @@ class Distilling:
 
 
 def run_distill(workspace: Workspace, wanted: Distilling, manner: Manner, finish: Finish) -> None:
-    """Freeze verdicts where asked, write the task, and run it through the main job; nothing is exported."""
+    """Freeze verdicts where asked, write the task, and run it through the main job; nothing is exported.
+
+    Without a baseline of its own, a distillation that has a champion already has to beat that one.
+    """
     place, spec = _place(workspace, wanted.run_dir), replace(wanted.spec, baseline=_prompt(wanted.baseline))
     named = str(place.root) if wanted.run_dir is not None else manner.workspace
     manner = replace(manner, workspace=shlex.quote(named) if named else None)
+    load_dotenv(workspace.root / ".env", override=False)
     OPTIMIZERS.get(spec.optimizer)
     models = load_models(place.models)
     for model in (spec.model, spec.reflector, *spec.transfer):
         find_model(model, models)
     flags = dict(wanted.flags)
     if wanted.teaching is not None:
-        flags = _left(flags, _teach(place, wanted, flags, manner))
+        flags = _left(flags, _teach(workspace, place, wanted, flags, manner))
     gold = wanted.gold
     config = distillation_config(load_gold_scenarios(gold), spec, gold=gold, corpus_path=relative_to(gold, place.root))
     path, written = save_task(config, gold, place.root, force=wanted.force)
@@ -126,8 +132,14 @@ def _prompt(path: Path | None) -> str | None:
 # The teacher
 
 
-def _teach(place: Workspace, wanted: Distilling, flags: Mapping[str, Any], manner: Manner) -> Usage:
-    """Freeze the verdicts that are missing; returns what that cost."""
+def _teach(
+    workspace: Workspace, place: Workspace, wanted: Distilling, flags: Mapping[str, Any], manner: Manner
+) -> Usage:
+    """Freeze the verdicts that are missing; returns what that cost.
+
+    The teacher is a task of ``workspace``, with its champion's prompts where it has one; its calls are in the ledger of
+    ``place``.
+    """
     assert wanted.teaching is not None
     teaching, gold = wanted.teaching, wanted.gold
     questions = read_questions(teaching.inputs)
@@ -137,9 +149,9 @@ def _teach(place: Workspace, wanted: Distilling, flags: Mapping[str, Any], manne
     if teaching.teacher.startswith(COMMAND):
         teacher = CommandTeacher(command_words(teaching.teacher), teaching.timeout, threads)
         return _told(freeze(teacher, questions, gold, redactor(place).text), gold, Usage())
-    task = open_task(place, teaching.teacher, as_sets({k: v for k, v in flags.items() if k.startswith("run.")}))
+    task = open_task(workspace, teaching.teacher, as_sets({k: v for k, v in flags.items() if k.startswith("run.")}))
     check_caps(task)
-    store = open_store(place, task)
+    store = open_store(workspace, task)
     task = task.starting_from(baseline_of(store, task, None))
     store.close()
     _confirm(task, waiting, manner)
@@ -179,17 +191,17 @@ def _confirm(task: Task, rows: int, manner: Manner) -> None:
     sample = task.splits.train[:10]
     chars = sum(len(m["content"]) for row in sample for m in render_messages(predictor, task.adapter, dict(row.inputs)))
     price = spec.price(chars / len(sample) / CHARS_PER_TOKEN, ANSWER_TOKENS)
-    calls_each = (len(task.config.outputs) and len(predictors(task.program))) or 1
+    requests = rows * len(predictors(task.program))
     _say(
-        f"teacher: {rows * calls_each} calls to {spec.alias}, "
-        + ("price unknown" if price is None else f"about ${price * rows * calls_each:.4f} by lengths alone")
+        f"teacher: {requests} calls to {spec.alias}, "
+        + ("price unknown" if price is None else f"about ${price * requests:.4f} by lengths alone")
     )
     run = task.config.run
     if manner.yes or run.max_cost is not None or spec.offline or price is None:
         return
-    if price * rows * calls_each > run.confirm_above:
+    if price * requests > run.confirm_above:
         raise UsageError(
-            f"the teacher may cost ${price * rows * calls_each:.2f}",
+            f"the teacher may cost ${price * requests:.2f}",
             hint="add -y, or --max-cost DOLLARS for teacher and tuning together",
         )
 
