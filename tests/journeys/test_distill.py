@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import sqlite3
 import sys
@@ -12,7 +13,7 @@ import pytest
 from tests.journeys.test_commands import HOME, run
 
 VERDICTS = HOME / "corpora" / "skill_verdicts.gold.jsonl"
-FACILITY = Path("/work/shared/data/facility_emails.jsonl")
+FACILITY = Path(os.environ.get("PROVEN_DATA", "data")) / "facility_emails.jsonl"
 SMALL = ("--generations", "1", "--population", "2")
 
 
@@ -264,7 +265,7 @@ def test_a_changed_corpus_is_noted_and_is_no_difference(copy):
     assert "the corpus has changed since" in json.loads(out)["notes"][0]
 
 
-@pytest.mark.skipif(not FACILITY.exists(), reason="the facility emails are not on this machine")
+@pytest.mark.skipif(not FACILITY.exists(), reason="PROVEN_DATA names no folder with facility_emails.jsonl")
 def test_a_student_on_the_facility_emails_is_promoted(tmp_path):
     _, out, _ = run(
         "distill", "--gold", FACILITY, "--optimizer-model", "offline/large", "--run-dir", tmp_path, "--json"
