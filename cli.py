@@ -153,9 +153,112 @@ def optimize(
         sets=sets or [],
         baseline=baseline,
         dry_run=dry_run,
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new),
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=workspace),
         finish=finish,
     )
+
+
+@app.command(epilog="Example: python cli.py distill --gold corpora/skill_verdicts.gold.jsonl")
+def distill(
+    gold: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE", help="Rows of {id, input, label, split?}; --teacher writes them.", show_default=False
+        ),
+    ],
+    baseline: Annotated[
+        str | None, typer.Option(metavar="PROMPT.txt", help="The student's prompt to start from.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The student.")] = "offline/small",
+    optimizer_model: Annotated[
+        str | None, typer.Option(help="Writes better prompts; offline/large for an offline student, else the student.")
+    ] = None,
+    generations: Annotated[int, typer.Option(min=1, help="Generations x population set the budget.")] = 3,
+    population: Annotated[int, typer.Option(min=1, help="Proposals per generation.")] = 4,
+    reps: Annotated[int, typer.Option(min=1, help="Times that each holdout row is run, per prompt.")] = 1,
+    categorical: Annotated[str | None, typer.Option(metavar="A,B", help="Fields that must be equal.")] = None,
+    array: Annotated[str | None, typer.Option(metavar="C,D", help="Fields compared as sets.")] = None,
+    optimizer: Annotated[str, typer.Option(help="gepa, mipro or bootstrap.")] = "gepa",
+    delta: Annotated[float, typer.Option(help="The lift that must be exceeded.")] = 0.0,
+    test_every_nth: Annotated[int, typer.Option(help="Of untagged rows every N-th is for the test.")] = 4,
+    gate: Annotated[str | None, typer.Option(help="heldout or production.")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK | 'cmd: ...'", help="Who gives the verdicts: a task, or a command (JSON in, JSON out)."
+        ),
+    ] = None,
+    inputs: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Rows of {id, input} that the teacher is asked about.")
+    ] = None,
+    teacher_timeout: Annotated[float, typer.Option(help="Seconds that a command may take per row.")] = 120.0,
+    transfer: Annotated[
+        str | None, typer.Option(metavar="M1,M2", help="Try the winner's prompt on these models too.")
+    ] = None,
+    run_dir: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder of the record and the task file; the workspace by default."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a task file that was edited by hand.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit 0 on PROMOTE, 1 on HOLD, 2 on INCONCLUSIVE (for CI).")
+    ] = False,
+    max_cost: MaxCost = None,
+    max_calls: MaxCalls = None,
+    max_tokens: MaxTokens = None,
+    max_minutes: MaxMinutes = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)] = False,
+    no_cache: NoCache = False,
+    new: Annotated[
+        bool, typer.Option("--new", help="Start anew even if this very run was interrupted.", rich_help_panel=SPEND)
+    ] = False,
+    redact: Redact = None,
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tune a cheap student towards a teacher's verdicts, and prove on unseen rows that it follows them."""
+    from pathlib import Path
+
+    from commands.distill import Distilling, Teaching, run_distill
+    from commands.optimize import Manner
+    from core.errors import UsageError
+    from tasks.distillation import DistillSpec
+
+    if (teacher is None) != (inputs is None):
+        raise UsageError(
+            "--teacher and --inputs go together", hint="--teacher TASK --inputs rows.jsonl --gold out.jsonl"
+        )
+    spec = DistillSpec(
+        model=model, optimizer_model=optimizer_model, generations=generations, population=population, reps=reps,
+        categorical=_listed(categorical), array=_listed(array), optimizer=optimizer, delta=delta,
+        test_every_nth=test_every_nth, gate=gate, seed=seed, transfer=_listed(transfer),
+    )  # fmt: skip
+    flags = {
+        "run.threads": threads,
+        "run.max_cost": max_cost,
+        "run.max_calls": max_calls,
+        "run.max_tokens": max_tokens,
+        "run.max_minutes": max_minutes,
+        "run.cache": "false" if no_cache else None,
+        "run.redact": json.dumps(redact) if redact else None,
+    }
+    wanted = Distilling(
+        gold=Path(gold),
+        spec=spec,
+        baseline=Path(baseline) if baseline else None,
+        run_dir=Path(run_dir) if run_dir else None,
+        teaching=Teaching(teacher, Path(inputs), teacher_timeout) if teacher and inputs else None,
+        force=force,
+        flags=flags,
+    )
+    manner = Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=workspace)
+    run_distill(_workspace(workspace), wanted, manner, finish)
+
+
+def _listed(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
 def _typed() -> str:
@@ -196,7 +299,7 @@ def resume(
         _workspace(workspace),
         run,
         flags={**caps, "threads": threads},
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes),
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, workspace=workspace),
         finish=finish,
     )
 
@@ -352,6 +455,18 @@ def judge_card(
         flags=_caps(max_cost, max_calls), sets=sets or [], manner=Manner(_typed(), as_json=as_json, yes=yes),
         finish=finish,
     )  # fmt: skip
+
+
+@app.command(epilog="Example: python cli.py verify extraction-20260102")
+def verify(
+    run: Annotated[str, typer.Argument(help="Run id or its beginning (see `runs`).", show_default=False)],
+    workspace: WorkspaceDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute a run's hashes, means, lift, interval and verdict from its stored rows; exit 1 on any difference."""
+    from commands.verify import run_verify
+
+    run_verify(_workspace(workspace), run, as_json=as_json, finish=finish)
 
 
 @app.command(epilog="Example: python cli.py doctor haiku")

@@ -6,26 +6,51 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isinf
 from pathlib import Path
 from typing import Any
 
 from dotenv import load_dotenv
 from rich.console import Console
 
-from commands.session import Finish, as_sets, calls, code_version, open_store, open_task, tracking
+from commands.session import (
+    Finish,
+    as_sets,
+    calls,
+    code_version,
+    open_store,
+    open_task,
+    provenance_path,
+    read_provenance,
+    tracking,
+)
 from core.account import Account
+from core.distillation import Distillation
 from core.errors import BudgetError, UsageError
 from core.files import write_text
+from core.ledger import Ledger
 from core.lm import build_lm
-from core.results import Candidate, Decision, Evaluation, Optimization, Plan, ProgramPrompts, RowStatus, from_json
+from core.results import (
+    Candidate,
+    Decision,
+    Evaluation,
+    Optimization,
+    Plan,
+    ProgramPrompts,
+    RowStatus,
+    from_json,
+    to_json,
+)
 from core.run import new_run_id
 from core.store import UNFINISHED, Store
 from core.workspace import Workspace
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
-from optimizers.optimize import Environment, Options, check_caps, forecast, identity, optimize
+from optimizers.distillation import conclude
+from optimizers.optimize import Environment, check_caps, forecast, identity, optimize, options_of
 from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
+from reports.distillation import closing_commands, closing_lines, economy
 from reports.progress import LiveProgress, plan_lines
 from tasks.config import TaskConfig
 from tasks.task import Task, assemble, bound_metric, policy_of
@@ -42,6 +67,8 @@ class Manner:
     strict: bool = False
     yes: bool = False
     new: bool = False
+    workspace: str | None = None
+    """The folder that was named, for commands that are shown."""
 
 
 def run_optimize(
@@ -58,7 +85,7 @@ def run_optimize(
     """Run the main job and show its report."""
     task = open_task(workspace, name, [*sets, *as_sets(flags)])
     store = open_store(workspace, task)
-    task = task.starting_from(_baseline(store, task, baseline))
+    task = task.starting_from(baseline_of(store, task, baseline))
     if dry_run:
         _dry_run(workspace, task, manner, finish)
     run_task(workspace, task, store, manner, finish)
@@ -119,20 +146,54 @@ def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, fin
         done = optimize(task, optimizer, options, environment)
         result = store.optimization(done.run_id)  # as it was stored: without secrets
         links = tracker.links(task.name, result.run_id)
-        report = optimization_report(result, links=links)
+        study = _study(workspace, task, done, ledger, store)
+        report = optimization_report(result, links=links, distillation=study)
         path = workspace.mlruns / "reports" / f"{result.run_id}.html"
         write_text(path, render_html(report))
+        write_text(provenance_path(workspace, result.run_id), read_provenance(store, result.run_id).payload + "\n")
         store.append(result.run_id, "report", json.dumps({"path": str(path)}))
         tracker.nudge()
     if not manner.as_json:
         print_report(report, Console())
+        if study is not None:
+            print("\n" + "\n".join(closing_lines(result, manner.workspace)))
         Console(soft_wrap=True).print(f"\nreport  {path}\nmlflow  python cli.py ui", highlight=False)
         if result.ended != "finished":
             print(f"continue  python cli.py resume {result.run_id}")
     code = STRICT_CODES[result.verdict.decision] if manner.strict else 0
     if result.ended != "finished":
         code = BudgetError.exit_code
-    finish(_body(result, path), None, as_json=manner.as_json, code=code)
+    body = _body(result, path)
+    if study is not None:
+        body |= _study_body(result, study, manner)
+    finish(body, None, as_json=manner.as_json, code=code)
+
+
+def _study(workspace: Workspace, task: Task, done: Optimization, ledger: Ledger, store: Store) -> Distillation | None:
+    """What the report of a distillation needs beside the outcome, as it is stored: without secrets."""
+    if task.config.distillation is None:
+        return None
+    text = store.redact.json(to_json(conclude(workspace, task, done, ledger)))
+    store.append(done.run_id, "distillation", text)
+    return from_json(Distillation, text)
+
+
+def _study_body(result: Optimization, study: Distillation, manner: Manner) -> dict[str, Any]:
+    before, after = result.holdout_baseline, result.holdout_candidate
+    money = economy(result, study)
+    export, promote = closing_commands(result, manner.workspace)
+    return {
+        "winner": result.winner.instructions(),
+        "agreement_before": before.mean if before else None,
+        "agreement_after": after.mean if after else None,
+        "teacher_cost": money.teacher_cost,
+        "student_cost": money.student_cost,
+        "tuning_cost": money.tuning_cost,
+        "break_even": None if money.break_even is None or isinf(money.break_even) else money.break_even,
+        "transfer": {t.model: t.evaluation.mean if t.evaluation else None for t in study.transfers},
+        "export": export,
+        "promote": promote,
+    }
 
 
 def _dry_run(workspace: Workspace, task: Task, manner: Manner, finish: Finish) -> None:
@@ -164,20 +225,7 @@ def _confirmed(task: Task, plan: Plan, manner: Manner, progress: LiveProgress) -
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
-def options_of(task: Task) -> Options:
-    """What the task file and the flags say about the search."""
-    settings = task.config.optimizer
-    return Options(
-        budget=settings.budget,
-        seed=settings.seed,
-        threads=task.config.run.threads,
-        minibatch=settings.minibatch,
-        max_demos=settings.max_demos,
-        threshold=task.config.metric.threshold,
-    )
-
-
-def _baseline(store: Store, task: Task, wanted: str | None) -> ProgramPrompts | None:
+def baseline_of(store: Store, task: Task, wanted: str | None) -> ProgramPrompts | None:
     """What has to be beaten: the champion when there is one, unless the seed is asked for."""
     if wanted not in (None, "seed", "champion"):
         raise UsageError(f"--baseline: received {wanted!r}; allowed: seed, champion")

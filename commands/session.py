@@ -6,13 +6,15 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from dotenv import load_dotenv
 
+from core.errors import StoreError
 from core.ledger import Ledger
 from core.redact import Redactor, from_environment
-from core.store import Store
+from core.store import Event, Store
 from core.tracking import Tracker
 from core.workspace import HOME, Workspace
 from tasks.task import Task, assemble, read_config
@@ -67,6 +69,25 @@ def tracking(workspace: Workspace, store: Store) -> Iterator[Tracker]:
         tracker.close()
         for problem in tracker.problems:
             print(f"mlflow: {problem}; your results are safe, run `python cli.py sync` later", file=sys.stderr)
+
+
+def provenance_path(workspace: Workspace, run_id: str) -> Path:
+    """Where a run's provenance lies as a file, beside its report."""
+    return workspace.mlruns / "reports" / f"{run_id}.provenance.json"
+
+
+def read_provenance(store: Store, run_id: str) -> Event:
+    """The event that holds a run's provenance.
+
+    Raises:
+        StoreError: If the run has none.
+    """
+    for event in reversed(store.events(run_id)):
+        if event.kind == "provenance":
+            return event
+    raise StoreError(
+        f"run {run_id} has no provenance record", hint="it did not end with an outcome, or an older version made it"
+    )
 
 
 def code_version() -> str:

@@ -78,12 +78,14 @@ def read_corpus(
     inputs: tuple[str, ...] = (),
     outputs: tuple[str, ...] = (),
     max_row_bytes: int = MAX_ROW_BYTES,
+    require_ids: bool = False,
 ) -> Corpus:
     """Read gold rows.
 
     JSONL has one ``{id | scenarioId?, input, label, split?, group?}`` per line; ``.json`` holds a list of them. In CSV
     the columns ``input.x`` and ``label.x`` are fields, or the named ``inputs`` and ``outputs``; otherwise ``label`` (or
-    the last column) is the label and every other column an input.
+    the last column) is the label and every other column an input. With ``require_ids`` a row without an id is a
+    mistake; otherwise it is named by its content.
 
     Raises:
         DataError: With up to twenty mistakes, each with ``file:line``.
@@ -96,7 +98,27 @@ def read_corpus(
         items = _json_items(text, path)
     else:
         items = _jsonl_items(text, path, max_row_bytes, problems)
-    rows = _rows(items, path, problems)
+    return _corpus(_rows(items, path, problems, require_ids=require_ids), path, problems)
+
+
+def parse_jsonl(text: str, source: str, *, require_ids: bool = False, max_row_bytes: int = MAX_ROW_BYTES) -> Corpus:
+    """Read JSONL rows from a text; ``source`` is what mistakes are reported under.
+
+    Args:
+        text: One ``{id | scenarioId?, input, label, split?, group?}`` per line; blank lines are skipped.
+        source: The name of the file, real or not.
+        require_ids: Whether a row without an id is a mistake; otherwise it is named by its content.
+        max_row_bytes: Longer rows are mistakes.
+
+    Raises:
+        DataError: With up to twenty mistakes, each with ``source:line``.
+    """
+    path, problems = Path(source), list[str]()
+    items = _jsonl_items(text, path, max_row_bytes, problems)
+    return _corpus(_rows(items, path, problems, require_ids=require_ids), path, problems)
+
+
+def _corpus(rows: list[Row], path: Path, problems: list[str]) -> Corpus:
     if problems:
         more = len(problems) - MAX_PROBLEMS
         tail = [f"... and {more} more"] if more > 0 else []
@@ -187,11 +209,11 @@ def _cell(text: str) -> Any:
     return {"True": True, "False": False}.get(stripped, text)
 
 
-def _rows(items: Iterator[Item], path: Path, problems: list[str]) -> list[Row]:
+def _rows(items: Iterator[Item], path: Path, problems: list[str], *, require_ids: bool) -> list[Row]:
     rows: list[Row] = []
     lines: dict[str, int] = {}
     for number, item in items:
-        row = _row(item, f"{path}:{number}", problems)
+        row = _row(item, f"{path}:{number}", problems, require_ids)
         if row is None:
             continue
         if row.id in lines:
@@ -202,11 +224,13 @@ def _rows(items: Iterator[Item], path: Path, problems: list[str]) -> list[Row]:
     return rows
 
 
-def _row(item: Any, place: str, problems: list[str]) -> Row | None:
+def _row(item: Any, place: str, problems: list[str], require_ids: bool) -> Row | None:
     if not isinstance(item, dict):
         problems.append(f"{place}: a row is an object with input and label, received {type(item).__name__}")
         return None
     missing = [key for key in ("input", "label") if key not in item]
+    if require_ids and item.get("scenarioId", item.get("id")) in (None, ""):
+        missing.insert(0, "id (or scenarioId)")
     if missing:
         problems.append(f"{place}: the row has no {' and no '.join(missing)}; it has {', '.join(item) or 'nothing'}")
         return None

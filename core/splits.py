@@ -57,7 +57,7 @@ def make_splits(corpus: Corpus, config: Any) -> Splits:
         DataError: If a split is empty, an exact duplicate straddles splits, or there is nothing to learn.
     """
     rows = list(corpus.rows)
-    if len(rows) < 10:
+    if len(rows) < 10 and not (config.tags == "use" and all(row.split for row in rows)):
         raise DataError(
             f"{corpus.path}: {len(rows)} rows are too few to split into train, dev and holdout",
             hint="at least 10; below 20 holdout rows nothing can be promoted",
@@ -126,10 +126,22 @@ def _place(rows: Sequence[Row], groups: Mapping[str, str], config: Any) -> dict[
             placed[row.id] = "train" if place < edges[0] else "dev" if place < edges[1] else "holdout"
     if "dev" not in placed.values():
         share = config.fractions.dev / (config.fractions.dev + config.fractions.train)
-        for row_id, name in placed.items():
-            if name == "train" and position(groups[row_id], f"dev/{config.salt}") < share:
-                placed[row_id] = "dev"
+        _carve_dev(placed, groups, share, f"dev/{config.salt}")
     return placed
+
+
+def _carve_dev(placed: dict[str, str], groups: Mapping[str, str], share: float, salt: str) -> None:
+    """Move a share of the train rows to dev; of a train split with two groups or more, at least one goes and one stays.
+
+    Whole groups move, so that dev holds nothing that train has seen.
+    """
+    places = {groups[row_id]: position(groups[row_id], salt) for row_id, name in placed.items() if name == "train"}
+    ordered = sorted(places, key=lambda key: places[key])
+    count = sum(place < share for place in places.values())
+    moved = set(ordered[: min(max(count, 1), len(ordered) - 1)])
+    for row_id, name in placed.items():
+        if name == "train" and groups[row_id] in moved:
+            placed[row_id] = "dev"
 
 
 def _by_counts(rows: Sequence[Row], groups: Mapping[str, str], config: Any, tagged: Counter[str]) -> dict[str, str]:

@@ -196,8 +196,9 @@ def _evidence(
 def _fields(
     baseline: Evaluation, candidate: Evaluation, alpha: float
 ) -> Mapping[str, tuple[float, float, float, float]]:
+    """Per field; empty for a single row, which has no interval."""
     result = {}
-    for name in baseline.rows[0].fields:
+    for name in baseline.rows[0].fields if len(baseline.rows) > 1 else ():
         before = [row.fields[name] for row in baseline.rows]
         after = [row.fields[name] for row in candidate.rows]
         deltas = [b - a for a, b in zip(before, after, strict=True)]

@@ -12,6 +12,7 @@ from core.errors import BudgetError, UsageError
 from core.ledger import Ledger
 from core.lm import RoleLM, build_lm
 from core.plain import digest
+from core.provenance import Provenance, provenance_of
 from core.results import (
     Candidate,
     Decision,
@@ -35,7 +36,7 @@ from optimizers.evidence import Examiner
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
 from optimizers.progress import Progress
-from programs.prompts import apply_prompts, predictors, read_prompts, schema_hash, source_of
+from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, policy_of
 
 
@@ -49,6 +50,19 @@ class Options:
     minibatch: int
     max_demos: int
     threshold: float
+
+
+def options_of(task: Task) -> Options:
+    """What the task file and the flags say about the search."""
+    settings = task.config.optimizer
+    return Options(
+        budget=settings.budget,
+        seed=settings.seed,
+        threads=task.config.run.threads,
+        minibatch=settings.minibatch,
+        max_demos=settings.max_demos,
+        threshold=task.config.metric.threshold,
+    )
 
 
 def shape_of(task: Task, options: Options) -> Shape:
@@ -265,8 +279,17 @@ class _Job:
             where = "the gate had not decided yet" if self.opened else "the holdout was not opened"
             verdict = Verdict(Decision.INCONCLUSIVE, (cause.message, where))
         result = self._optimization(holdout, verdict, ended)
+        self.run.emit("provenance", self._provenance(result))
         self.run.emit("finished", result)
         return result
+
+    def _provenance(self, result: Optimization) -> Provenance:
+        """The sealed record of the outcome as it will be stored: without secrets."""
+        payload = self.environment.store.redact.json(to_json(result))
+        stored = from_json(Optimization, payload)
+        used = [self.task.models[r].offline for r, u in result.usage.items() if u.calls + u.hits and r in ROLES]
+        backend = "offline" if all(used) else "mixed" if any(used) else "real"
+        return provenance_of(stored, payload, backend=backend, diff=diff_prompts(stored.baseline, stored.winner))
 
     def _work(self) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
         task, lab, progress = self.task, self.lab, self.environment.progress

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from core.distillation import Distillation
 from core.results import Decision, Evaluation, Optimization, Range, RowResult, RowStatus, Usage, total
 from reports.blocks import (
     Banner,
@@ -28,6 +29,7 @@ from reports.blocks import (
     Tree,
     shorten,
 )
+from reports.distillation import distillation_blocks
 from reports.numbers import dollars
 
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
@@ -38,13 +40,16 @@ OFFLINE = (
 )
 
 
-def optimization_report(o: Optimization, *, links: Mapping[str, str] | None = None) -> Report:
-    """Build the blocks of a run's report."""
+def optimization_report(
+    o: Optimization, *, links: Mapping[str, str] | None = None, distillation: Distillation | None = None
+) -> Report:
+    """Build the blocks of a run's report, with the sections of a distillation when it was one."""
     blocks: list[Block] = [
         Banner(o.verdict.decision.value, _sentence(o), TONES[o.verdict.decision]),
         *([Banner("Offline stand-in", OFFLINE, "note")] if o.offline else []),
         *_next(o),
         *_evidence(o),
+        *(distillation_blocks(o, distillation) if distillation else []),
         *_search(o),
         *_prompts(o),
         *_fields(o),

@@ -344,6 +344,14 @@ class RunSection(Section):
         return patterns
 
 
+class DistillationSection(Section):
+    """That the gold rows are a teacher's verdicts; the report then says what the student keeps and saves."""
+
+    transfer: tuple[str, ...] = Field(
+        default=(), description="Further models that the winner's prompt is tried with on the holdout rows."
+    )
+
+
 class TaskConfig(Section):
     """A whole task file."""
 
@@ -372,6 +380,7 @@ class TaskConfig(Section):
     optimizer: OptimizerSection = OptimizerSection()
     gate: GateSection = GateSection()
     run: RunSection = RunSection()
+    distillation: DistillationSection | None = None
 
     @model_validator(mode="after")
     def _has_outputs(self) -> Self:

@@ -50,7 +50,7 @@ def infer_field(values: Sequence[Any]) -> dict[str, Any]:
     texts = [v if isinstance(v, str) else canonical(v) for v in present]
     if all(_is_date(t) for t in texts):
         return {"type": "date"}
-    labels = _labels(texts)
+    labels = closed_set(texts)
     return {"type": "categorical", "labels": labels} if labels else {"type": "text"}
 
 
@@ -59,11 +59,11 @@ def _infer_array(items: Sequence[Any], rows: int) -> dict[str, Any]:
     if records and len(records) == len(items):
         names = list(dict.fromkeys(key for record in records for key in record))
         return {"type": "records", "fields": {n: infer_field([r.get(n) for r in records]) for n in names}}
-    labels = _labels([item if isinstance(item, str) else canonical(item) for item in items])
+    labels = closed_set([item if isinstance(item, str) else canonical(item) for item in items])
     return {"type": "array", "item_labels": labels} if labels else {"type": "array"}
 
 
-def _labels(texts: Sequence[str]) -> list[str] | None:
+def closed_set(texts: Sequence[str]) -> list[str] | None:
     """The distinct values when they look like a closed set: short, few, and seen again and again."""
     counts = Counter(texts)
     if not counts or len(counts) > MAX_LABELS or max(map(len, counts)) > MAX_LABEL_CHARS:
@@ -124,12 +124,12 @@ def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaff
     split, notes = _split(corpus)
     body = {
         "task": name,
-        "description": f"{_listing(outputs)} from {_listing(inputs)}",
+        "description": f"{listing(outputs)} from {listing(inputs)}",
         "program": "analyst",
-        "instruction": f"Read the {_listing(inputs)} and determine the {_listing(outputs)}.",
+        "instruction": f"Read the {listing(inputs)} and determine the {listing(outputs)}.",
         "inputs": inputs,
         "outputs": outputs,
-        "corpus": {"path": _relative(gold, root)},
+        "corpus": {"path": relative_to(gold, root)},
         "split": split,
         "optimizer": {"name": "gepa", "budget": "light"},
     }
@@ -139,16 +139,18 @@ def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaff
         "# write them where the names do not say enough, and make the instruction your own.\n"
     )
     text = head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
-    _write(path, text)
+    write_task(path, text)
     return Scaffold(path, text, tuple(notes))
 
 
-def _listing(fields: Mapping[str, Any]) -> str:
+def listing(fields: Mapping[str, Any]) -> str:
+    """Names of fields as a person would list them."""
     names = [name.replace("_", " ") for name in fields]
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _relative(path: Path, root: Path) -> str:
+def relative_to(path: Path, root: Path) -> str:
+    """A path as a task file says it: relative inside the workspace, absolute outside."""
     resolved = path.resolve()
     return str(resolved.relative_to(root.resolve())) if resolved.is_relative_to(root.resolve()) else str(resolved)
 
@@ -182,7 +184,12 @@ def _counts(tags: Counter[str]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(tags.items()))
 
 
-def _write(path: Path, text: str) -> None:
+def write_task(path: Path, text: str) -> None:
+    """Write a task file in one step, so that no reader sees half of it.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as handle:

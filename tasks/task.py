@@ -91,12 +91,11 @@ class Task:
 
     @property
     def categorical(self) -> dict[str, tuple[str, ...]]:
-        """Output fields with a closed set of labels."""
-        return {
-            name: tuple(str(label) for label in spec.labels)
-            for name, spec in self.config.outputs.items()
-            if spec.type == "categorical" and spec.labels
-        }
+        """Output fields with a closed set of labels, truth values included."""
+        outputs = self.config.outputs.items()
+        truths = {name: ("False", "True") for name, spec in outputs if spec.type == "boolean"}
+        labels = {name: spec.labels for name, spec in outputs if spec.type == "categorical" and spec.labels}
+        return {name: (labels | truths)[name] for name, _ in outputs if name in labels or name in truths}
 
     def starting_from(self, prompts: ProgramPrompts | None) -> Task:
         """The same task with other prompts as its seed."""
