@@ -25,7 +25,7 @@ class Budget:
         max_run_usd: The same for everything the run has spent, search and gate included.
     """
 
-    max_ratio: float = 2.0
+    max_ratio: float = 4.0
     max_item_usd: float | None = None
     max_holdout_usd: float | None = None
     max_run_usd: float | None = None

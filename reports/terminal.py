@@ -29,7 +29,8 @@ from reports.numbers import dollars, finite, number, span
 COLOURS = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "note": "blue"}
 SHOWN = (
     "Evidence", "Distillation: the student and its teacher", "What it saves", "The same prompt on other models",
-    "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next", "Rows without a score",
+    "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
+    "Rows without a score",
     "Worth knowing", "Models and prompts", "Quality and cost", "The judge", "Racing",
 )  # fmt: skip
 DIFF_LINES = 14

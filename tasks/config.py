@@ -243,7 +243,7 @@ class DimensionsCheck(CheckSection):
 class BudgetCheck(CheckSection):
     """What the proof and the challenger cost."""
 
-    max_ratio: float | None = Field(default=None, gt=0, description="Cost per item, in multiples of the champion's; 2.")
+    max_ratio: float | None = Field(default=None, gt=0, description="Cost per item, in multiples of the champion's; 4.")
     max_item_usd: float | None = Field(default=None, gt=0, description="Ceiling for the median item.")
     max_holdout_usd: float | None = Field(default=None, gt=0, description="What both may spend on the holdout.")
     max_run_usd: float | None = Field(default=None, gt=0, description="What the whole run may have spent.")

@@ -15,13 +15,13 @@ def first(check, evidence):
     return check.check(evidence)[0]
 
 
-def test_twice_the_champion_s_price_is_allowed_and_more_is_not():
-    twice = dossier(candidate=evaluation(AFTER, CHALLENGER, usd=0.002))
+def test_four_times_the_champion_s_price_is_allowed_and_more_is_not():
+    fourfold = dossier(candidate=evaluation(AFTER, CHALLENGER, usd=0.004))
     tenfold = dossier(candidate=evaluation(AFTER, CHALLENGER, usd=0.01))
-    assert first(Budget(), twice).status is CheckStatus.PASS
+    assert first(Budget(), fourfold).status is CheckStatus.PASS
     found = first(Budget(), tenfold)
     assert found.status is CheckStatus.FAIL
-    assert "10 times as much; allowed is 2 times" in found.message
+    assert "10 times as much; allowed is 4 times" in found.message
     assert first(Budget(max_ratio=10), tenfold).status is CheckStatus.PASS
 
 
