@@ -21,13 +21,13 @@ from core.workspace import Workspace
 from gates.gate import same_prompt
 from gates.production import Gate, build_gate
 from metrics.evaluate import Evaluator
-from optimizers.evidence import Examiner
+from optimizers.evidence import Examiner, recent_records
 from optimizers.optimize import check_caps, policy_of
 from optimizers.plan import judging_runs
 from programs.prompts import apply_prompts
 from reports.junit import junit
 from reports.progress import LiveProgress
-from tasks.task import Task
+from tasks.task import Task, bound_metric
 
 
 def run_gate(
@@ -77,7 +77,7 @@ def _judge(
         try:
             lm = build_lm(task.models["student"], "student", account)
             evaluate = Evaluator(
-                lm, task.adapter, task.metric, task.config.run.threads, task.config.run.max_error_share
+                lm, task.adapter, bound_metric(task, account), task.config.run.threads, task.config.run.max_error_share
             )
             account.meter.listener = progress.call
             search: list[float | None] = [None, None]
@@ -88,7 +88,10 @@ def _judge(
             opening = store.open_holdout(task.name, fingerprint, owner, prompts[1].hash)
             progress.phase("holdout and gate", judging_runs(task))
             examiner = Examiner(task, evaluate)
-            dossier = examiner.dossier((prompts[0], search[0]), (prompts[1], search[1]), opening=opening)
+            records = recent_records(store, task.name) if task.judges else ()
+            dossier = examiner.dossier(
+                (prompts[0], search[0]), (prompts[1], search[1]), opening=opening, records=records
+            )
             return gate.decide(dossier)
         except Halt as halt:
             raise halt.cause from None

@@ -115,7 +115,7 @@ def _task(workspace: Workspace, store: Store, outcome: Optimization) -> tuple[Ta
 def _context(task: Task, outcome: Optimization) -> tuple[tuple[CorpusText, ...], Evaluation | None]:
     splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": task.splits.holdout}
     texts = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
-    if outcome.holdout_candidate is None or not task.config.gate.beat_constant:
+    if outcome.holdout_candidate is None or not task.config.gate.beat_constant or task.judges:
         return texts, None
     answer = best_constant(task.metric, task.splits.train)
     return texts, constant_evaluation(task.metric, answer, task.splits.holdout, "holdout") if answer else None

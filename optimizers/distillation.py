@@ -29,7 +29,7 @@ from tasks.distillation import (
     parse_gold_jsonl,
     split_gold,
 )
-from tasks.task import Task, assemble
+from tasks.task import Task, assemble, bound_metric
 
 __all__ = [
     "AgreementJudge",
@@ -108,7 +108,9 @@ def _transfer(workspace: Workspace, task: Task, done: Optimization, model: str, 
         spec = with_known_price(find_model(model, load_models(workspace.models)))
         lm = build_lm(spec, "transfer", account)
         run = task.config.run
-        evaluate = Evaluator(lm, task.adapter, task.metric, run.threads, run.max_error_share, task.config.gate.repeats)
+        evaluate = Evaluator(
+            lm, task.adapter, bound_metric(task, account), run.threads, run.max_error_share, task.config.gate.repeats
+        )
         program = apply_prompts(task.program, done.winner)
         found = evaluate(program, task.splits.holdout, split="holdout", program_hash=done.winner.hash)
         return Transfer(model, found)

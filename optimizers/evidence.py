@@ -11,9 +11,10 @@ import dspy
 from core.account import Meter, describe_error
 from core.corpus import Row
 from core.results import Evaluation, ProgramPrompts, RowResult, RowStatus, Usage, total
+from core.store import Store
 from gates.constant import best_constant, constant_evaluation
 from gates.copying import corpus_texts
-from gates.gate import Answer, Dossier, Record
+from gates.gate import Answer, Dossier, Record, row_records
 from metrics.evaluate import Evaluator
 from metrics.field_agreement import FieldAgreement
 from metrics.metric import Metric, produced
@@ -115,6 +116,25 @@ class Examiner:
             return None
         metric = gold_agreement(self.task.config)
         return rejudged(metric, before, self.task), rejudged(metric, after, self.task)
+
+
+def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5) -> tuple[Record, ...]:
+    """What the judge said of the candidates of the latest finished runs of a task, oldest first.
+
+    An answer of which a judgement failed counts as one by default. ``without`` is the run that is at work.
+    """
+    finished = [run for run in store.runs(task, limit=50) if run.verdict is not None and run.run_id != without]
+    records: list[Record] = []
+    for run in reversed(finished[:runs]):
+        judged = store.optimization(run.run_id).holdout_candidate
+        if judged is None:
+            continue
+        failed = {r.row_id for r in judged.scored if r.companions.get("failed_judgements")}
+        records += [
+            replace(record, name=f"{run.run_id} {record.name}", fallback=record.name in failed)
+            for record in row_records(judged, None)
+        ]
+    return tuple(records)
 
 
 def rejudged(metric: Metric, evaluation: Evaluation, task: Task) -> Evaluation:

@@ -32,7 +32,7 @@ from metrics.evaluate import Evaluator
 from metrics.metric import ExampleBook
 from offline import VERSION as OFFLINE_VERSION
 from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
-from optimizers.evidence import Examiner
+from optimizers.evidence import Examiner, recent_records
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
 from optimizers.progress import Progress
@@ -342,7 +342,10 @@ class _Job:
         opening = store.open_holdout(task.name, task.splits.info.holdout_fingerprint, self.run.id, winner.prompts.hash)
         self.opened = True
         dossier = Examiner(task, self.lab.evaluate).dossier(
-            (seed.prompts, seed.dev_score), (winner.prompts, winner.dev_score), opening=opening
+            (seed.prompts, seed.dev_score),
+            (winner.prompts, winner.dev_score),
+            opening=opening,
+            records=recent_records(store, task.name, without=self.run.id) if task.judges else (),
         )
         return (dossier.baseline, dossier.candidate), gate.decide(dossier)
 

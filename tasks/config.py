@@ -62,9 +62,9 @@ class CorpusSection(Section):
     def _one_place(self) -> Self:
         if (self.path is None) == (self.source is None):
             raise ValueError("name either path (gold rows) or source (transcripts), and only one of them")
-        only = {"format", "field"} & self.model_fields_set
-        if self.source is None and only:
-            raise ValueError(f"{', '.join(sorted(only))} belongs to source; gold rows of path are taken as they are")
+        told = [name for name, said in (("format", self.format != "auto"), ("field", self.field is not None)) if said]
+        if self.source is None and told:
+            raise ValueError(f"{', '.join(told)} belongs to source; gold rows of path are taken as they are")
         return self
 
 
