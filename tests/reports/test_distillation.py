@@ -16,7 +16,9 @@ from tests.reports.test_render import outcome
 def judged(row_id, gold, produced, worth=None):
     fields = {name: float(gold[name] == produced.get(name)) for name in gold}
     score = sum(fields.values()) / len(fields)
-    return RowResult(row_id, RowStatus.OK, score, fields, gold=gold, prediction=produced, latency=0.5, worth=worth)
+    return RowResult(
+        row_id, RowStatus.OK, score, fields, gold=gold, prediction=produced, latency=0.5, worth=Usage(cost_usd=worth)
+    )
 
 
 def evaluation(*rows):
