@@ -30,7 +30,7 @@ from tests.provider import Provider, serving  # noqa: E402
 
 def some_task(folder: Path, url: str, data: list[Path], generator: random.Random):
     """A task of random kind and size."""
-    notes(folder, url)
+    notes(folder, url, run="threads: 4")
     choice = generator.choice(["notes", "extraction", *map(str, data)])
     if choice == "notes":
         name, sets = "notes", []
