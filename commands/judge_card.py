@@ -17,6 +17,7 @@ from core.account import Halt
 from core.corpus import Row
 from core.errors import DataError, UsageError
 from core.files import write_text
+from core.plain import canonical
 from core.results import RowStatus, to_json
 from core.workspace import Workspace
 from experiments.lines import CorpusLine, OutputLine
@@ -25,8 +26,11 @@ from metrics.calibration import JudgedPair, examine, judgements, too_noisy
 from metrics.judges import RubricMetric, shown
 from metrics.metric import JudgementError
 from reports import print_report
-from reports.blocks import Report
+from reports.blocks import Heading, Report
 from reports.judge import judge_blocks
+
+RIVALS = 3
+"""Different outputs of one row that a judge is examined on."""
 
 
 def run_judge_card(
@@ -69,7 +73,9 @@ def run_judge_card(
     refusal = too_noisy(card, sought)
     body = {"task": name, **json.loads(to_json(card)), "sought": sought, "refusal": refusal}
     if not manner.as_json:
-        page = Report(f"Judge card: {name}", tuple(judge_blocks(card, bench.task.config.matrix.margin)))
+        page = Report(
+            f"Judge card: {name}", (Heading("The judge"), *judge_blocks(card, bench.task.config.matrix.margin))
+        )
         print_report(page, Console())
         print(f"\n{refusal or f'good enough to search for a lift of {sought:.2f}'}")
     finish(body, None, as_json=manner.as_json)
@@ -147,8 +153,7 @@ def _stored(bench: Bench, most: int) -> tuple[list[JudgedPair], list[float] | No
         for line in bench.folder.read(OUTPUTS, OutputLine, "run")
         if line.row_id in lines and line.status is RowStatus.OK
     ]
-    outputs.sort(key=lambda line: list(lines).index(line.row_id))
-    outputs = outputs[:most]
+    outputs = _varied(outputs, list(lines), most)
     if not outputs:
         raise UsageError("no output to judge", hint=f"first: python cli.py run {bench.task.name}")
     pairs = []
@@ -159,6 +164,15 @@ def _stored(bench: Bench, most: int) -> tuple[list[JudgedPair], list[float] | No
         candidate = shown({name: output.prediction.get(name) for name in names})
         pairs.append(JudgedPair(output.row_id, shown(line.input), reference, candidate))
     return pairs, _gold_agreement(bench, outputs, lines)
+
+
+def _varied(outputs: Sequence[OutputLine], order: Sequence[str], most: int) -> list[OutputLine]:
+    """Outputs of as many rows as may be, up to three different ones of each: flips need rivals, means need rows."""
+    chosen: list[OutputLine] = []
+    for row_id in order:
+        different = {canonical(line.prediction): line for line in outputs if line.row_id == row_id}
+        chosen += list(different.values())[:RIVALS]
+    return chosen[:most]
 
 
 def _gold_agreement(bench: Bench, outputs: Sequence[OutputLine], lines: Mapping[str, CorpusLine]) -> list[float] | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from core.account import Account, Halt, StopRequestedError
-from core.errors import BudgetError, UsageError
+from core.errors import BudgetError, DataError, UsageError
 from core.ledger import Ledger
 from core.lm import RoleLM, build_lm
 from core.plain import digest
@@ -189,6 +189,8 @@ def optimize(task: Task, optimizer: Optimizer, options: Options, environment: En
         KeyboardInterrupt: On Ctrl-C; everything found so far is in the store.
     """
     started = time.perf_counter()
+    if not task.splits.dev or not task.splits.holdout:
+        raise DataError(f"{task.corpus.path}: nothing to prove a lift on: {'; '.join(task.splits.notes)}")
     check_caps(task)
     for role in ROLES:  # a missing key is told before anything is written
         build_lm(task.models[role], role, Account(environment.ledger))

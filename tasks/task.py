@@ -125,7 +125,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         config=config,
         config_hash=config_hash(config),
         corpus=corpus,
-        splits=make_splits(corpus, config.split),
+        splits=_splits(corpus, config),
         program=_program(config, workspace),
         metric=_metric(config, workspace),
         adapter=make_adapter(config.adapter),
@@ -133,6 +133,16 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         judges=judges,
         root=workspace.root,
     )
+
+
+def _splits(corpus: Corpus, config: TaskConfig) -> Splits:
+    """The splits; rows without any gold that are too few to be split stay together, which is enough for a matrix."""
+    try:
+        return make_splits(corpus, config.split)
+    except DataError as error:
+        if any(row.gold for row in corpus.rows):
+            raise
+        return Splits(corpus.rows, (), (), (f"not split: {error.message}",))
 
 
 def judge_specs(config: TaskConfig, aliases: Mapping[str, ModelSpec]) -> tuple[ModelSpec, ...]:
