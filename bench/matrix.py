@@ -17,8 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.kill import provider as provider_process
 from core.workspace import HOME, Workspace
-from experiments.matrix import judge, prepare, race, report, run
+from experiments.grid import choose_rows
+from experiments.matrix import judge, prepare, race, report, run, run_and_judge
+from metrics.evaluate import run_row
 from tests.gym import OpenGym, gym
 from tests.provider import Provider, serving
 
@@ -28,27 +31,30 @@ LATENCY, LIMIT = 0.2, 16
 def timing(rows: int) -> None:
     """Twelve cells: four models, three prompts, 16 calls at a time per model, 200 ms per call."""
     models = ("small-a", "small-b", "small-c", "large")
-    with tempfile.TemporaryDirectory() as root, serving(Provider(latency=LATENCY)) as provider:
-        workspace = gym(Path(root), models=models, judge="judge-large", url=provider.url, count=rows)
+    with tempfile.TemporaryDirectory() as root, provider_process("--latency", str(LATENCY)) as url:
+        workspace = gym(Path(root), models=models, judge="judge-large", url=url, count=rows)
         config = workspace.configs / "retell.yaml"
         config.write_text(config.read_text().replace("prompts:", "prompts:\n  short: Retell it in 30 words."))
-        with OpenGym(workspace, "split.fractions={train: 0.6, dev: 0.3}", "corpus.min_user_messages=0") as bench:
+        sets = ("split.fractions={train: 0.6, dev: 0.3}", "corpus.min_user_messages=0")
+        with OpenGym(workspace, *sets, "corpus.count=1") as bench:  # the process that makes the calls is started
+            prepare(bench)
+            run_and_judge(bench)
+        with OpenGym(workspace, *sets, "run.cache=false", run_id="timed") as bench:
             cells = len(bench.grid.cells)
             prepare(bench)
+            run_row(
+                bench.task.program, choose_rows(bench.task)[0], bench.lms("student")["large"], bench.task.adapter, 9
+            )
             started = time.perf_counter()
-            run(bench)
-            ran = time.perf_counter()
-            judge(bench)
-            judged = time.perf_counter()
-        per_model = rows * cells // len(models)
-        ideal_run = math.ceil(per_model / LIMIT) * LATENCY
-        ideal_judge = math.ceil(rows * cells / LIMIT) * LATENCY
-        print(
-            f"{cells} cells x {rows} rows: run {ran - started:.2f} s ({(ran - started) / ideal_run:.2f} x ideal), "
-            f"judge {judged - ran:.2f} s ({(judged - ran) / ideal_judge:.2f} x ideal), both "
-            f"{(judged - started) / (ideal_run + ideal_judge):.2f} x ideal of {ideal_run + ideal_judge:.2f} s; "
-            f"at most {provider.most_in_flight} in flight"
-        )
+            run_and_judge(bench)
+            seconds = time.perf_counter() - started
+    ideal_run = math.ceil(rows * cells // len(models) / LIMIT) * LATENCY
+    ideal_judge = math.ceil(rows * cells / LIMIT) * LATENCY
+    print(
+        f"{cells} cells x {rows} rows: {seconds:.2f} s; ideal {ideal_run:.2f} s of outputs and {ideal_judge:.2f} s of "
+        f"judgements, {seconds / (ideal_run + ideal_judge):.2f} x their sum, "
+        f"{seconds / (ideal_judge + LATENCY):.2f} x the longer one"
+    )
 
 
 def racing(seeds: int) -> None:

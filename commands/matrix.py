@@ -28,7 +28,7 @@ from core.workspace import Workspace
 from experiments.forecast import plan_matrix
 from experiments.grid import make_grid
 from experiments.lines import Folder
-from experiments.matrix import Bench, judge, prepare, race, report, run
+from experiments.matrix import Bench, judge, prepare, race, report, run, run_and_judge
 from reports import matrix_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
 from tasks.loading import list_tasks
@@ -155,8 +155,7 @@ def run_matrix(
         if racing:
             race(opened.bench, opened.bench.task.config.matrix.alpha)
         else:
-            run(opened.bench)
-            judge(opened.bench)
+            run_and_judge(opened.bench)
         _finish_matrix(opened, finish)
 
 

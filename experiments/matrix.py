@@ -20,7 +20,7 @@ from core.results import RowStatus, Usage, to_json
 from experiments.analysis import Results, build_matrix
 from experiments.grid import CellPlan, Grid, choose_rows
 from experiments.lines import CorpusLine, Folder, OutputLine, ScoreLine
-from experiments.pool import fan_out
+from experiments.pool import fan_out, pipeline
 from metrics.evaluate import judge_row, run_row
 from metrics.metric import Metric
 from stats import Race
@@ -167,6 +167,33 @@ def the_judge(bench: Bench) -> tuple[Metric, ModelSpec]:
         metric = judge_metric(task.config).bound([build_lm(spec, "judge", bench.account) for spec in specs])
         return metric, specs[0]
     return task.metric, task.models["student"]
+
+
+def run_and_judge(bench: Bench) -> list[ScoreLine]:
+    """Both steps at once: an output is judged while others are still being made. Stores what both steps store.
+
+    Raises:
+        UsageError: If nothing was prepared.
+        BudgetError: If the budget is used up; what was answered is in the ledger.
+    """
+    rows = _rows(bench)
+    by_id = {row.id: row for row in rows}
+    metric, judge_spec = the_judge(bench)
+    jobs = [(cell, row) for row in rows for cell in bench.grid.cells]
+    lms = bench.lms("student")
+    bench.phase("outputs and judgements", 2 * len(jobs))
+    pairs = pipeline(
+        jobs,
+        lambda job: job[0].spec,
+        lambda job: _output(bench, job[0], job[1], lms[job[0].model]),
+        judge_spec,
+        lambda line: _score(metric, by_id[line.row_id], line),
+        bench.threads,
+    )
+    write_text(bench.folder.path / OUTPUTS, bench.folder.text(output for output, _ in pairs))
+    write_text(bench.folder.path / SCORES, bench.folder.text(score for _, score in pairs))
+    (bench.folder.path / RACE).unlink(missing_ok=True)
+    return [score for _, score in pairs]
 
 
 def _score(metric: Metric, row: Row, line: OutputLine) -> ScoreLine:

@@ -12,6 +12,7 @@ from core.models import ModelSpec
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")
+Then = TypeVar("Then")
 
 
 def fan_out(
@@ -47,3 +48,40 @@ def fan_out(
     finally:
         for lane in lanes.values():
             lane.shutdown(wait=False, cancel_futures=True)
+
+
+def pipeline(
+    jobs: Sequence[Job],
+    spec_of: Callable[[Job], ModelSpec],
+    work: Callable[[Job], Done],
+    then_spec: ModelSpec,
+    then: Callable[[Done], Then],
+    threads: int | None = None,
+) -> list[tuple[Done, Then]]:
+    """Do every job, and with each result a second one in another model's lane, while the first ones go on.
+
+    Args:
+        jobs: What to do.
+        spec_of: Whose lane a job belongs to.
+        work: Does one job.
+        then_spec: Whose lane the second jobs belong to.
+        then: Does a second job with the result of a first one.
+        threads: Most jobs at a time in one lane, below the model's own limit.
+
+    Raises:
+        ProvenError: What made the account end the run; other jobs are given up.
+    """
+    lane = ThreadPoolExecutor(min(then_spec.max_concurrency, threads or then_spec.max_concurrency))
+
+    def both(job: Job) -> tuple[Done, Future[Then]]:
+        done = work(job)
+        return done, lane.submit(contextvars.copy_context().run, then, done)
+
+    try:
+        pairs = fan_out(jobs, spec_of, both, threads)
+        wait([future for _, future in pairs], return_when=FIRST_EXCEPTION)
+        return [(done, future.result()) for done, future in pairs]
+    except Halt as halt:
+        raise halt.cause from None
+    finally:
+        lane.shutdown(wait=False, cancel_futures=True)

@@ -35,7 +35,7 @@ REPEATED = 0.3
 
 INSTRUCTION = (250.0, 0.7)
 """Median and log-spread of a proposed instruction's tokens where nothing was tried; for the forecast only."""
-GROWTH = (1.05, 0.45)
+GROWTH = (0.92, 0.5)
 """The same in units of what the proposer wrote about its first rows."""
 BATCH = 10
 """Train rows that DSPy's proposer is shown at a time."""
