@@ -19,7 +19,8 @@ from core.results import (
 )
 from gates.constant import constant_check
 from gates.copying import CorpusText, copying_check
-from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, required_pairs, t_interval
+from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, rows_to_show, t_interval
+from stats.paired import TWO_POINT, WORST_CASE_ALPHAS
 
 LIFT = "lift"
 HOPELESS = 0.01
@@ -183,7 +184,7 @@ def _evidence(
         alpha=alpha,
         margin=margin,
         sd=sd if n > 1 and sd > 0 else None,
-        mde=mde(n, sd, margin=margin, alpha=alpha) if n >= minimum_pairs(alpha) and sd > 0 else None,
+        mde=_smallest(n, sd, margin, alpha, decision.method) if n >= minimum_pairs(alpha) and sd > 0 else None,
         method=decision.method,
         wins=decision.wins,
         losses=decision.losses,
@@ -191,6 +192,15 @@ def _evidence(
         opening=opening,
         fields=_fields(baseline, candidate, alpha),
     )
+
+
+def _smallest(n: int, sd: float, margin: float, alpha: float, method: str) -> float:
+    """The lift that so many rows show with 80 % power; where scores are graded, also past the veto of rare losses."""
+    lift = mde(n, sd, margin=margin, alpha=alpha)
+    if method == TWO_POINT:
+        return lift
+    unseen = min(1.0, WORST_CASE_ALPHAS * alpha) ** (-1 / n)
+    return max(lift, (1 + margin) * unseen - 1)
 
 
 def _fields(
@@ -254,5 +264,7 @@ def remedy(evidence: Evidence) -> tuple[str, ...]:
     shown = f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power"
     if evidence.delta - evidence.margin < HOPELESS * evidence.sd:
         return (f"{shown}; no number of rows worth paying for would settle a lift as small as {evidence.delta:+.2g}",)
-    rows = required_pairs(evidence.sd, evidence.delta, margin=evidence.margin, alpha=evidence.alpha)
-    return (f"{shown}; about {rows} rows would settle a true lift of {evidence.delta:+.3f}",)
+    rows = rows_to_show(evidence.delta - evidence.margin, 1 + evidence.delta, evidence.sd, evidence.alpha)
+    if rows is None:
+        return (shown,)
+    return (f"{shown}; about {max(rows, evidence.n + 1)} rows would settle a true lift of {evidence.delta:+.3f}",)

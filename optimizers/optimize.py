@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -73,9 +74,13 @@ def shape_of(task: Task, options: Options) -> Shape:
         dev=dev,
         predictors=len(predictors(task.program)),
         rollouts=rollouts(options.budget, train, dev),
-        minibatch=min(options.minibatch, train),
+        minibatch=min(options.minibatch, math.ceil(SHARE * train)),
         max_demos=options.max_demos,
     )
+
+
+SHARE = 2 / 3
+"""Of the train rows in a minibatch at most: reflections that see all rows every time are all the same."""
 
 
 @dataclass(frozen=True)

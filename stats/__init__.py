@@ -17,7 +17,7 @@ from stats.power import Preflight, mde, paired_power, preflight, required_pairs
 from stats.race import Race
 from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
 from stats.skewed import skew_interval, skew_test
-from stats.standing import Comparison, dominates, pareto_front, standings
+from stats.standing import Comparison, dominates, pareto_front, rows_to_show, standings
 from stats.worst_case import unseen_share, worst_case_test
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "permutation_test",
     "preflight",
     "required_pairs",
+    "rows_to_show",
     "skew_interval",
     "skew_test",
     "spearman",

@@ -183,14 +183,27 @@ def _needed(vector: Vector, margin: float, level: float) -> int | None:
     mean = float(vector.mean())
     sd = float(vector.std(ddof=1))
     options = [
-        _rows_for(gap, room, sd, level) for gap, room in ((mean + margin, 1 + mean), (-mean, 1 - mean)) if gap > TIE
+        rows_to_show(gap, room, sd, level) for gap, room in ((mean + margin, 1 + mean), (-mean, 1 - mean)) if gap > TIE
     ]
     settled = [rows for rows in options if rows is not None]
     return max(vector.size + 1, min(settled)) if settled else None
 
 
-def _rows_for(gap: float, room: float, sd: float, level: float) -> int | None:
-    """Rows until a bound has moved by ``gap`` from the mean; ``room`` is how far off the worst possible row is."""
+def rows_to_show(gap: float, room: float, sd: float, level: float) -> int | None:
+    """About how many rows show, with 80 % power, a mean that lies ``gap`` away from the limit.
+
+    It takes enough rows for the t test, and enough for the veto of rare losses in
+    :func:`stats.paired.paired_decision`: until a row as bad as can be would have been seen.
+
+    Args:
+        gap: Distance of the mean from the limit, above 0.
+        room: Distance of the mean from the worst possible row.
+        sd: Standard deviation of the paired differences.
+        level: Two-sided level.
+
+    Returns:
+        None when no affordable number of rows would do.
+    """
     unseen = math.log1p(-min(gap / room, 1 - TIE))
     if sd <= TIE:
         return max(minimum_pairs(level), math.ceil(math.log(level / 2) / unseen + TIE))
