@@ -763,6 +763,28 @@ def _fail(error: Any, *, as_json: bool) -> NoReturn:
     raise Finished(error.exit_code)
 
 
+PANELS = {
+    "Improve": ("optimize", "distill", "gate", "eval"),
+    "Compare": ("matrix", "prepare", "run", "judge", "judge-card"),
+    "Runs and reports": ("runs", "resume", "stop", "report", "verify", "ui", "sync"),
+    "Prompts in production": ("export", "promote", "rollback", "diff", "history"),
+    "Tasks, data and models": ("init", "import", "tasks", "validate", "show", "doctor"),
+}
+
+
+def _sort_into_panels() -> None:
+    """Give every command its place in the help, in the order of the panels."""
+    order = [(name, panel) for panel, names in PANELS.items() for name in names]
+    places = {name: place for place, (name, _) in enumerate(order)}
+    named = [(info.name or getattr(info.callback, "__name__", ""), info) for info in app.registered_commands]
+    for name, info in named:
+        info.rich_help_panel = order[places[name]][1]
+    app.registered_commands[:] = [info for _, info in sorted(named, key=lambda item: places[item[0]])]
+
+
+_sort_into_panels()
+
+
 def main() -> None:
     """Run the command line; every expected failure ends with a message and its own exit code, never a traceback."""
     as_json = "--json" in sys.argv

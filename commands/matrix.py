@@ -47,6 +47,7 @@ class Desk:
     manner: Manner
     progress: LiveProgress
     started: float
+    run_id: str
 
 
 @contextlib.contextmanager
@@ -63,11 +64,12 @@ def desk(
     folder = Folder.of(workspace, task.name, store.redact.json)
     with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
         policy = policy_of(task, isolate=True)
-        account = Account(ledger, new_run_id(f"{task.name}-matrix"), task.name, policy)
+        run_id = new_run_id(f"{task.name}-matrix")
+        account = Account(ledger, run_id, task.name, policy)
         account.meter.listener = progress.any_call
         try:
             bench = Bench(task, grid, folder, account, load_models(workspace.models), progress.phase)
-            yield Desk(bench, store, workspace, manner, progress, time.perf_counter())
+            yield Desk(bench, store, workspace, manner, progress, time.perf_counter(), run_id)
         finally:
             account.meter.listener = None
             account.close()
@@ -181,7 +183,7 @@ def _confirm(desk: Desk, steps: Sequence[str]) -> None:
 def _finish_matrix(desk: Desk, finish: Finish) -> None:
     """Compare, store, project into MLflow, write the page, end the command."""
     bench, store, manner = desk.bench, desk.store, desk.manner
-    run_id = new_run_id(f"{bench.task.name}-matrix")
+    run_id = desk.run_id
     matrix = report(bench, run_id, bench.account.spent(), time.perf_counter() - desk.started)
     with tracking(desk.workspace, store) as tracker:
         record = Run(store, _start(desk, matrix), tracker)
