@@ -157,11 +157,7 @@ def choose_rows(task: Task) -> tuple[Row, ...]:
         DataError: If none is left.
     """
     section = task.config.corpus
-    closed = {row.id for row in task.splits.holdout}
-    texts = {row.id: "\n".join(map(str, row.inputs.values())) for row in task.corpus.rows if row.id not in closed}
-    if section.min_user_messages:
-        people = {i: Transcript(i, parse_text(text), i).user_messages for i, text in texts.items()}
-        texts = {i: text for i, text in texts.items() if people[i] >= section.min_user_messages}
+    texts = available_rows(task)
     taken = sorted(texts, key=lambda i: (digest(texts[i]), i))[: section.count]
     if not taken:
         raise DataError(
@@ -169,6 +165,25 @@ def choose_rows(task: Task) -> tuple[Row, ...]:
             hint="lower corpus.min_user_messages",
         )
     return tuple(row for row in task.corpus.rows if row.id in set(taken))
+
+
+def available_rows(task: Task) -> dict[str, str]:
+    """The text of every row that a matrix may take, by id: outside the holdout, with enough messages of people.
+
+    A task that only a judge could score, and whose rows have no reference, cannot be optimised, so it has no holdout to
+    keep closed: all of its rows are there.
+    """
+    closed = {row.id for row in task.splits.holdout} if keeps_holdout(task) else set[str]()
+    least = task.config.corpus.min_user_messages
+    texts = {row.id: "\n".join(map(str, row.inputs.values())) for row in task.corpus.rows if row.id not in closed}
+    if not least:
+        return texts
+    return {i: text for i, text in texts.items() if Transcript(i, parse_text(text), i).user_messages >= least}
+
+
+def keeps_holdout(task: Task) -> bool:
+    """Whether the rows of the holdout stay out of a matrix."""
+    return not task.judges or any(row.gold for row in task.corpus.rows)
 
 
 def _bad(key: str, message: str) -> ConfigError:
