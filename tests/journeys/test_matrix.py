@@ -83,10 +83,16 @@ def test_mlflow_has_a_child_run_for_every_cell(own):
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=50)
     by_name = {child.info.run_name: child for child in children}
     assert len(by_name) == 12
+    assert parent.info.run_name == "matrix, 12 cells, 15 rows"
+    views = client.get_experiment(experiment).tags
+    assert {"mlflow.sharedViewState.leaderboard", "mlflow.sharedViewState.cells"} <= set(views)
+    page = run("report", body["run_id"], "--format", "html", "--out", "-", workspace=root)[1]
+    assert "viewStateShareKey=cells" in page
     cell = body["cells"][0]
     child = by_name[f"{cell['prompt']} @ {cell['model']}"]
     assert child.data.params["prompt_sha"] == cell["prompt_hash"]
     assert child.data.metrics["score"] == pytest.approx(cell["score"], abs=1e-4)
+    assert {file.path for file in client.list_artifacts(child.info.run_id)} == {"outputs.jsonl", "scores.jsonl"}
     assert child.data.metrics["criterion/compression"] == pytest.approx(cell["criteria"]["compression"], abs=1e-4)
 
 
