@@ -52,7 +52,12 @@ def run_judge_card(
         bench = open_desk.bench
         metric, spec = the_judge(bench)
         if not isinstance(metric, RubricMetric):
-            raise UsageError(f"{name} has no rubric judge", hint="give its task file a judge section with criteria")
+            section = bench.task.config.judge
+            kind = f"its judge is of kind {section.kind}" if section is not None and section.criteria else "it has none"
+            raise UsageError(
+                f"only a rubric judge can be examined, and {name}: {kind}",
+                hint="give its task file a judge section with criteria, of kind rubric",
+            )
         pairs, human = _rated(Path(scores), rows) if scores else _stored(bench, rows)
         planned_rows = planned or len(bench.task.splits.holdout)
         bench.phase("judgements", judgements(pairs, repeats))

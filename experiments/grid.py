@@ -82,6 +82,11 @@ def make_grid(task: Task, workspace: Workspace, store: Store, read_prompt: ReadP
         raise ConfigError(
             [Problem("configuration", None, "matrix.baseline", f"{wanted!r} is not one of models: {[*specs]}")]
         )
+    if config.reference.model and config.matrix.baseline is None and wanted != author_name:
+        notes.append(
+            f"{author_name} writes missing references but is not one of models, so cells are compared with {wanted}, "
+            "the first of models; matrix.baseline names another"
+        )
     chosen = prompts[config.reference.prompt]
     return Grid(
         cells,

@@ -169,7 +169,11 @@ def _criteria(m: Matrix) -> list[Block]:
         )
         for cell, found in means
     )
-    blocks: list[Block] = [Heading("Criterion by criterion"), Table(head, rows, tuple(range(1, len(head))))]
+    measured = any(found for _, found in means)
+    blocks: list[Block] = [
+        Heading("Criterion by criterion" if measured else "What the judge was asked"),
+        *([Table(head, rows, tuple(range(1, len(head))))] if measured else []),
+    ]
     if any(c.description for c in m.criteria):
         blocks.append(Facts(tuple((weights[c.name], shorten(c.description, REASON_CHARS)) for c in m.criteria)))
     return blocks

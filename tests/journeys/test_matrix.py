@@ -137,6 +137,26 @@ def test_the_judge_s_card_is_measured_and_shown_in_the_report(own):
     assert matrix.judge.rows > 0
 
 
+def test_a_judge_that_cannot_be_asked_ends_its_examination_in_order(own, tmp_path):
+    rated = tmp_path / "rated.jsonl"
+    row = {"input": "long text", "reference": "text", "output": "a text", "score": 0.5}
+    rated.write_text("\n".join(json.dumps(row | {"id": i}) for i in range(3)))
+    words = ("judge-card", "condensation", "--scores", rated, "--json")
+    card = json.loads(run(*words, workspace=own[0])[1])
+    assert card["rows"] == 3
+    models = own[0] / "configs" / "models.yaml"
+    models.write_text(
+        models.read_text() + '  gone: {model: openai/x, api_base: "http://127.0.0.1:9/v1", attempts: 1}\n'
+    )
+    code, out, err = run(*words, "--set", "judge.model=gone", workspace=own[0], check=False)
+    assert code == 69
+    assert "no judgement could be had from gone" in json.loads(out)["message"]
+    assert "Traceback" not in err
+    rated.write_text('{"input": "a", "reference": "b", "output": "c"}')
+    code, out, _ = run(*words, workspace=own[0], check=False)
+    assert (code, "'score' is missing" in json.loads(out)["message"]) == (65, True)
+
+
 def test_killed_at_any_point_and_repeated_it_pays_nothing_twice(tmp_path):
     generator = random.Random(7)
     with serving(Provider(latency=0.05)) as provider:
