@@ -27,21 +27,10 @@ from reports.blocks import (
 )
 from reports.examples import examples, failures
 from reports.judge import judge_blocks
-from reports.numbers import UNKNOWN, dollars, finite, measure, number, percent, seconds, signed, span
+from reports.numbers import UNKNOWN, beside, dollars, finite, measure, number, percent, seconds, signed, span
 from reports.optimization import usage_table
 
 REASON_CHARS = 300
-BESIDE = {
-    "compression": "words saved",
-    "coverage": "reference covered",
-    "grounding": "grounded in the input",
-    "sentence_words": "words a sentence",
-    "reference_first": "reference shown first",
-    "judge_spread": "spread of judgements",
-    "failed_judgements": "judgements that failed",
-    "flipped": "flipped with the order",
-}
-"""What the measures beside a score are called in a report."""
 NO_BREAK = "\N{NO-BREAK SPACE}"
 OFFLINE = (
     "The answers or the judgements come from the embedded offline stand-in, a small rule learner, not from a language "
@@ -226,7 +215,7 @@ def _companions(m: Matrix) -> list[Block]:
             "hand in, and of how the judge was asked and how far its judgements lie apart."
         ),
         Table(
-            ("cell", *(short(BESIDE.get(name, name.replace("_", " "))) for name in names)),
+            ("cell", *(short(beside(name)) for name in names)),
             rows,
             tuple(range(1, len(names) + 1)),
         ),

@@ -157,6 +157,15 @@ def test_a_judge_that_cannot_be_asked_ends_its_examination_in_order(own, tmp_pat
     assert (code, "'score' is missing" in json.loads(out)["message"]) == (65, True)
 
 
+def test_a_panel_judges_a_search_too_and_its_spread_is_in_the_report(tmp_path):
+    workspace = gym(tmp_path)
+    sets = ("--set", "judge.panel=[small]", "--set", "judge.repeats=2", "--set", "judge.sought=0.3")
+    body = json.loads(run("optimize", "retell", "--budget", "40", *sets, "--json", workspace=workspace.root)[1])
+    text = run("report", body["run_id"], "--format", "markdown", "--out", "-", workspace=workspace.root)[1]
+    assert "Beside the judge, on the holdout" in text
+    assert "| spread of judgements | 0.000 | 0.000 |" in text
+
+
 def test_killed_at_any_point_and_repeated_it_pays_nothing_twice(tmp_path):
     generator = random.Random(7)
     with serving(Provider(latency=0.05)) as provider:
