@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import dspy
 from rich.console import Console
 
 from commands.matrix import desk
 from commands.optimize import Manner
 from commands.session import Finish
-from core.account import Halt
+from core.account import Halt, describe_error
 from core.corpus import Row
-from core.errors import DataError, UsageError
+from core.errors import DataError, ModelError, UsageError
 from core.files import write_text
 from core.plain import canonical
 from core.results import RowStatus, to_json
@@ -51,14 +52,20 @@ def run_judge_card(
         bench = open_desk.bench
         metric, spec = the_judge(bench)
         if not isinstance(metric, RubricMetric):
-            raise UsageError(f"{name} has no rubric judge", hint="give its task file a judge section with criteria")
+            section = bench.task.config.judge
+            kind = f"its judge is of kind {section.kind}" if section is not None and section.criteria else "it has none"
+            raise UsageError(
+                f"only a rubric judge can be examined, and {name}: {kind}",
+                hint="give its task file a judge section with criteria, of kind rubric",
+            )
         pairs, human = _rated(Path(scores), rows) if scores else _stored(bench, rows)
         planned_rows = planned or len(bench.task.splits.holdout)
         bench.phase("judgements", judgements(pairs, repeats))
+        lost: list[str] = []
         with ThreadPoolExecutor(spec.max_concurrency) as pool:
             try:
                 card = examine(
-                    _asking(metric),
+                    _asking(metric, lost),
                     pairs,
                     human,
                     name=f"{metric.name}, {spec.alias}",
@@ -68,6 +75,8 @@ def run_judge_card(
                 )
             except Halt as halt:
                 raise halt.cause from None
+        if lost and card.failed == judgements(pairs, repeats):
+            raise ModelError(f"no judgement could be had from {spec.alias}: {lost[0]}")
         write_text(bench.folder.path / CARD, to_json(card) + "\n")
         sought = bench.task.config.judge.sought if bench.task.config.judge else 0.05
     refusal = too_noisy(card, sought)
@@ -81,8 +90,11 @@ def run_judge_card(
     finish(body, None, as_json=manner.as_json)
 
 
-def _asking(metric: RubricMetric) -> Callable[[JudgedPair], float | None]:
-    """The judge as the examination asks it: the mean over the panel, None when it fails."""
+def _asking(metric: RubricMetric, lost: list[str]) -> Callable[[JudgedPair], float | None]:
+    """The judge as the examination asks it: the mean over the panel, None when it fails.
+
+    What a model that could not be asked said of it goes to ``lost``.
+    """
 
     def ask(pair: JudgedPair) -> float | None:
         said = []
@@ -98,6 +110,9 @@ def _asking(metric: RubricMetric) -> Callable[[JudgedPair], float | None]:
                     reference_first=pair.reference_first,
                 )
             except JudgementError:
+                return None
+            except dspy.LMError as error:
+                lost.append(describe_error(error))
                 return None
             said.append(found.score)
         return sum(said) / len(said)
@@ -116,7 +131,7 @@ def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -125,7 +140,7 @@ def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
             score = float(row["score"])
             original, reference, output = (_text(row[key]) for key in ("input", "reference", "output"))
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}:{number}: needs input, reference, output and score: {error!r}") from None
+            raise DataError(f"{path}:{number}: needs input, reference, output and score: {_said(error)}") from None
         if not 0 <= score <= 1:
             raise DataError(f"{path}:{number}: score {score}; allowed is 0 to 1")
         pairs.append(JudgedPair(str(row.get("id", number)), original, reference, output))
@@ -135,6 +150,10 @@ def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
     if not pairs:
         raise DataError(f"{path}: no rated output")
     return pairs, human
+
+
+def _said(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _text(value: Any) -> str:

@@ -47,6 +47,7 @@ from core.workspace import Workspace
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
 from optimizers.distillation import conclude
+from optimizers.judge_check import check_references
 from optimizers.optimize import Environment, check_caps, forecast, identity, optimize, options_of
 from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
@@ -84,6 +85,7 @@ def run_optimize(
 ) -> None:
     """Run the main job and show its report."""
     task = open_task(workspace, name, [*sets, *as_sets(flags)])
+    check_references(task)
     store = open_store(workspace, task)
     task = task.starting_from(baseline_of(store, task, baseline))
     if dry_run:
@@ -315,6 +317,7 @@ def run_eval(
 ) -> None:
     """Score one prompt on one split."""
     task = open_task(workspace, name, [*sets, *as_sets(flags)])
+    check_references(task)
     store = open_store(workspace, task)
     if split not in ("train", "dev", "holdout"):
         raise UsageError(f"--split: received {split!r}; allowed: train, dev, holdout")

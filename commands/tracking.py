@@ -18,7 +18,8 @@ def run_ui(workspace: Workspace, *, port: int, open_browser: bool) -> None:
     server = serve(workspace.mlruns, port=port)
     print(f"MLflow is up at {server.url}")
     for task in sorted({run.task for run in store.runs()}):
-        print(f"  {task}: {tracker.links(task, None, server.url)['leaderboard']}")
+        for name, link in tracker.links(task, None, server.url).items():
+            print(f"  {task}, {name}: {link}")
     print("Ctrl-C ends it")
     if open_browser:
         webbrowser.open(server.url)

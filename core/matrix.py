@@ -159,3 +159,5 @@ class Matrix:
     """Where the rows and the references came from."""
     offline: bool = False
     warnings: tuple[str, ...] = ()
+    available: int | None = None
+    """How many rows this corpus could give to a matrix; None where that was not recorded."""

@@ -351,6 +351,7 @@ class Plan:
             any role is unknown.
         mde: The smallest lift the holdout can show with 80 % power; None when it is too small to tell anything.
         pilot_rows: How many rows the forecast has measured; 0 is a forecast by lengths alone.
+        unit: What ``trials`` counts: "trials", or the "cells" of a matrix.
     """
 
     trials: int
@@ -363,6 +364,7 @@ class Plan:
     mde: float | None
     pilot_rows: int = 0
     notes: tuple[str, ...] = ()
+    unit: str = "trials"
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from core.matrix import Cell, Matrix
 from core.plain import digest
 from core.results import Candidate, Evaluation, Optimization, RunStart, from_json, to_json
 from core.store import Event, RunSummary, Store
-from core.views import leaderboard_tag
+from core.views import CELLS, KEY, cells_tag, leaderboard_tag
 
 SAFE_ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -103,10 +103,18 @@ class Tracker:
             self.problems.append(f"still busy after {timeout:.0f} s")
 
     def links(self, task: str, run_id: str | None, base: str = DEFAULT_UI) -> dict[str, str]:
-        """Deep links into the UI: the leaderboard of the task, and the run once MLflow knows it."""
+        """Deep links into the UI: the leaderboard of the task, its matrix's cells, the run once MLflow knows it.
+
+        ``cells`` is there once the task has a matrix, ``leaderboard`` where it has anything else or nothing yet.
+        """
         experiment = self._experiments.get(task, "")
-        view = f"{experiment}/runs?workflowType=machine_learning&viewStateShareKey=leaderboard" if experiment else ""
-        links = {"leaderboard": f"{base}/#/experiments/{view}".rstrip("/")}
+        own = [run.run_id.startswith(f"{task}-matrix-") for run in self.store.runs() if run.task == task]
+        wanted = {"leaderboard": KEY} if not (own and all(own)) else {}
+        if any(own):
+            wanted["cells"] = CELLS
+        at = f"{base}/#/experiments"
+        view = f"{at}/{experiment}/runs?workflowType=machine_learning&viewStateShareKey="
+        links = {name: f"{view}{key}" if experiment else at for name, key in wanted.items()}
         if run_id is not None:
             known = self.store.run(run_id).mlflow_run
             if known and experiment:
@@ -170,7 +178,7 @@ class _Projector:
             made = self.client.create_experiment(task, artifact_location=location)
         key, value = leaderboard_tag()
         self.client.set_experiment_tag(made, key, value)
-        note = f"Optimise runs of the task `{task}`. Compare only runs with the same data_hash."
+        note = f"Runs of the task `{task}`. Compare only runs with the same data_hash."
         self.client.set_experiment_tag(made, "mlflow.note.content", note)
         self.experiments[task] = made
         return made
@@ -310,6 +318,8 @@ class _Projector:
             mlflow_run, {f"score/{_key(cell.name)}": cell.score.value if cell.score else None for cell in m.cells}
         )
         self._tags(mlflow_run, {"gate": m.cheapest or "no cell is proven good enough", "kind": "matrix"})
+        key, value = cells_tag()
+        self.client.set_experiment_tag(self.client.get_run(mlflow_run).info.experiment_id, key, value)
         self.client.log_text(mlflow_run, to_json(m), "matrix.json")
         for cell in m.cells:
             self._cell(mlflow_run, m, cell)
@@ -360,6 +370,12 @@ class _Projector:
         ]
         body = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
         self.client.log_text(child, body, "outputs.jsonl")
+        said = [
+            {"id": r.row_id, "score": r.score, "criteria": dict(r.fields), "feedback": r.feedback, **r.companions}
+            for r in cell.evaluation.rows
+        ]
+        body = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in said)
+        self.client.log_text(child, body, "scores.jsonl")
         self.client.set_terminated(child, end_time=_millis(m.started_at) + int(1000 * m.seconds))
 
     def _register(self, mlflow_run: str, o: Optimization) -> None:
@@ -430,6 +446,8 @@ class _Projector:
 
 def _run_name(params: Mapping[str, str]) -> str:
     """A name that fits the narrow column of the UI, such as ``gepa-light-s0``."""
+    if params.get("kind") == "matrix":
+        return f"matrix, {params.get('cells', '?')} cells, {params.get('rows', '?')} rows"
     return f"{params.get('optimizer', 'run')}-{params.get('budget', '')}-s{params.get('seed', '')}"
 
 

@@ -1,4 +1,4 @@
-"""The leaderboard that people see first in MLflow: a saved view with ten columns and the charts that matter.
+"""What people see first in MLflow: saved views of optimisations and of a matrix's cells, with the charts that matter.
 
 MLflow stores views as an experiment tag in a format of its own (seen in 3.17); a contract test guards it.
 """
@@ -12,6 +12,7 @@ import zlib
 from typing import Any
 
 KEY = "leaderboard"
+CELLS = "cells"
 
 
 def _column(kind: str, name: str) -> str:
@@ -32,24 +33,53 @@ COLUMNS = (
 )
 
 
+CELL_COLUMNS = (
+    _column("params", "prompt"),
+    _column("params", "model"),
+    _column("tags", "standing"),
+    _column("metrics", "score"),
+    _column("metrics", "score_low"),
+    _column("metrics", "score_high"),
+    _column("metrics", "delta"),
+    _column("metrics", "cost_per_1000"),
+    _column("metrics", "latency"),
+    _column("metrics", "failed"),
+)
+
+
 def leaderboard_tag() -> tuple[str, str]:
-    """Key and value of the experiment tag that makes the view."""
+    """Key and value of the experiment tag that makes the view of optimisations."""
+    sections = [_section("main", "Which run is best, and at what cost"), _section("curve", "Progress")]
+    state = _state('tags.stage = "optimize"', _column("metrics", "holdout/score"), COLUMNS, _charts(), sections)
+    return _tag(KEY, "Leaderboard", state)
+
+
+def cells_tag() -> tuple[str, str]:
+    """Key and value of the experiment tag that makes the view of a matrix's cells, best score first."""
+    sections = [_section("main", "Which prompt on which model, and at what cost")]
+    state = _state('tags.kind = "cell"', _column("metrics", "score"), CELL_COLUMNS, _cell_charts(), sections)
+    return _tag(CELLS, "Cells", state)
+
+
+def _tag(key: str, name: str, given: dict[str, Any]) -> tuple[str, str]:
     moment = int(time.time() * 1000)
-    state = base64.b64encode(zlib.compress(json.dumps(_state()).encode())).decode()
-    view = {"name": "Leaderboard", "createdAt": moment, "updatedAt": moment, "state": f"deflate;{state}"}
-    return f"mlflow.sharedViewState.{KEY}", json.dumps(view)
+    state = base64.b64encode(zlib.compress(json.dumps(given).encode())).decode()
+    view = {"name": name, "createdAt": moment, "updatedAt": moment, "state": f"deflate;{state}"}
+    return f"mlflow.sharedViewState.{key}", json.dumps(view)
 
 
-def _state() -> dict[str, Any]:
+def _state(
+    only: str, order: str, columns: tuple[str, ...], charts: list[dict[str, Any]], sections: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
-        "searchFilter": 'tags.stage = "optimize"',
-        "orderByKey": _column("metrics", "holdout/score"),
+        "searchFilter": only,
+        "orderByKey": order,
         "orderByAsc": False,
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
-        "selectedColumns": list(COLUMNS),
+        "selectedColumns": list(columns),
         "columnOrder": [],
         "columnWidths": {},
         "runsHiddenMode": "FIRST_20_RUNS",
@@ -61,8 +91,8 @@ def _state() -> dict[str, Any]:
         "groupBy": None,
         "groupsExpanded": {},
         "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
-        "compareRunCharts": _charts(),
-        "compareRunSections": [_section("main", "Which run is best, and at what cost"), _section("curve", "Progress")],
+        "compareRunCharts": charts,
+        "compareRunSections": sections,
     }
 
 
@@ -71,6 +101,21 @@ def _section(key: str, name: str) -> dict[str, Any]:
         "uuid": f"section-{key}", "name": name, "display": True, "isReordered": True, "deleted": False,
         "isGenerated": False,
     }  # fmt: skip
+
+
+def _cell_charts() -> list[dict[str, Any]]:
+    base = {"runsCountToCompare": 20, "deleted": False, "isGenerated": False, "metricSectionId": "section-main"}
+    return [
+        base | {"uuid": "m1", "type": "BAR", "metricKey": "score", "displayName": "Score"},
+        base | {
+            "uuid": "m2", "type": "SCATTER", "displayName": "Score against cost",
+            "xaxis": {"key": "cost_per_1000", "type": "METRIC"}, "yaxis": {"key": "score", "type": "METRIC"},
+        },
+        base | {
+            "uuid": "m3", "type": "PARALLEL", "displayName": "Prompt, model and score", "showAllRuns": False,
+            "selectedParams": ["prompt", "model"], "selectedMetrics": ["cost_per_1000", "score"],
+        },
+    ]  # fmt: skip
 
 
 def _charts() -> list[dict[str, Any]]:

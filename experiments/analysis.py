@@ -8,7 +8,7 @@ from statistics import median
 
 from core.matrix import Cell, CellStanding, CriterionInfo, Estimate, JudgeCard, Matrix, RaceInfo, Standing
 from core.results import Evaluation, RowResult, RowStatus, Usage
-from experiments.grid import CellPlan, Grid
+from experiments.grid import CellPlan, Grid, available_rows, keeps_holdout
 from experiments.lines import CorpusLine, OutputLine, ScoreLine
 from stats import pareto_front, standings, t_interval
 from tasks.task import Task
@@ -68,7 +68,8 @@ def build_matrix(
         judge=results.card,
         race=results.race,
         usage=usage,
-        corpus=_origins(rows),
+        corpus=_origins(rows, keeps_holdout(task)),
+        available=len(available_rows(task)),
         offline=task.offline or any(cell.spec.offline for cell in grid.cells),
         warnings=(*grid.notes, *((f"{lost} rows have no reference and are left out",) if lost else ())),
     )
@@ -177,11 +178,14 @@ def _cheapest(cells: Sequence[Cell]) -> str | None:
     return best.name if best else None
 
 
-def _origins(rows: Sequence[CorpusLine]) -> dict[str, str]:
+def _origins(rows: Sequence[CorpusLine], sealed: bool) -> dict[str, str]:
     """Where rows and references came from, in a few words each."""
     sources = sorted({str(line.metadata.get("source", "")) for line in rows})
     references = sorted({str(line.metadata.get("reference", "")) for line in rows})
-    found = {"rows": f"{len(rows)} of {', '.join(sources)}, none of the holdout", "references": ", ".join(references)}
+    found = {
+        "rows": f"{len(rows)} of {', '.join(sources)}{', none of the holdout' if sealed else ''}",
+        "references": ", ".join(references),
+    }
     for key in ("run", "cell", "prompt_hash", "model"):
         values = sorted({str(line.metadata[key]) for line in rows if key in line.metadata})
         if values:

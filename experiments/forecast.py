@@ -10,7 +10,7 @@ from core.corpus import Row
 from core.models import ModelSpec
 from core.results import Plan, Range, RoleForecast
 from experiments.grid import CellPlan, choose_rows
-from experiments.matrix import Bench
+from experiments.matrix import Bench, wanted_fields
 from programs.prompts import predictors, render_messages
 from tasks.task import judge_specs
 
@@ -27,7 +27,7 @@ def plan_matrix(bench: Bench, steps: Sequence[str]) -> Plan:
     """Forecast the calls of some steps, as if nothing were in the ledger yet. Calls no model."""
     rows = choose_rows(bench.task)[:200]
     count = len(choose_rows(bench.task))
-    names = tuple(bench.task.config.outputs) or tuple(rows[0].gold)
+    names = wanted_fields(bench.task, rows)
     lacking = sum(not all(name in row.gold for name in names) for row in rows) / len(rows) * count
     out = _output_tokens(rows)
     roles: dict[str, list[tuple[float, float, float, ModelSpec]]] = {}
@@ -50,6 +50,7 @@ def plan_matrix(bench: Bench, steps: Sequence[str]) -> Plan:
     cost = None if None in known else _range(sum(c.expected for c in known if c is not None))
     return Plan(
         trials=len(bench.grid.cells),
+        unit="cell" if len(bench.grid.cells) == 1 else "cells",
         roles=forecasts,
         calls=_sharp(sum(f.calls.expected for f in forecasts.values())),
         input_tokens=_range(sum(f.input_tokens.expected for f in forecasts.values())),

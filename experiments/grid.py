@@ -82,6 +82,11 @@ def make_grid(task: Task, workspace: Workspace, store: Store, read_prompt: ReadP
         raise ConfigError(
             [Problem("configuration", None, "matrix.baseline", f"{wanted!r} is not one of models: {[*specs]}")]
         )
+    if config.reference.model and config.matrix.baseline is None and wanted != author_name:
+        notes.append(
+            f"{author_name} writes missing references but is not one of models, so cells are compared with {wanted}, "
+            "the first of models; matrix.baseline names another"
+        )
     chosen = prompts[config.reference.prompt]
     return Grid(
         cells,
@@ -157,11 +162,7 @@ def choose_rows(task: Task) -> tuple[Row, ...]:
         DataError: If none is left.
     """
     section = task.config.corpus
-    closed = {row.id for row in task.splits.holdout}
-    texts = {row.id: "\n".join(map(str, row.inputs.values())) for row in task.corpus.rows if row.id not in closed}
-    if section.min_user_messages:
-        people = {i: Transcript(i, parse_text(text), i).user_messages for i, text in texts.items()}
-        texts = {i: text for i, text in texts.items() if people[i] >= section.min_user_messages}
+    texts = available_rows(task)
     taken = sorted(texts, key=lambda i: (digest(texts[i]), i))[: section.count]
     if not taken:
         raise DataError(
@@ -169,6 +170,25 @@ def choose_rows(task: Task) -> tuple[Row, ...]:
             hint="lower corpus.min_user_messages",
         )
     return tuple(row for row in task.corpus.rows if row.id in set(taken))
+
+
+def available_rows(task: Task) -> dict[str, str]:
+    """The text of every row that a matrix may take, by id: outside the holdout, with enough messages of people.
+
+    A task that only a judge could score, and whose rows have no reference, cannot be optimised, so it has no holdout to
+    keep closed: all of its rows are there.
+    """
+    closed = {row.id for row in task.splits.holdout} if keeps_holdout(task) else set[str]()
+    least = task.config.corpus.min_user_messages
+    texts = {row.id: "\n".join(map(str, row.inputs.values())) for row in task.corpus.rows if row.id not in closed}
+    if not least:
+        return texts
+    return {i: text for i, text in texts.items() if Transcript(i, parse_text(text), i).user_messages >= least}
+
+
+def keeps_holdout(task: Task) -> bool:
+    """Whether the rows of the holdout stay out of a matrix."""
+    return not task.judges or any(row.gold for row in task.corpus.rows)
 
 
 def _bad(key: str, message: str) -> ConfigError:

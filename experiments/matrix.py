@@ -65,7 +65,7 @@ def prepare(bench: Bench) -> list[CorpusLine]:
         ModelError: If the reference model cannot be asked or gave no reference for any row.
     """
     rows = choose_rows(bench.task)
-    wanted = _wanted(bench.task, rows)
+    wanted = wanted_fields(bench.task, rows)
     without = [row for row in rows if not all(name in row.gold for name in wanted)]
     author = bench.grid.author
     made: dict[str, OutputLine] = {}
@@ -82,7 +82,7 @@ def prepare(bench: Bench) -> list[CorpusLine]:
     return lines
 
 
-def _wanted(task: Task, rows: Sequence[Row]) -> tuple[str, ...]:
+def wanted_fields(task: Task, rows: Sequence[Row]) -> tuple[str, ...]:
     """The output fields that a reference has."""
     return tuple(task.config.outputs) or tuple(rows[0].gold) or ("output",)
 

@@ -106,7 +106,7 @@ def _brevity(original: str, reference: str, candidate: str) -> tuple[int, str]:
 def _style(original: str, reference: str, candidate: str) -> tuple[int, str]:
     known = set(words(f"{original} {reference}"))
     share = sum(word in known for word in words(candidate)) / len(words(candidate))
-    own, ideal = share * _sentence_length(candidate), _sentence_length(reference)
+    own, ideal = max(0.01, share * _sentence_length(candidate)), _sentence_length(reference)
     marks = len(_TURN.findall(candidate))
     score = math.exp(-abs(math.log(own / ideal))) / (1 + 0.25 * marks)
     return _points(

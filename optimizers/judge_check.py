@@ -17,6 +17,22 @@ FEWEST = 5
 """Rows that a noise estimate takes."""
 
 
+def check_references(task: Task) -> None:
+    """See that a judge has something to compare with in every row, before anything is spent.
+
+    Raises:
+        UsageError: If a row has no reference.
+    """
+    without = [row.id for row in task.corpus.rows if not row.gold]
+    if task.judges and without:
+        raise UsageError(
+            f"{len(without)} of {len(task.corpus.rows)} rows have no reference that the judge could compare with, such "
+            f"as row {without[0]!r}; a matrix has its references written, a search and its holdout need them in the "
+            "corpus",
+            hint=f"compare prompts and models: python cli.py matrix {task.name}; or give the rows labels",
+        )
+
+
 def check_judge(task: Task, metric: Metric, evaluation: Evaluation) -> str | None:
     """Judge the pilot's answers a second time, really, and see what lift that noise lets the holdout show.
 

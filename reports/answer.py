@@ -20,7 +20,9 @@ def answer(m: Matrix) -> Banner:
     if chosen is not None:
         cheaper = [c for c in open_cells if _cheaper(c, chosen)]
         more = (
-            f" Of cheaper cells, {counted(len(cheaper), 'is', 'are')} still open. {_settle(cheaper)}" if cheaper else ""
+            f" Of cheaper cells, {counted(len(cheaper), 'is', 'are')} still open. {_settle(m, cheaper)}"
+            if cheaper
+            else ""
         )
         return Banner(f"Use {cell_name(chosen)}", f"{_chosen(m, chosen, reference)}{more}".strip(), "good")
     if fit:
@@ -38,7 +40,7 @@ def answer(m: Matrix) -> Banner:
         shown = f"No cell is shown to be at most {number(m.margin)} worse than {short(m.reference)}"
         worse = len(others) - len(open_cells)
         count = f"{counted(len(open_cells), 'cell is', 'cells are')} open, {counted(worse, 'is', 'are')} worse"
-        return Banner("Cannot tell", f"{shown}: {count}. {_settle(open_cells)}".strip(), "open")
+        return Banner("Cannot tell", f"{shown}: {count}. {_settle(m, open_cells)}".strip(), "open")
     return Banner(
         "None is good enough",
         f"All {counted(len(others), 'other cell is', 'other cells are')} worse than {short(m.reference)}; keep it.",
@@ -64,8 +66,8 @@ def _chosen(m: Matrix, chosen: Cell, reference: Cell | None) -> str:
     return f"{lead}: {gap}{allowed}, on {counted(s.n, 'row')}. {cost}."
 
 
-def _settle(cells: list[Cell]) -> str:
-    """How many rows would settle what is open."""
+def _settle(m: Matrix, cells: list[Cell]) -> str:
+    """How many rows would settle what is open, and whether there are so many."""
     known = sorted((c for c in cells if c.standing.needed is not None), key=lambda c: c.standing.needed or 0)
     if not known:
         return "More rows alone would not settle it." if cells else ""
@@ -74,6 +76,8 @@ def _settle(cells: list[Cell]) -> str:
     if last is not first:
         rest = "all of them" if len(known) == len(cells) else f"{len(known)} of them"
         text += f", about {last.standing.needed:,} {rest}"
+    if m.available is not None and (first.standing.needed or 0) > m.available:
+        text += f"; this corpus has {m.available:,} to give"
     return f"{text}."
 
 

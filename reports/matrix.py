@@ -27,7 +27,7 @@ from reports.blocks import (
 )
 from reports.examples import examples, failures
 from reports.judge import judge_blocks
-from reports.numbers import UNKNOWN, dollars, finite, measure, number, percent, seconds, signed, span
+from reports.numbers import UNKNOWN, beside, dollars, finite, measure, number, percent, seconds, signed, span
 from reports.optimization import usage_table
 
 REASON_CHARS = 300
@@ -158,7 +158,11 @@ def _criteria(m: Matrix) -> list[Block]:
         )
         for cell, found in means
     )
-    blocks: list[Block] = [Heading("Criterion by criterion"), Table(head, rows, tuple(range(1, len(head))))]
+    measured = any(found for _, found in means)
+    blocks: list[Block] = [
+        Heading("Criterion by criterion" if measured else "What the judge was asked"),
+        *([Table(head, rows, tuple(range(1, len(head))))] if measured else []),
+    ]
     if any(c.description for c in m.criteria):
         blocks.append(Facts(tuple((weights[c.name], shorten(c.description, REASON_CHARS)) for c in m.criteria)))
     return blocks
@@ -206,8 +210,15 @@ def _companions(m: Matrix) -> list[Block]:
     rows = tuple((cell_name(cell), *(measure(cell.companions.get(name)) for name in names)) for cell in m.cells)
     return [
         Heading("Beside the judge"),
-        Paragraph("Means of measures that no model had a hand in; they explain a score, they do not enter it."),
-        Table(("cell", *map(short, names)), rows, tuple(range(1, len(names) + 1))),
+        Paragraph(
+            "Means of measures that stand beside the score and do not enter it: of the texts, which no model had a "
+            "hand in, and of how the judge was asked and how far its judgements lie apart."
+        ),
+        Table(
+            ("cell", *(short(beside(name)) for name in names)),
+            rows,
+            tuple(range(1, len(names) + 1)),
+        ),
     ]
 
 
@@ -217,7 +228,7 @@ def _race(race: RaceInfo | None) -> list[Block]:
     saved = race.planned - race.made
     share = percent(saved / race.planned) if race.planned else UNKNOWN
     said = f"{race.made:,} of {race.planned:,} outputs were made; {saved:,} ({share}) were saved by stopping "
-    stopped = tuple(short(name) for name in race.stopped)
+    stopped = tuple(shorten(text, REASON_CHARS) for text in race.stopped)
     tail = "cells that were clearly dominated:" if stopped else "no cell early."
     if not stopped:
         return [Heading("Racing"), Paragraph(f"{race.made:,} of {race.planned:,} outputs were made; {tail}")]
@@ -258,8 +269,18 @@ def _next(m: Matrix) -> list[Block]:
     else:
         lines.append((f"python cli.py optimize {task}", "find a better prompt, proven on unseen rows"))
     if needed:
-        lines.append((f"python cli.py matrix {task} --set corpus.count={min(needed)}", "more rows for what is open"))
+        lines += _more_rows(m, task, min(needed))
     lines.append(
         (f"python cli.py matrix {task} --set matrix.margin=0.1", "another idea of good enough; pays nothing twice")
     )
     return [Heading("Next"), Commands(tuple(lines))]
+
+
+def _more_rows(m: Matrix, task: str, needed: int) -> list[tuple[str, str]]:
+    """The command that takes more rows, where the corpus has any."""
+    rows = max((len(cell.evaluation.rows) for cell in m.cells), default=0)
+    count = needed if m.available is None else min(needed, m.available)
+    if count <= rows:
+        return []
+    said = "more rows for what is open" if count == needed else f"all rows there are; {needed:,} would be needed"
+    return [(f"python cli.py matrix {task} --set corpus.count={count}", said)]

@@ -67,3 +67,21 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 def _large(value: float) -> str:
     return f"{value:.3g}" if abs(value) >= 1e7 else ""
+
+
+BESIDE = {
+    "compression": "words saved",
+    "coverage": "reference covered",
+    "grounding": "grounded in the input",
+    "sentence_words": "words a sentence",
+    "reference_first": "reference shown first",
+    "judge_spread": "spread of judgements",
+    "failed_judgements": "judgements that failed",
+    "flipped": "flipped with the order",
+}
+"""What the measures beside a score are called in a report."""
+
+
+def beside(name: str) -> str:
+    """A measure beside the score in words."""
+    return BESIDE.get(name, name.replace("_", " "))

@@ -30,7 +30,7 @@ from reports.blocks import (
     shorten,
 )
 from reports.distillation import distillation_blocks
-from reports.numbers import dollars
+from reports.numbers import beside, dollars, measure
 
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
 CASES, CASE_CHARS, DIFF_LINES, LINE_CHARS = 5, 1500, 400, 600
@@ -53,6 +53,7 @@ def optimization_report(
         *_search(o),
         *_prompts(o),
         *_fields(o),
+        *_beside(o),
         *_rows(o),
         *_cost(o),
         *_failures(o),
@@ -199,6 +200,17 @@ def _fields(o: Optimization) -> list[Block]:
                     )
                 )
     return blocks
+
+
+def _beside(o: Optimization) -> list[Block]:
+    """Means of what stands beside a judge's score, for both prompts."""
+    if o.holdout_baseline is None or o.holdout_candidate is None:
+        return []
+    before, after = o.holdout_baseline.companion_means(), o.holdout_candidate.companion_means()
+    rows = tuple((beside(name), measure(before.get(name)), measure(after.get(name))) for name in {**before, **after})
+    if not rows:
+        return []
+    return [Heading("Beside the judge, on the holdout"), Table(("measure", "before", "tuned"), rows, (1, 2))]
 
 
 def _confusion(evaluation: Evaluation, name: str, labels: tuple[str, ...]) -> tuple[tuple[int, ...], ...]:

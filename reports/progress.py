@@ -28,7 +28,7 @@ def plan_lines(task: str, optimizer: str, plan: Plan) -> list[str]:
     roles = ", ".join(f"{forecast.calls.expected:.0f} {role}" for role, forecast in plan.roles.items())
     cost = "unknown, a price is missing" if plan.cost_usd is None else _span(plan.cost_usd, money)
     lines = [
-        f"{task}: {optimizer}, about {plan.trials} trials on dev; intervals hold in 80 % of runs",
+        f"{task}: {optimizer}, {_what(plan)}; intervals hold in 80 % of runs",
         f"  calls   {_span(plan.calls, _count)}: {roles}",
         f"  tokens  {_span(plan.input_tokens, _count)} in, {_span(plan.output_tokens, _count)} out",
         f"  money   {cost}",
@@ -37,6 +37,10 @@ def plan_lines(task: str, optimizer: str, plan: Plan) -> list[str]:
     if plan.mde is not None:
         lines.append(f"  power   the holdout can show a lift of {plan.mde:.3f} or more (80 % power)")
     return lines + [f"  note    {note}" for note in plan.notes]
+
+
+def _what(plan: Plan) -> str:
+    return f"{plan.trials:,} {plan.unit}" if plan.unit != "trials" else f"about {plan.trials} trials on dev"
 
 
 def _span(value: Range, text: Callable[[float], str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -14,6 +15,8 @@ ComparatorName = Literal[
     "exact", "categorical", "boolean", "number", "date", "set_jaccard", "set_f1", "text", "records"
 ]
 NAME = r"^[a-z][a-z0-9_-]*$"
+STAGES = ("condensation", "extraction", "follow_ups", "dropped_commitments")
+"""Programs that a task of the same name has when its file names neither a program nor outputs."""
 
 
 class Section(BaseModel):
@@ -352,6 +355,15 @@ class DistillationSection(Section):
     )
 
 
+def _strongest(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The reflector of a file that names its models in a plain list: the reference's model, or the judge's."""
+    for name in ("reference", "judge"):
+        section = given.get(name)
+        if isinstance(section, dict) and (model := cast(dict[str, Any], section).get("model")):
+            return {"reflector": model}
+    return {}
+
+
 class TaskConfig(Section):
     """A whole task file."""
 
@@ -382,10 +394,32 @@ class TaskConfig(Section):
     run: RunSection = RunSection()
     distillation: DistillationSection | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _what_follows(cls, value: Any) -> Any:
+        """Fill in what a short file leaves open: program, input and metric follow from what it does say."""
+        if not isinstance(value, dict):
+            return value
+        given = cast(dict[str, Any], value)
+        judge, corpus, metric = given.get("judge"), given.get("corpus"), given.get("metric", {})
+        judged = isinstance(judge, dict) and bool(cast(dict[str, Any], judge).get("criteria"))
+        sourced = isinstance(corpus, dict) and "source" in corpus
+        follows: dict[str, Any] = {}
+        if not given.get("outputs") and "program" not in given:
+            staged = given.get("task") in STAGES and not given.get("instruction")
+            follows |= {"program": given["task"]} if staged else {"program": "llm_task"} if judged else {}
+        if sourced and not given.get("inputs"):
+            follows["inputs"] = {"transcript": {"type": "text"}}
+        if judged and (sourced or not given.get("outputs")) and isinstance(metric, dict) and "name" not in metric:
+            follows["metric"] = {**cast(dict[str, Any], metric), "name": "judge"}
+        if isinstance(models := given.get("models"), (list, tuple)) and models:
+            follows["models"] = {"candidates": models, "student": models[0], **_strongest(given)}
+        return {**given, **follows}
+
     @model_validator(mode="after")
     def _has_outputs(self) -> Self:
         if not self.outputs and self.metric.name == "field_agreement":
-            raise ValueError("outputs: name at least one output field")
+            raise ValueError("outputs: name at least one output field, or a judge with criteria")
         if self.metric.name == "judge" and (self.judge is None or not self.judge.criteria):
             raise ValueError("metric.name: judge needs a judge section with criteria")
         if self.reference.prompt not in self.prompts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from core.lm import build_lm
 from core.models import ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
 from core.splits import Splits, make_splits
-from core.transcript_files import read_transcripts
+from core.transcript_files import SUFFIXES, read_transcripts
 from core.transcripts import select
 from core.wire import with_known_price
 from core.workspace import HOME, Workspace
@@ -205,6 +206,7 @@ def _transcripts(config: TaskConfig, workspace: Workspace) -> Corpus:
     source = section.source or ""
     if source.startswith(CHAINED):
         return _chained(config, workspace, source.removeprefix(CHAINED))
+    source = _place(source, workspace)
     found = read_transcripts(source, root=workspace.root, form=section.format)
     chosen = select(found.transcripts, section.count, section.min_user_messages)
     if not chosen:
@@ -214,6 +216,26 @@ def _transcripts(config: TaskConfig, workspace: Workspace) -> Corpus:
         )
     field = section.field or next(iter(config.inputs))
     return Corpus(tuple(Row(t.id, {field: t.text}, {}) for t in chosen), workspace.root / source)
+
+
+def _place(source: str, workspace: Workspace) -> str:
+    """A source as it is; a bare name that is not there means a file or folder of ``corpora/``.
+
+    Raises:
+        ConfigError: If a bare name is neither there nor in ``corpora/``.
+    """
+    if not re.fullmatch(r"[\w-]+", source) or (workspace.root / source).exists():
+        return source
+    for path in (workspace.corpora / source, *sorted(workspace.corpora.glob(f"{source}.*"))):
+        if path.is_dir() or path.suffix.lower() in SUFFIXES:
+            return str(path.relative_to(workspace.root))
+    raise _bad(
+        "corpus.source",
+        f"received {source!r}: there is no such file or folder in {workspace.root}, nor in its corpora/; "
+        f"name a file, a folder or a pattern of transcripts (such as corpora/{source}/ or ~/logs/**/*.jsonl), "
+        "or matrix:TASK for what another task's matrix has put out (matrix:condensation); "
+        "rows with gold belong to corpus.path instead",
+    )
 
 
 def _chained(config: TaskConfig, workspace: Workspace, source: str) -> Corpus:

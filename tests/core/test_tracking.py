@@ -8,7 +8,7 @@ import pytest
 from core.results import Candidate, RunStart, SplitInfo, Usage, to_json
 from core.store import Store
 from core.tracking import Tracker
-from core.views import COLUMNS, leaderboard_tag
+from core.views import CELL_COLUMNS, COLUMNS, cells_tag, leaderboard_tag
 from tests.reports.test_render import outcome
 
 pytestmark = pytest.mark.filterwarnings("default")
@@ -91,3 +91,11 @@ def test_the_leaderboard_has_ten_columns_and_fits_a_tag():
     assert len(COLUMNS) == 10
     assert len(value) <= 20_000
     assert json.loads(value)["state"].startswith("deflate;")
+
+
+def test_the_cells_of_a_matrix_have_a_view_of_their_own():
+    key, value = cells_tag()
+    assert key == "mlflow.sharedViewState.cells"
+    assert json.loads(value)["name"] == "Cells"
+    assert len(CELL_COLUMNS) == 10
+    assert len(value) <= 20_000

@@ -83,10 +83,16 @@ def test_mlflow_has_a_child_run_for_every_cell(own):
     children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=50)
     by_name = {child.info.run_name: child for child in children}
     assert len(by_name) == 12
+    assert parent.info.run_name == "matrix, 12 cells, 15 rows"
+    views = client.get_experiment(experiment).tags
+    assert {"mlflow.sharedViewState.leaderboard", "mlflow.sharedViewState.cells"} <= set(views)
+    page = run("report", body["run_id"], "--format", "html", "--out", "-", workspace=root)[1]
+    assert "viewStateShareKey=cells" in page
     cell = body["cells"][0]
     child = by_name[f"{cell['prompt']} @ {cell['model']}"]
     assert child.data.params["prompt_sha"] == cell["prompt_hash"]
     assert child.data.metrics["score"] == pytest.approx(cell["score"], abs=1e-4)
+    assert {file.path for file in client.list_artifacts(child.info.run_id)} == {"outputs.jsonl", "scores.jsonl"}
     assert child.data.metrics["criterion/compression"] == pytest.approx(cell["criteria"]["compression"], abs=1e-4)
 
 
@@ -129,6 +135,35 @@ def test_the_judge_s_card_is_measured_and_shown_in_the_report(own):
     matrix = Store(root / "mlruns" / "proven.db").matrix(report["run_id"])
     assert matrix.judge is not None
     assert matrix.judge.rows > 0
+
+
+def test_a_judge_that_cannot_be_asked_ends_its_examination_in_order(own, tmp_path):
+    rated = tmp_path / "rated.jsonl"
+    row = {"input": "long text", "reference": "text", "output": "a text", "score": 0.5}
+    rated.write_text("\n".join(json.dumps(row | {"id": i}) for i in range(3)))
+    words = ("judge-card", "condensation", "--scores", rated, "--json")
+    card = json.loads(run(*words, workspace=own[0])[1])
+    assert card["rows"] == 3
+    models = own[0] / "configs" / "models.yaml"
+    models.write_text(
+        models.read_text() + '  gone: {model: openai/x, api_base: "http://127.0.0.1:9/v1", attempts: 1}\n'
+    )
+    code, out, err = run(*words, "--set", "judge.model=gone", workspace=own[0], check=False)
+    assert code == 69
+    assert "no judgement could be had from gone" in json.loads(out)["message"]
+    assert "Traceback" not in err
+    rated.write_text('{"input": "a", "reference": "b", "output": "c"}')
+    code, out, _ = run(*words, workspace=own[0], check=False)
+    assert (code, "'score' is missing" in json.loads(out)["message"]) == (65, True)
+
+
+def test_a_panel_judges_a_search_too_and_its_spread_is_in_the_report(tmp_path):
+    workspace = gym(tmp_path)
+    sets = ("--set", "judge.panel=[small]", "--set", "judge.repeats=2", "--set", "judge.sought=0.3")
+    body = json.loads(run("optimize", "retell", "--budget", "40", *sets, "--json", workspace=workspace.root)[1])
+    text = run("report", body["run_id"], "--format", "markdown", "--out", "-", workspace=workspace.root)[1]
+    assert "Beside the judge, on the holdout" in text
+    assert "| spread of judgements | 0.000 | 0.000 |" in text
 
 
 def test_killed_at_any_point_and_repeated_it_pays_nothing_twice(tmp_path):

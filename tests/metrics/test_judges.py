@@ -204,3 +204,17 @@ def test_companions_need_no_model():
     assert numbers["grounding"] == 1.0
     assert numbers["words"] == 2
     assert companions("a", "", "")["coverage"] == 1.0
+
+
+def test_a_text_of_strange_words_gets_no_points_and_breaks_nothing(account):
+    strange = judge_of(account).judge(row(), {"condensation": "Xylophon qwertz."})
+    assert 0 <= strange.score < 0.2
+
+
+def test_the_judge_is_told_what_a_fence_looks_like():
+    for module in (PairJudge(TWO).score, PreferenceJudge(TWO).prefer):
+        first, *_, last = fence("a").splitlines()
+        code = first.removeprefix("<<<material ")
+        assert last == f"material {code}>>>"
+        assert '"<<<material CODE"' in module.signature.instructions
+        assert '"material CODE>>>"' in module.signature.instructions

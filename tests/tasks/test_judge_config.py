@@ -47,12 +47,12 @@ def test_mistakes_are_told(tmp_path, old, new, said):
         changed(tmp_path, old, new)
 
 
-def test_a_plain_list_names_the_models_of_the_matrix(tmp_path):
+def test_a_plain_list_names_the_models_of_the_matrix_and_the_first_is_the_student(tmp_path):
     config = changed(
         tmp_path, "models: {student: small, reflector: large, candidates: [small, large]}", "models: [small, large]"
     )
     assert config.models.candidates == ("small", "large")
-    assert config.models.student == "offline/small"
+    assert (config.models.student, config.models.reflector) == ("small", "large")
 
 
 def test_the_matrices_of_the_project_have_the_sizes_of_the_design():
