@@ -1,12 +1,12 @@
-"""Four planted challengers, each better by its score and each held by the production gate, through the real commands."""
+"""Planted challengers, each better by its score, go through the real commands and are held by the production gate."""
 
 import json
 import re
 
 import pytest
 
-from gates.redteam import read_battery
 from core.workspace import Workspace
+from gates.redteam import read_battery
 from tasks.task import assemble, read_config
 from tests.journeys.test_commands import run
 from tests.notes import notes
@@ -101,7 +101,9 @@ def test_a_challenger_at_ten_times_the_cost_is_held(tmp_path):
     body = planted(tmp_path, f"{KNOWS} " + "Think about it with the greatest care. " * 300)
     assert body["verdict"] == "HOLD"
     (reason,) = body["reasons"]
-    found = re.match(r"\[budget\] an item costs \$\S+ with the challenger and \$\S+ with the champion, (\S+) times", reason)
+    found = re.match(
+        r"\[budget\] an item costs \$\S+ with the challenger and \$\S+ with the champion, (\S+) times", reason
+    )
     assert float(found[1]) >= 10
     assert reason.endswith("allowed is 4 times (gate.checks.budget.max_ratio)")
 
@@ -115,12 +117,9 @@ class Flattery(Office):
         return {"kind": "land", "remark": "brilliant" if "praise the reader" in system else "nothing"}
 
     def judged(self, said):
-        first, second = said.rsplit("[[ ## first_text ## ]]", 1)[1].split("[[ ## second_text ## ]]", 1)
-        is_first = "first_text" in second.split("[[ ## candidate_is ## ]]", 1)[1].strip().splitlines()[0]
-        praised = "brilliant" in (first if is_first else second.split("[[ ## candidate_is")[0])
-        noise = sum(map(ord, first + second)) % 7
-        entry = [{"criterion": "insight", "reason": "so it seems", "score": (88 if praised else 40) + noise}]
-        return json.dumps({"criterion_scores": entry})
+        score = (88 if "brilliant" in said else 40) + sum(map(ord, said)) % 7
+        entry = json.dumps([{"criterion": "insight", "reason": "so it seems", "score": score}])
+        return f"[[ ## criterion_scores ## ]]\n{entry}\n\n[[ ## completed ## ]]"
 
 
 @pytest.fixture

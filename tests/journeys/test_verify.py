@@ -8,6 +8,9 @@ import pytest
 from tests.gym import gym
 from tests.journeys.test_commands import gold, run
 from tests.journeys.test_distill import differences, tamper
+from tests.journeys.test_planted import Office
+from tests.notes import notes
+from tests.provider import serving
 
 TAKEN = "taken as stored, because a model would have to answer again: redteam, neutralisation"
 
@@ -113,14 +116,15 @@ def test_without_its_corpus_a_run_is_verified_as_far_as_its_rows_reach(copy):
 
 
 def test_a_winner_that_is_the_seed_leaves_the_holdout_closed_and_is_verified(tmp_path):
-    run("init", tmp_path)
-    run("init", "triage", "--from-gold", gold(tmp_path / "triage.jsonl"), workspace=tmp_path)
-    words = ("optimize", "triage", "--budget", "1", "--set", "gate.name=production", "--json")
-    body = json.loads(run(*words, workspace=tmp_path)[1])
+    office = Office()
+    office.planted = "Say something about the note."  # no better than the seed
+    with serving(office) as provider:
+        root = notes(tmp_path, provider.url)
+        body = json.loads(run("optimize", "notes", "--set", "gate.name=production", "--json", workspace=root)[1])
     assert (body["verdict"], body["opening"]) == ("HOLD", None)
-    assert verified(tmp_path, body["run_id"]) == []
-    tamper(tmp_path, body["run_id"], lambda b: b["verdict"].update(decision="INCONCLUSIVE"))
-    assert "verdict: stored INCONCLUSIVE, without a holdout it is HOLD" in differences(tmp_path, body["run_id"])
+    assert verified(root, body["run_id"]) == []
+    tamper(root, body["run_id"], lambda b: b["verdict"].update(decision="INCONCLUSIVE"))
+    assert "verdict: stored INCONCLUSIVE, without a holdout it is HOLD" in differences(root, body["run_id"])
 
 
 def test_a_run_whose_budget_ended_is_verified(tmp_path):
