@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from itertools import pairwise
@@ -153,7 +154,7 @@ def optimize(
         sets=sets or [],
         baseline=baseline,
         dry_run=dry_run,
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=workspace),
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=_quoted(workspace)),
         finish=finish,
     )
 
@@ -261,6 +262,10 @@ def _listed(text: str | None) -> tuple[str, ...]:
     return tuple(part.strip() for part in (text or "").split(",") if part.strip())
 
 
+def _quoted(folder: str | None) -> str | None:
+    return shlex.quote(folder) if folder else None
+
+
 def _typed() -> str:
     return " ".join(["python cli.py", *sys.argv[1:]])
 
@@ -299,7 +304,7 @@ def resume(
         _workspace(workspace),
         run,
         flags={**caps, "threads": threads},
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, workspace=workspace),
+        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, workspace=_quoted(workspace)),
         finish=finish,
     )
 

@@ -21,6 +21,7 @@ from core.models import find_model, load_models
 from core.results import Usage, total
 from core.run import new_run_id
 from core.workspace import Workspace
+from gates.production import GATES
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
 from optimizers.optimize import check_caps, policy_of
@@ -79,6 +80,8 @@ def run_distill(workspace: Workspace, wanted: Distilling, manner: Manner, finish
     manner = replace(manner, workspace=shlex.quote(named) if named else None)
     load_dotenv(workspace.root / ".env", override=False)
     OPTIMIZERS.get(spec.optimizer)
+    if spec.gate is not None:
+        GATES.get(spec.gate)
     models = load_models(place.models)
     for model in (spec.model, spec.reflector, *spec.transfer):
         find_model(model, models)

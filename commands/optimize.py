@@ -149,7 +149,7 @@ def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, fin
         result = store.optimization(done.run_id)  # as it was stored: without secrets
         links = tracker.links(task.name, result.run_id)
         study = _study(workspace, task, done, ledger, store)
-        report = optimization_report(result, links=links, distillation=study)
+        report = optimization_report(result, links=links, distillation=study, workspace=manner.workspace)
         path = workspace.mlruns / "reports" / f"{result.run_id}.html"
         write_text(path, render_html(report))
         write_text(provenance_path(workspace, result.run_id), read_provenance(store, result.run_id).payload + "\n")
@@ -159,9 +159,10 @@ def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, fin
         print_report(report, Console())
         if study is not None:
             print("\n" + "\n".join(closing_lines(result, manner.workspace)))
-        Console(soft_wrap=True).print(f"\nreport  {path}\nmlflow  python cli.py ui", highlight=False)
+        place = f" --workspace {manner.workspace}" if manner.workspace else ""
+        Console(soft_wrap=True).print(f"\nreport  {path}\nmlflow  python cli.py ui{place}", highlight=False)
         if result.ended != "finished":
-            print(f"continue  python cli.py resume {result.run_id}")
+            print(f"continue  python cli.py resume {result.run_id}{place}")
     code = STRICT_CODES[result.verdict.decision] if manner.strict else 0
     if result.ended != "finished":
         code = BudgetError.exit_code

@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 from commands.session import Finish, open_store
+from core.distillation import Distillation
 from core.errors import UsageError
 from core.files import write_text
+from core.results import from_json
 from core.tracking import Tracker
 from core.workspace import Workspace
 from reports import matrix_report, optimization_report, render_html, render_markdown
@@ -33,7 +35,9 @@ def run_report(workspace: Workspace, run: str, *, form: str, out: str | None, as
     if any(event.kind == "matrix" for event in store.events(summary.run_id)):
         page = matrix_report(store.matrix(summary.run_id), links=links)
     else:
-        page = optimization_report(store.optimization(summary.run_id), links=links)
+        studies = [event.payload for event in store.events(summary.run_id) if event.kind == "distillation"]
+        study = from_json(Distillation, studies[-1]) if studies else None
+        page = optimization_report(store.optimization(summary.run_id), links=links, distillation=study)
     text = render_html(page) if form == "html" else render_markdown(page)
     if out == "-":
         finish({}, text.rstrip("\n"), as_json=False)

@@ -7,13 +7,15 @@ from pydantic import ValidationError
 from commands.session import Finish, open_store, provenance_path, read_provenance
 from core.errors import ProvenError, StoreError
 from core.provenance import Provenance, compare, outcome_hash, provenance_of
-from core.results import Candidate, Evaluation, Optimization, from_json
+from core.results import Candidate, Optimization, from_json
 from core.store import Event, RunSummary, Store
 from core.workspace import Workspace
-from gates.audit import audit_judgements, audit_scores, audit_verdict
-from gates.constant import best_constant, constant_evaluation
-from gates.copying import CorpusText, corpus_texts
-from gates.holdout import HoldoutGate
+from gates.audit import audit_closed, audit_judgements, audit_scores, audit_verdict
+from gates.constant import NAME as CONSTANT
+from gates.copying import NAME as COPYING
+from gates.gate import Dossier
+from gates.production import build_gate
+from optimizers.evidence import known_evidence, recent_records
 from programs.prompts import diff_prompts
 from tasks.config import TaskConfig
 from tasks.task import Task, assemble
@@ -59,16 +61,85 @@ def _verify(workspace: Workspace, store: Store, summary: RunSummary, recorded: E
     found += _file(workspace, summary.run_id, recorded.payload)
     found += _candidates(store, outcome)
     found += audit_scores(outcome)
-    task, notes = _task(workspace, store, outcome)
-    gate = HoldoutGate.from_config(TaskConfig.model_validate(store.started(summary.run_id).config).gate)
-    corpus, constant = _context(task, outcome) if task else (None, None)
-    found += audit_verdict(outcome, gate, corpus=corpus, constant=constant)
+    config = TaskConfig.model_validate(store.started(summary.run_id).config)
+    task, notes = _task(workspace, config, outcome)
+    found += _gate(workspace, store, outcome, config, task, recorded.at, notes)
     if task is not None:
-        if task.config.metric.name == "field_agreement" and task.config.gate.repeats == 1:
+        reason = _not_judged_again(config)
+        if reason is None:
             found += audit_judgements(outcome, task.metric)
         else:
-            notes.append("scores are not judged again: the metric is your own, or rows were run more than once")
+            notes.append(f"scores are not judged again: {reason}")
     return found, notes
+
+
+def _gate(
+    workspace: Workspace,
+    store: Store,
+    outcome: Optimization,
+    config: TaskConfig,
+    task: Task | None,
+    at: str,
+    notes: list[str],
+) -> list[str]:
+    """Ask the run's gate again, and note which of its checks could not be asked."""
+    before, after = outcome.holdout_baseline, outcome.holdout_candidate
+    gate, taken = build_gate(config.gate, workspace.root), set[str]()
+    if before is None or after is None:
+        return audit_closed(outcome, gate.holdout)
+    dossier = _dossier(store, outcome, config, task, at)
+    if task is None:
+        taken = {COPYING, CONSTANT, *(() if dossier.by_gold else ("hacking",))}
+    limit = config.gate.checks.budget.max_run_usd if config.gate.checks.budget else None
+    spent = outcome.total_usage.cost_usd
+    if limit is not None and spent is not None and spent > limit:
+        taken.add("budget")
+        notes.append("budget is taken as it was stored: the run has gone on spending after the gate looked at it")
+    asked = [check.name for check in gate.checks if check.asks]
+    if asked:
+        notes.append(f"taken as stored, because a model would have to answer again: {', '.join(asked)}")
+    return audit_verdict(outcome, gate, dossier, taken)
+
+
+def _dossier(store: Store, outcome: Optimization, config: TaskConfig, task: Task | None, at: str) -> Dossier:
+    """The gate's evidence as the stored rows give it, at the time of the verdict."""
+    before, after = outcome.holdout_baseline, outcome.holdout_candidate
+    assert before is not None
+    assert after is not None
+    seed, winner = outcome.candidates[0], outcome.candidates[outcome.winner_index]
+    opening = outcome.verdict.evidence.opening if outcome.verdict.evidence else 1
+    judge = config.metric.name == "judge"
+    records = recent_records(store, outcome.task, without=outcome.run_id, until=at) if judge else ()
+    if task is not None:
+        return known_evidence(
+            task,
+            (before, outcome.baseline, seed.dev_score),
+            (after, outcome.winner, winner.dev_score),
+            opening=opening,
+            records=records,
+            spent=outcome.total_usage,
+        )
+    by_gold = config.metric.name == "field_agreement"
+    return Dossier(
+        baseline=before,
+        candidate=after,
+        baseline_prompts=outcome.baseline,
+        candidate_prompts=outcome.winner,
+        search=(seed.dev_score, winner.dev_score),
+        opening=opening,
+        spent=outcome.total_usage,
+        by_gold=by_gold,
+        judged=not by_gold,
+        records=records,
+    )
+
+
+def _not_judged_again(config: TaskConfig) -> str | None:
+    if config.metric.name == "judge":
+        return "a judge gave them, and would have to be asked again"
+    if config.metric.name != "field_agreement":
+        return "the metric is your own"
+    return "rows were run more than once" if config.gate.repeats > 1 else None
 
 
 def _file(workspace: Workspace, run_id: str, payload: str) -> list[str]:
@@ -100,22 +171,13 @@ def _candidates(store: Store, outcome: Optimization) -> list[str]:
     return found
 
 
-def _task(workspace: Workspace, store: Store, outcome: Optimization) -> tuple[Task | None, list[str]]:
+def _task(workspace: Workspace, config: TaskConfig, outcome: Optimization) -> tuple[Task | None, list[str]]:
     """The run's task with its rows, where they are still the same."""
     taken = "copied rows and the constant answer are taken as they were stored, and rows are not judged again"
     try:
-        task = assemble(TaskConfig.model_validate(store.started(outcome.run_id).config), workspace)
-    except (ProvenError, ValidationError) as error:
+        task = assemble(config, workspace)
+    except ProvenError as error:
         return None, [f"the task cannot be assembled any more ({str(error).splitlines()[0]}): {taken}"]
     if task.splits.info.fingerprint != outcome.splits.fingerprint:
         return None, [f"the corpus has changed since: {taken}"]
     return task, []
-
-
-def _context(task: Task, outcome: Optimization) -> tuple[tuple[CorpusText, ...], Evaluation | None]:
-    splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": task.splits.holdout}
-    texts = corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows)
-    if outcome.holdout_candidate is None or not task.config.gate.beat_constant or task.judges:
-        return texts, None
-    answer = best_constant(task.metric, task.splits.train)
-    return texts, constant_evaluation(task.metric, answer, task.splits.holdout, "holdout") if answer else None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from core.corpus import Row
-from core.results import Check, CheckStatus, Decision, Evaluation, Evidence, Optimization, RowStatus, Verdict
+from core.results import Check, CheckStatus, Decision, Evidence, Optimization, RowStatus, Verdict
 from gates.constant import NAME as CONSTANT
-from gates.copying import CorpusText
-from gates.holdout import LIFT, HoldoutGate
+from gates.gate import Dossier, GateCheck, decide
+from gates.heldout import Heldout
+from gates.holdout import LIFT, HoldoutGate, conclude
+from gates.production import Gate
 from metrics.metric import Metric
 
 CLOSE = 1e-9
@@ -51,47 +55,97 @@ def audit_judgements(o: Optimization, metric: Metric) -> list[str]:
     return found
 
 
-def audit_verdict(
-    o: Optimization,
-    gate: HoldoutGate,
-    *,
-    corpus: Iterable[CorpusText] | None = None,
-    constant: Evaluation | None = None,
-) -> list[str]:
-    """What the gate says differently when it is asked again.
+def audit_verdict(o: Optimization, gate: Gate, dossier: Dossier, taken: Collection[str] = ()) -> list[str]:
+    """What the gate says differently when it is asked again about the stored rows.
 
-    Checks that need what is not given (``corpus`` for copied rows, ``constant`` for the constant answer) and checks of
-    other gates are taken as they are stored; the decision has to follow from all of them together.
+    Checks that ask models are taken as they were stored, and so are those named in ``taken``; the decision has to
+    follow from all of them together.
+
+    Args:
+        o: The outcome as it is stored.
+        gate: The gate of the run.
+        dossier: The evidence that the stored rows give.
+        taken: Names of checks, or of gate checks, for which the dossier does not hold what they need.
     """
-    before, after, said = o.holdout_baseline, o.holdout_candidate, o.verdict
-    if before is None or after is None:
-        return _audit_closed(o, gate)
+    said = o.verdict
+    stored: dict[str, list[Check]] = defaultdict(list)
+    for check in said.checks:
+        stored[check.name].append(check)
     try:
-        again = gate.decide(
-            before,
-            after,
-            o.baseline,
-            o.winner,
-            corpus=corpus or (),
-            constant=constant,
-            opening=said.evidence.opening if said.evidence else 1,
-        )
+        again = _again(gate, dossier, stored, frozenset(taken))
     except ValueError as error:
         return [f"holdout: {error}"]
-    unknown = {"copying"} if corpus is None else set[str]()
-    found = _audit_evidence(said.evidence, again.evidence)
-    recomputed = {check.name: check for check in again.checks if check.name not in unknown}
-    stored = {check.name: check for check in said.checks}
-    for name, check in recomputed.items():
-        if name not in stored:
-            found.append(f"check {name!r}: not in the stored verdict, the rows give {check.status.value}")
-        elif stored[name].status is not check.status:
-            found.append(f"check {name!r}: stored {stored[name].status.value}, the rows give {check.status.value}")
-    merged = [recomputed.get(check.name, check) for check in said.checks]
-    return found + _audit_decision(said, merged, again, own={*recomputed, "copying", CONSTANT})
+    found = _audit_evidence(said.evidence, again.evidence) + _audit_checks(stored, again.checks)
+    if said.decision is not again.decision:
+        found.append(f"verdict: stored {said.decision}, the rows give {again.decision}")
+    return found
 
 
-def _audit_closed(o: Optimization, gate: HoldoutGate) -> list[str]:
+def _again(gate: Gate, dossier: Dossier, stored: Mapping[str, list[Check]], taken: frozenset[str]) -> Verdict:
+    heldout = _Stored(Heldout(gate.holdout), stored, taken)
+    if not gate.checks:
+        if dossier.baseline_prompts.hash == dossier.candidate_prompts.hash:
+            return gate.no_op()
+        return conclude(heldout.check(dossier), heldout.measure(dossier))
+    known = {c.name: _as_stored(c, stored) for c in gate.checks if c.asks or c.name in taken}
+    return decide((heldout, *gate.checks), dossier, known)
+
+
+def _as_stored(check: GateCheck, stored: Mapping[str, list[Check]]) -> tuple[Check, ...]:
+    """A check's stored answers; a promotion that needs it needs it still, whatever the store says."""
+    missing = Check(check.name, CheckStatus.NOT_EVALUATED, "not in the stored verdict")
+    return tuple(replace(answer, required=check.required) for answer in stored.get(check.name) or [missing])
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """The holdout gate's checks, some of which are taken as they were stored."""
+
+    heldout: Heldout
+    stored: Mapping[str, list[Check]]
+    taken: frozenset[str]
+    required: bool = True
+    name: str = "heldout"
+    summary: str = ""
+    asks: bool = False
+
+    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+        """The checks in their order; the one with the constant answer comes after the lift."""
+        found: list[Check] = []
+        for check in self.heldout.check(dossier):
+            found.append(self._of(check.name) or check)
+            if check.name == LIFT and CONSTANT in self.taken and (constant := self._of(CONSTANT)):
+                found.append(constant)
+        return tuple(found)
+
+    def _of(self, name: str) -> Check | None:
+        answers = self.stored.get(name) if name in self.taken else None
+        return replace(answers[0], required=True) if answers else None
+
+    def measure(self, dossier: Dossier) -> Evidence | None:
+        """The paired comparison."""
+        return self.heldout.measure(dossier)
+
+
+def _audit_checks(stored: Mapping[str, list[Check]], again: Sequence[Check]) -> list[str]:
+    """Checks whose answer, or whose weight, is another one now; several of one name are compared in their order."""
+    found: list[str] = []
+    left = {name: list(checks) for name, checks in stored.items()}
+    for check in again:
+        if not left.get(check.name):
+            found.append(f"check {check.name!r}: not in the stored verdict, the rows give {check.status.value}")
+            continue
+        said = left[check.name].pop(0)
+        if said.status is not check.status:
+            found.append(f"check {check.name!r}: stored {said.status.value}, the rows give {check.status.value}")
+        elif said.required != check.required:
+            weight = ("a promotion does not need it", "a promotion needs it")
+            found.append(f"check {check.name!r}: stored is that {weight[said.required]}, but {weight[check.required]}")
+    found += [f"check {name!r}: stored, and the gate has no such check" for name, checks in left.items() if checks]
+    return found
+
+
+def audit_closed(o: Optimization, gate: HoldoutGate) -> list[str]:
     """Without a holdout there is no evidence, and nothing but HOLD or INCONCLUSIVE."""
     same = o.winner.hash == o.baseline.hash
     expected = gate.no_op().decision if o.ended == "finished" and same else Decision.INCONCLUSIVE
@@ -116,24 +170,6 @@ def _audit_evidence(said: Evidence | None, again: Evidence | None) -> list[str]:
         if len(said.fields.get(name, ())) != len(again.fields.get(name, ())) or not all(_close(a, b) for a, b in pair):
             found.append(f"field {name}: stored {said.fields.get(name)}, the rows give {again.fields.get(name)}")
     return found
-
-
-def _audit_decision(said: Verdict, checks: Sequence[Check], again: Verdict, own: set[str]) -> list[str]:
-    """The decision that the checks lead to; where another gate's check is open, only a promotion is impossible."""
-    open_checks = [c for c in checks if c.required and c.status is not CheckStatus.PASS]
-    if not open_checks:
-        expected = (Decision.PROMOTE,)
-    elif any(c.name not in own for c in open_checks):
-        expected = (Decision.HOLD, Decision.INCONCLUSIVE)
-    elif again.evidence is None:
-        expected = (again.decision,)
-    elif all(c.name == LIFT for c in open_checks) and again.evidence.delta > again.evidence.margin:
-        expected = (Decision.INCONCLUSIVE,)
-    else:
-        expected = (Decision.HOLD,)
-    if said.decision in expected:
-        return []
-    return [f"verdict: stored {said.decision}, the rows give {' or '.join(d.value for d in expected)}"]
 
 
 def _close(a: float | None, b: float | None) -> bool:

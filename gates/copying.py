@@ -10,6 +10,7 @@ from typing import Any
 
 from core.results import Check, CheckStatus, ProgramPrompts
 
+NAME = "copying"
 RUN_LENGTH = 13
 """Words in a row that count as copied; the length used for train/test contamination by Brown et al., 2020 (GPT-3)."""
 
@@ -81,10 +82,10 @@ def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: I
     if len(short) >= SHORT_ROWS:
         copied = {**short, **copied}
     if not copied:
-        return Check("copying", CheckStatus.PASS, f"no run of {RUN_LENGTH} words is copied from the corpus")
+        return Check(NAME, CheckStatus.PASS, f"no run of {RUN_LENGTH} words is copied from the corpus")
     row_id, words = min(copied.items())
     return Check(
-        "copying",
+        NAME,
         CheckStatus.FAIL,
         f"the prompt copies {len(copied)} corpus rows verbatim, such as row {row_id!r}: “{words}”",
         evidence={"rows": sorted(copied)[:20]},

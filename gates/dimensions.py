@@ -90,7 +90,8 @@ class Dimensions:
         if worse:
             text = ", ".join(f"{name} by {m.mean:+.3f} (at best {m.high:+.3f})" for name, m in worse.items())
             return Check(self.name, CheckStatus.FAIL, f"proven worse behind the total: {text}")
-        return Check(self.name, CheckStatus.PASS, f"none of {len(names)} fields is proven worse")
+        what = f"none of {len(names)} fields is" if len(names) != 1 else f"{names[0]} is not"
+        return Check(self.name, CheckStatus.PASS, f"{what} proven worse")
 
     def _movement(self, dossier: Dossier, name: str, confidence: float) -> Movement | None:
         before, after = _field(dossier.baseline, name), _field(dossier.candidate, name)

@@ -159,12 +159,19 @@ class Measures(Protocol):
         ...
 
 
-def decide(checks: Sequence[GateCheck], dossier: Dossier) -> Verdict:
+def decide(
+    checks: Sequence[GateCheck], dossier: Dossier, known: Mapping[str, tuple[Check, ...]] | None = None
+) -> Verdict:
     """PROMOTE when every required check passes, and nothing else promotes.
 
     A required check that was not evaluated means HOLD, with one exception: a lift that alone is open and points upward
     is INCONCLUSIVE. A check that raises is kept as not evaluated with the error; a budget that ends or a model that is
     down ends the run instead, because then nothing was decided.
+
+    Args:
+        checks: What is asked.
+        dossier: What is known.
+        known: Answers that are taken as they are, by the name of the check that gave them.
 
     Raises:
         ValueError: If there are no checks.
@@ -180,6 +187,8 @@ def decide(checks: Sequence[GateCheck], dossier: Dossier) -> Verdict:
         if gate_check.asks and _open(found):
             message = "not asked, to save calls: the verdict does not depend on it any more"
             found.append(Check(gate_check.name, CheckStatus.NOT_EVALUATED, message, required=False))
+        elif known is not None and gate_check.name in known:
+            found += known[gate_check.name]
         else:
             found += _run(gate_check, dossier)
     return _verdict(tuple(found), _measured(checks, dossier))

@@ -100,9 +100,7 @@ class HoldoutGate:
             constant=constant,
             opening=opening,
         )
-        if evidence is None:
-            return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), checks)
-        return _verdict(checks, evidence)
+        return conclude(checks, evidence)
 
     def examine(
         self,
@@ -244,8 +242,13 @@ def _guard_check(guard: Guard, baseline: Evaluation, candidate: Evaluation, alph
     return Check(name, status, text)
 
 
-def _verdict(checks: tuple[Check, ...], evidence: Evidence) -> Verdict:
-    """PROMOTE when every required check passes; INCONCLUSIVE when only the lift is open and points upward."""
+def conclude(checks: tuple[Check, ...], evidence: Evidence | None) -> Verdict:
+    """PROMOTE when every required check passes; INCONCLUSIVE when only the lift is open and points upward.
+
+    Without evidence nothing was compared, and the verdict is INCONCLUSIVE by the first check.
+    """
+    if evidence is None:
+        return Verdict(Decision.INCONCLUSIVE, (checks[0].message,), checks)
     open_checks = [c for c in checks if c.required and c.status is not CheckStatus.PASS]
     if not open_checks:
         lift = next(c for c in checks if c.name == LIFT)

@@ -30,13 +30,12 @@ class Overfit:
             return (Check(self.name, CheckStatus.NOT_EVALUATED, message),)
         gap, allowed = after - high, (before - low) + self.tolerance
         numbers = (
-            f"the challenger falls by {gap:+.3f} from search to holdout ({after:.3f} to {high:.3f}), "
-            f"the champion by {before - low:+.3f}"
+            f"from search to holdout the challenger goes from {after:.3f} to {high:.3f}, "
+            f"the champion from {before:.3f} to {low:.3f}"
         )
         evidence = {"gap": gap, "baseline_gap": before - low, "tolerance": self.tolerance}
         if gap > allowed + 1e-12:
-            message = (
-                f"{numbers}: {gap - (before - low):.3f} more, allowed is {self.tolerance:g}; it fits the rows seen"
-            )
+            lost = f"it loses {gap - (before - low):.3f} more than the champion, allowed is {self.tolerance:g}"
+            message = f"{numbers}: {lost}; it fits the rows seen"
             return (Check(self.name, CheckStatus.FAIL, message, evidence=evidence),)
         return (Check(self.name, CheckStatus.PASS, numbers, evidence=evidence),)

@@ -80,50 +80,78 @@ class Examiner:
             opening: How many times the holdout has been opened, this one included.
             records: What was judged before, oldest first.
         """
-        task = self.task
         before, after = self.holdout(champion[0]), self.holdout(challenger[0])
-        splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": task.splits.holdout}
-        constant = task.config.gate.beat_constant and not task.judges  # to a judge it is one more text to be paid for
-        answer = best_constant(task.metric, task.splits.train) if constant else None
-        judged = not isinstance(task.metric, FieldAgreement)
-        return Dossier(
-            baseline=before,
-            candidate=after,
-            baseline_prompts=champion[0],
-            candidate_prompts=challenger[0],
-            search=(champion[1], challenger[1]),
-            corpus=corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows),
-            constant=constant_evaluation(task.metric, answer, task.splits.holdout, "holdout") if answer else None,
-            opening=opening,
-            spent=self._spent(),
-            by_gold=not judged,
-            truth=self._truth(before, after) if judged else None,
-            judged=judged,
-            records=records,
-            ask=self.ask,
-            rescore=self.holdout,
-            example=dict(task.splits.train[0].inputs),
-            text_input=text_input(task),
-            threads=self.evaluate.threads,
+        known = known_evidence(
+            self.task, (before, *champion), (after, *challenger), opening=opening, records=records, spent=self._spent()
         )
+        return replace(known, ask=self.ask, rescore=self.holdout, threads=self.evaluate.threads)
 
     def _spent(self) -> Usage:
         return total(self.evaluate.lm.account.spent().values())
 
-    def _truth(self, before: Evaluation, after: Evaluation) -> tuple[Evaluation, Evaluation] | None:
-        """Agreement with gold of what both have answered; calls no model. None when the task names no outputs."""
-        if not self.task.config.outputs:
-            return None
-        metric = gold_agreement(self.task.config)
-        return rejudged(metric, before, self.task), rejudged(metric, after, self.task)
+
+def known_evidence(
+    task: Task,
+    champion: tuple[Evaluation, ProgramPrompts, float | None],
+    challenger: tuple[Evaluation, ProgramPrompts, float | None],
+    *,
+    opening: int,
+    records: tuple[Record, ...] = (),
+    spent: Usage | None = None,
+) -> Dossier:
+    """The dossier as far as it needs no model; the same from the rows of a stored run as from those just scored.
+
+    Args:
+        task: The task, with its rows.
+        champion: The champion on the holdout rows, its prompts and its mean on the search's rows.
+        challenger: The same of the challenger.
+        opening: How many times the holdout had been opened.
+        records: What was judged before, oldest first.
+        spent: What the run had paid.
+    """
+    before, after = champion[0], challenger[0]
+    splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": task.splits.holdout}
+    constant = task.config.gate.beat_constant and not task.judges  # to a judge it is one more text to be paid for
+    answer = best_constant(task.metric, task.splits.train) if constant else None
+    judged = not isinstance(task.metric, FieldAgreement)
+    return Dossier(
+        baseline=before,
+        candidate=after,
+        baseline_prompts=champion[1],
+        candidate_prompts=challenger[1],
+        search=(champion[2], challenger[2]),
+        corpus=corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows),
+        constant=constant_evaluation(task.metric, answer, task.splits.holdout, "holdout") if answer else None,
+        opening=opening,
+        spent=spent,
+        by_gold=not judged,
+        truth=_truth(task, before, after) if judged else None,
+        judged=judged,
+        records=records,
+        example=dict(task.splits.train[0].inputs),
+        text_input=text_input(task),
+    )
 
 
-def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5) -> tuple[Record, ...]:
+def _truth(task: Task, before: Evaluation, after: Evaluation) -> tuple[Evaluation, Evaluation] | None:
+    """Agreement with gold of what both have answered; calls no model. None when the task names no outputs."""
+    if not task.config.outputs:
+        return None
+    metric = gold_agreement(task.config)
+    return rejudged(metric, before, task), rejudged(metric, after, task)
+
+
+def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5, until: str = "") -> tuple[Record, ...]:
     """What the judge said of the candidates of the latest finished runs of a task, oldest first.
 
-    An answer of which a judgement failed counts as one by default. ``without`` is the run that is at work.
+    An answer of which a judgement failed counts as one by default. ``without`` is the run that is at work; ``until`` is
+    the time up to which runs had to be finished, now when empty.
     """
-    finished = [run for run in store.runs(task, limit=50) if run.verdict is not None and run.run_id != without]
+    finished = [
+        run
+        for run in store.runs(task, limit=50 if not until else None)
+        if run.verdict is not None and run.run_id != without and (not until or (run.finished_at or "") <= until)
+    ][:50]
     records: list[Record] = []
     for run in reversed(finished[:runs]):
         judged = store.optimization(run.run_id).holdout_candidate

@@ -41,13 +41,20 @@ OFFLINE = (
 
 
 def optimization_report(
-    o: Optimization, *, links: Mapping[str, str] | None = None, distillation: Distillation | None = None
+    o: Optimization,
+    *,
+    links: Mapping[str, str] | None = None,
+    distillation: Distillation | None = None,
+    workspace: str | None = None,
 ) -> Report:
-    """Build the blocks of a run's report, with the sections of a distillation when it was one."""
+    """Build the blocks of a run's report, with the sections of a distillation when it was one.
+
+    The commands to type next name ``workspace`` where it is not the folder that one is in.
+    """
     blocks: list[Block] = [
         Banner(o.verdict.decision.value, _sentence(o), TONES[o.verdict.decision]),
         *([Banner("Offline stand-in", OFFLINE, "note")] if o.offline else []),
-        *_next(o),
+        *_next(o, f" --workspace {workspace}" if workspace else ""),
         *_evidence(o),
         *(distillation_blocks(o, distillation) if distillation else []),
         *_search(o),
@@ -90,7 +97,7 @@ def _sentence(o: Optimization) -> str:
     return numbers + ending[o.verdict.decision]
 
 
-def _next(o: Optimization) -> list[Block]:
+def _next(o: Optimization, place: str) -> list[Block]:
     if o.verdict.decision is Decision.PROMOTE:
         lines = (
             (f"python cli.py diff {o.task} seed {o.run_id}", "read what changed"),
@@ -102,7 +109,7 @@ def _next(o: Optimization) -> list[Block]:
             (f"python cli.py optimize {o.task} --budget medium --seed {o.seed + 1}", "search longer"),
             (f"python cli.py diff {o.task} seed {o.run_id}", "read what it tried"),
         )
-    return [Heading("Next"), Commands(lines)]
+    return [Heading("Next"), Commands(tuple((command + place, why) for command, why in lines))]
 
 
 def _evidence(o: Optimization) -> list[Block]:

@@ -50,10 +50,17 @@ def test_the_verdicts_of_the_repository_end_in_a_verdict(shop):
 
 
 def test_the_report_tells_what_the_student_keeps(shop):
-    _, body, _ = shop
+    root, body, _ = shop
     html = Path(body["report"]).read_text("utf-8")
     for section in ("the student and its teacher", "Where the student still differs", "What it saves", "other models"):
         assert section in html
+    assert f"diff distill-skill_verdicts seed {body['run_id']} --workspace {root}" in html
+
+
+def test_the_report_made_again_tells_it_as_well(shop, tmp_path):
+    root, body, _ = shop
+    run("report", body["run_id"], "--format", "markdown", "--out", tmp_path / "again.md", workspace=root)
+    assert "the student and its teacher" in (tmp_path / "again.md").read_text("utf-8")
 
 
 def test_the_printed_commands_work(shop, tmp_path):
@@ -92,6 +99,7 @@ def test_a_prompt_of_your_own_is_what_has_to_be_beaten(tmp_path):
     [
         (["--gold", "no.jsonl"], 65, "there is no such file"),
         (["--gold", VERDICTS, "--categorical", "verdict"], 64, "the gold has no field 'verdict'"),
+        (["--gold", VERDICTS, "--gate", "prod"], 64, "unknown gate 'prod'; known: heldout, production"),
         (["--gold", VERDICTS, "--test-every-nth", "1"], 64, "at least 2"),
         (["--gold", VERDICTS, "--baseline", "no.txt"], 64, "cannot be read"),
         (["--gold", VERDICTS, "--transfer", "gtp"], 64, "unknown model 'gtp'"),
