@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import webbrowser
 
 from commands.session import Finish, open_store
@@ -23,9 +24,12 @@ def run_ui(workspace: Workspace, *, port: int, open_browser: bool) -> None:
     print("Ctrl-C ends it")
     if open_browser:
         webbrowser.open(server.url)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.wait()
-    server.stop()
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))  # it ends like Ctrl-C
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            server.wait()
+    finally:
+        server.stop()
 
 
 def run_sync(workspace: Workspace, *, as_json: bool, finish: Finish) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -30,7 +31,7 @@ from core.run import Projection, Run, continuable, differences, new_run_id
 from core.store import Store
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
-from metrics.metric import ExampleBook
+from metrics.metric import ExampleBook, MetricError
 from offline import VERSION as OFFLINE_VERSION
 from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
 from optimizers.evidence import Examiner, recent_records
@@ -138,6 +139,21 @@ def _lab(task: Task, options: Options, account: Account) -> _Lab:
     metric = bound_metric(task, account)
     evaluator = Evaluator(lms["student"], task.adapter, metric, options.threads, task.config.run.max_error_share)
     return _Lab(account, lms["student"], lms["reflector"], lms["proposer"], evaluator)
+
+
+def _check_scored(baseline: Evaluation) -> None:
+    """Refuse to search where not a single row of the baseline has a score.
+
+    Raises:
+        MetricError: With the most frequent reason.
+    """
+    if not baseline.scored and baseline.rows:
+        errors = Counter(row.error or row.status.value for row in baseline.rows)
+        reason, count = errors.most_common(1)[0]
+        raise MetricError(
+            f"none of {len(baseline.rows)} dev rows has a score; most frequent ({count}x): {reason}",
+            hint="a search would compare nothing; see: python cli.py eval TASK",
+        )
 
 
 def _search(task: Task, options: Options, lab: _Lab, shape: Shape, journal: Journal) -> Search:
@@ -306,6 +322,7 @@ class _Job:
         self.judge_note = self._check_judge(seed)
         progress.phase("baseline on dev", shape.dev * shape.predictors)
         self.dev = lab.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
+        _check_scored(self.dev)
         self.journal = journal = Journal(
             lab.account.meter, tuple(row.id for row in task.splits.dev), self._on_candidate
         )

@@ -32,6 +32,8 @@ from reports.blocks import (
 from reports.distillation import distillation_blocks
 from reports.numbers import beside, dollars, measure
 
+FEW_ROWS = 20
+"""Holdout rows below which a gate proves nothing by default."""
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
 CASES, CASE_CHARS, DIFF_LINES, LINE_CHARS = 5, 1500, 400, 600
 OFFLINE = (
@@ -105,8 +107,14 @@ def _next(o: Optimization, place: str) -> list[Block]:
             (f"python cli.py promote {o.task}", "make it the champion that the next run has to beat"),
         )
     else:
+        few = o.splits.holdout < FEW_ROWS
+        first = (
+            (f"python cli.py validate {o.task}", f"give it more rows: {o.splits.holdout} in the holdout prove nothing")
+            if few
+            else (f"python cli.py optimize {o.task} --budget medium --seed {o.seed + 1}", "search longer")
+        )
         lines = (
-            (f"python cli.py optimize {o.task} --budget medium --seed {o.seed + 1}", "search longer"),
+            first,
             (f"python cli.py diff {o.task} seed {o.run_id}", "read what it tried"),
         )
     return [Heading("Next"), Commands(tuple((command + place, why) for command, why in lines))]

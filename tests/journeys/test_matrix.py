@@ -220,3 +220,11 @@ def test_a_judge_that_is_noisier_than_the_lift_sought_is_refused_unless_it_is_tr
         assert "--trust-judge" in err
         body = json.loads(run(*words, "--trust-judge", workspace=tmp_path)[1])
     assert any("because judge.trusted says so" in text for text in body["warnings"])
+
+
+def test_where_nothing_can_be_scored_no_search_begins(tmp_path):
+    with serving(Provider(canned=True)) as provider:  # neither outputs nor judgements can be read
+        gym(tmp_path, models=("small",), judge="referee", url=provider.url)
+        code, out, _ = run("optimize", "retell", "--budget", "60", "--json", workspace=tmp_path, check=False)
+    assert code == 70
+    assert "dev rows has a score; most frequent" in json.loads(out)["message"]
