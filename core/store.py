@@ -130,10 +130,12 @@ class Store:
                 f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
                 hint="update the project",
             )
+        if version == SCHEMA_VERSION:
+            return  # nothing to write, so that opening never waits for another process's writing
+        # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
         for step in range(max(1, version), SCHEMA_VERSION) if old else ():
-            self._db.executescript(f"begin; {UPGRADES[step]} commit;")
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"pragma user_version={SCHEMA_VERSION}")
+            self._db.executescript(f"begin immediate; {UPGRADES[step]} pragma user_version={step + 1}; commit;")
+        self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
 
     @contextmanager
     def _write(self) -> Iterator[sqlite3.Connection]:
