@@ -36,7 +36,7 @@ class Silent:
 
 
 class Run:
-    """A run at work. Events are durable before a method returns; the projection follows in its own time.
+    """A run at work. Events are written before a method returns; the projection follows in its own time.
 
     A run with the id of one that did not finish continues it: candidates that it had found already are recognised and
     not written twice.

@@ -130,15 +130,19 @@ class Store:
                 f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
                 hint="update the project",
             )
+        if version == SCHEMA_VERSION:
+            return  # nothing to write, so that opening never waits for another process's writing
+        # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
         for step in range(max(1, version), SCHEMA_VERSION) if old else ():
-            self._db.executescript(f"begin; {UPGRADES[step]} commit;")
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"pragma user_version={SCHEMA_VERSION}")
+            self._db.executescript(f"begin immediate; {UPGRADES[step]} pragma user_version={step + 1}; commit;")
+        self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
 
     @contextmanager
-    def _write(self) -> Iterator[sqlite3.Connection]:
+    def _write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction; one that is not ``durable`` may be lost in a power cut, but not by a kill."""
         with self._lock:
             try:
+                self._db.execute(f"pragma synchronous={'full' if durable else 'normal'}")
                 self._db.execute("begin immediate")
                 yield self._db
                 self._db.execute("commit")
@@ -180,8 +184,11 @@ class Store:
             self._append(db, run_id, "continued", "{}")
 
     def append(self, run_id: str, kind: str, payload: str) -> int:
-        """Append an event and return its number."""
-        with self._write() as db:
+        """Append an event and return its number.
+
+        A run does not wait for the disk to take a candidate: after a power cut, the continued run finds it again.
+        """
+        with self._write(durable=kind != "candidate") as db:
             if kind == "finished":
                 verdict = json.loads(payload)["verdict"]["decision"]
                 db.execute("update runs set verdict = ? where run_id = ?", (verdict, run_id))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import json
 import logging
 import os
 import re
-import shutil
 import socket
 import sqlite3
 import subprocess
@@ -16,7 +16,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ SAFE_ENVIRONMENT = {
     "MLFLOW_TRACE_USE_ISOLATED_RANDOM_ID_GENERATOR": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default of 7 holds every command up for minutes when a server is down
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # without it a server without internet hangs for ever
 }
 RUN_TAG = "proven.run_id"
@@ -86,6 +88,7 @@ class Tracker:
         self.problems: list[str] = []
         self._wake, self._stop = threading.Event(), threading.Event()
         self._projector: _Projector | None = None
+        self._refused = False
         self._experiments: dict[str, str] = {}
         self._thread = threading.Thread(target=self._work, name="mlflow", daemon=True)
         self._thread.start()
@@ -132,16 +135,31 @@ class Tracker:
             time.sleep(0.2)  # gather a batch
 
     def _pass(self) -> None:
+        """Project what is new; a run that cannot be projected does not hold up the others."""
+        if self._refused:
+            return
         try:
             if self._projector is None:
                 self._projector = _Projector(self.uri, self.mlruns)
             for run in self.store.unsynced():
-                self._projector.project(self.store, run)
+                self._one(self._projector, run)
             self._experiments = dict(self._projector.experiments)
         except Exception as error:  # noqa: BLE001 - a projection must never stop a paid run; the text is kept
-            text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            if text not in self.problems:
-                self.problems.append(text)
+            self._refused = isinstance(error, StoreError)  # trying again in this process would end the same
+            self._problem(error)
+
+    def _one(self, projector: _Projector, run: RunSummary) -> None:
+        try:
+            projector.project(self.store, run)
+        except Exception as error:  # noqa: BLE001 - kept; the next run may well be fine
+            self._problem(error, run.run_id)
+            projector.ping()  # unless nothing answers: then every other run would only wait as long
+
+    def _problem(self, error: Exception, about: str = "") -> None:
+        first = (str(error).splitlines() or [""])[0]
+        text = f"{about}{': ' if about else ''}{type(error).__name__}: {self.store.redact.text(first)}"
+        if text not in self.problems:
+            self.problems.append(text)
 
 
 class _Projector:
@@ -155,15 +173,23 @@ class _Projector:
 
         for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(uri)  # linking a prompt to a run goes through the global one, whatever the client says
-        mlflow.set_registry_uri(uri)
+        with _same_environment("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+            # Linking a prompt to a run goes through the global ones, whatever the client says.
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(uri)
         self.mlruns = mlruns.resolve()
+        self.mlruns.mkdir(parents=True, exist_ok=True)
         self.local = uri.startswith("sqlite:///")
         if self.local:
             _prepare_sqlite(Path(uri.removeprefix("sqlite:///")), self.mlruns, uri)
         self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self.uri = uri
+        self._found: set[str] = set()
         self.experiments: dict[str, str] = {e.name: e.experiment_id for e in self.client.search_experiments()}
+
+    def ping(self) -> None:
+        """Ask for next to nothing; raises what MLflow raises when it is not there."""
+        self.client.search_experiments(max_results=1)
 
     def experiment(self, task: str) -> str:
         """The task's experiment, made with its leaderboard on first use."""
@@ -184,12 +210,21 @@ class _Projector:
         return made
 
     def project(self, store: Store, run: RunSummary) -> None:
-        """Write the events of one run that MLflow has not taken."""
+        """Write the events of one run that MLflow has not taken.
+
+        One process at a time: two that meet the same new run would make it twice.
+        """
+        with FileLock(str(self.mlruns / ".projection.lock"), timeout=120):
+            self._project(store, store.run(run.run_id))
+
+    def _project(self, store: Store, run: RunSummary) -> None:
         experiment = self.experiment(run.task)
-        mlflow_run = run.mlflow_run or self._find_or_create(store, run, experiment)
+        known = run.mlflow_run if run.mlflow_run is not None and self._has(run.mlflow_run) else None
+        mlflow_run = known or self._find_or_create(store, run, experiment)
+        self._found.add(mlflow_run)
         candidates: list[Event] = []
-        last = run.synced
-        for event in store.events(run.run_id, after=run.synced):
+        last = run.synced if known else 0  # another MLflow than the one that took the first events gets all of them
+        for event in store.events(run.run_id, after=last):
             if event.kind == "candidate":
                 candidates.append(event)
             else:
@@ -199,6 +234,20 @@ class _Projector:
             last = event.seq
         self._candidates(mlflow_run, store, run, candidates)
         store.mark_synced(run.run_id, last, mlflow_run)
+
+    def _has(self, mlflow_run: str) -> bool:
+        """Whether this MLflow knows the run; it may be another one than the run was first written to."""
+        from mlflow.exceptions import MlflowException
+
+        if mlflow_run in self._found:
+            return True
+        try:
+            self.client.get_run(mlflow_run)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
 
     def _find_or_create(self, store: Store, run: RunSummary, experiment: str) -> str:
         found = self.client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.run_id}'", max_results=1)
@@ -444,6 +493,20 @@ class _Projector:
         self.client.log_batch(mlflow_run, tags=[RunTag(k, str(v)[:TAG_CHARS]) for k, v in values.items()])
 
 
+@contextlib.contextmanager
+def _same_environment(*names: str) -> Iterator[None]:
+    """Take back what the block writes into the environment: child processes would write into this MLflow as well."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _run_name(params: Mapping[str, str]) -> str:
     """A name that fits the narrow column of the UI, such as ``gepa-light-s0``."""
     if params.get("kind") == "matrix":
@@ -522,26 +585,50 @@ def _holdout_table(baseline: Evaluation, candidate: Evaluation) -> dict[str, Any
 
 def _prepare_sqlite(path: Path, mlruns: Path, uri: str) -> None:
     """Create or open the database once, under a lock; upgrade an old one after copying it; mend moved paths."""
-    from mlflow.exceptions import MlflowException
     from mlflow.tracking import MlflowClient
 
-    mlruns.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(str(mlruns / ".mlflow.lock"), timeout=120):
-            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-            try:
-                client.search_experiments(max_results=1)
-            except MlflowException as error:
-                if "out-of-date" not in str(error):
-                    raise
-                shutil.copyfile(path, path.with_suffix(".before-upgrade.db"))
-                subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", uri], check=True, capture_output=True)
+            _upgrade(path, uri)
+            MlflowClient(tracking_uri=uri, registry_uri=uri).search_experiments(max_results=1)
             with sqlite3.connect(path, timeout=30) as db:
                 db.execute("pragma journal_mode=wal")
-                _relocate(db, mlruns)
+                if path.resolve().parent == mlruns:  # in a database of several workspaces these are others' as well
+                    _relocate(db, mlruns)
             db.close()
     except Timeout:
         raise OutputError(f"{path}: another process holds the lock") from None
+
+
+def _upgrade(path: Path, uri: str) -> None:
+    """Bring an older database up to date; what it was lies beside it, and is never written over.
+
+    MLflow itself would refuse some old schemas, and change others without a copy.
+
+    Raises:
+        StoreError: If MLflow cannot upgrade it, for example because a newer MLflow wrote it.
+    """
+    from mlflow.store.db.utils import _get_latest_schema_revision
+
+    if not path.exists():
+        return
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as db:
+        if not db.execute("select count(*) from sqlite_master where name = 'alembic_version'").fetchone()[0]:
+            return
+        (version,) = db.execute("select version_num from alembic_version").fetchone() or ("unknown",)
+        if version == _get_latest_schema_revision():
+            return
+        copy = path.with_name(f"{path.stem}.{version}.db")
+        if not copy.exists():
+            with contextlib.closing(sqlite3.connect(copy)) as target:
+                db.backup(target)  # a copy of the file would lack what is still in the write-ahead log
+    done = subprocess.run([sys.executable, "-m", "mlflow", "db", "upgrade", uri], capture_output=True, text=True)
+    if done.returncode:
+        why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise StoreError(
+            f"{path}: schema {version} is not this MLflow's and cannot be upgraded: {why}",
+            hint=f"use the MLflow that wrote it, or move the file away and sync; a copy is {copy.name}",
+        )
 
 
 def _relocate(db: sqlite3.Connection, mlruns: Path) -> None:

@@ -16,7 +16,7 @@ import dspy
 
 from core.account import Meter
 from core.lm import RoleLM
-from core.results import Candidate, Evaluation, ProgramPrompts, Usage, total
+from core.results import Candidate, Evaluation, ProgramPrompts, total
 from metrics.metric import ExampleBook, Metric, Unscored
 from programs.prompts import read_prompts
 
@@ -221,13 +221,11 @@ class Probe:
         search: The search to come; nothing is journalled.
         pilot: The seed's rows.
         run: Runs a program on the pilot's rows and says what it took; None when no row was paid.
-        spent: What a role has spent so far, for differences.
     """
 
     search: Search
     pilot: Evaluation
     run: Callable[[dspy.Module], RowCost | None]
-    spent: Callable[[str], Usage]
 
 
 def bootstrapping(shape: Shape, shown: RowCost, rng: random.Random, *, sets: int) -> Spent:

@@ -15,6 +15,7 @@ import dspy
 from dspy.teleprompt.gepa import InstructionProposer
 from gepa.utils import NoImprovementStopper, ScoreThresholdStopper
 
+from core.account import Meter
 from core.results import ProgramPrompts, Prompt
 from metrics.metric import gepa_metric
 from optimizers.base import Draw, Probe, Reflection, RowCost, Search, Shape, Sizes, Spent, runs
@@ -82,11 +83,9 @@ class Gepa:
         ]
         if not rows:
             return sizes
-        before = probe.spent("reflector")
-        with dspy.context(lm=probe.search.reflector):
+        with Meter.row() as tally, dspy.context(lm=probe.search.reflector):
             written = InstructionProposer()({name: instruction}, {name: rows}, [name])[name]
-        usage = probe.spent("reflector")
-        tokens_in, tokens_out = usage.input_tokens - before.input_tokens, usage.output_tokens - before.output_tokens
+        tokens_in, tokens_out = tally.worth.input_tokens, tally.worth.output_tokens  # also when it was paid before
         if not tokens_out:
             return sizes
         share = len(json.dumps(rows, default=str, ensure_ascii=False))

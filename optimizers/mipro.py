@@ -14,6 +14,7 @@ from typing import ClassVar
 import dspy
 from dspy.propose.dataset_summary_generator import create_dataset_summary
 
+from core.account import Meter
 from metrics.metric import float_metric
 from optimizers.base import (
     Draw,
@@ -77,11 +78,10 @@ class Mipro:
         """
         search = probe.search
         sizes = replace(sizes, shown=probe.run(labelled(search, search.shape.max_demos)))
-        before = probe.spent("proposer")
-        create_dataset_summary(search.train.examples[:BATCH], BATCH, search.proposer)
-        after = probe.spent("proposer")
-        out = (after.output_tokens - before.output_tokens) / 2
-        seen = (after.input_tokens - before.input_tokens - out) / 2
+        with Meter.row() as tally:
+            create_dataset_summary(search.train.examples[:BATCH], BATCH, search.proposer)
+        out = tally.worth.output_tokens / 2  # also when it was paid before
+        seen = (tally.worth.input_tokens - out) / 2
         return replace(sizes, reflection=Reflection(0.0, seen / BATCH, out, out)) if out > 0 else sizes
 
     def run(self, search: Search) -> None:

@@ -189,10 +189,14 @@ def forecast(task: Task, optimizer: Optimizer, options: Options, account: Accoun
     """Say what a run would cost; what the pilot asks stays in the ledger, so that the run does not pay it again.
 
     Raises:
-        ModelError: If the model is unreachable or refuses the key.
+        ModelError: If a model is unreachable or refuses the key.
+        BudgetError: If a cap is reached inside the pilot.
     """
     check_caps(task)
-    return _forecast(task, optimizer, options, _lab(task, options, account), progress)
+    try:
+        return _forecast(task, optimizer, options, _lab(task, options, account), progress)
+    except Halt as halt:
+        raise halt.cause from None
 
 
 def optimize(task: Task, optimizer: Optimizer, options: Options, environment: Environment) -> Optimization:

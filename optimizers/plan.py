@@ -13,7 +13,7 @@ import dspy
 
 from core.account import describe_error
 from core.models import ModelSpec
-from core.results import Evaluation, Plan, Range, RoleForecast, Usage
+from core.results import Evaluation, Plan, Range, RoleForecast
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, Shape, Sizes, Spent, runs
@@ -69,7 +69,8 @@ def run_pilot(
         None when the task wants no pilot, or when none of the rows was answered.
 
     Raises:
-        ModelError: If the model is unreachable or refuses the key.
+        ModelError: If the student is unreachable or refuses the key.
+        Halt: If another model is, or a cap is reached while the strategy tries what it needs.
     """
     rows = task.splits.dev[: task.config.run.pilot]
     if not rows:
@@ -89,9 +90,8 @@ def run_pilot(
         other = evaluate(program, rows, split="dev", program_hash=read_prompts(program).hash)
         return row_cost(other, threshold)
 
-    meter = search.journal.meter
     try:
-        sizes = optimizer.probe(Probe(search, evaluation, run, lambda role: meter.snapshot().get(role, Usage())), sizes)
+        sizes = optimizer.probe(Probe(search, evaluation, run), sizes)
     except (dspy.LMError, dspy.AdapterParseError, ValueError) as error:
         progress.note(f"the forecast knows less: {describe_error(error)}")
     return Pilot(
