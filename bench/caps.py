@@ -93,7 +93,8 @@ def play(trial: Trial) -> Outcome:
     """Run one optimisation under its cap."""
     started = time.perf_counter()
     sets = [f"run.max_{trial.kind}={trial.cap}", f"run.threads={trial.workers}", f"optimizer.budget={BUDGET}"]
-    with tempfile.TemporaryDirectory() as name, serving(Till(latency=0.002)) as till:
+    till = Till(latency=0.002)
+    with tempfile.TemporaryDirectory() as name, serving(till):
         folder = Path(name)
         notes(folder, till.url)
         workspace = Workspace(folder)

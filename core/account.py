@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -33,6 +34,10 @@ FATAL = (dspy.LMAuthError, dspy.LMBillingError, dspy.LMUnsupportedModelError, ds
 """Every other call would meet these as well."""
 PERMANENT = (*FATAL, dspy.LMInvalidRequestError, dspy.LMUnsupportedFeatureError)
 """Asking again would give the same."""
+
+
+_USER_INFO = re.compile("(?<=//)[^/@]*@")
+"""Name and password in an address."""
 
 
 class Halt(BaseException):
@@ -273,7 +278,9 @@ class Account:
             except dspy.LMError as error:
                 overloaded = is_overload(error)
                 if isinstance(error, FATAL) or breaker.failure(overloaded=overloaded):
-                    raise self._given_up(spec, model_error(spec, error, self.describe(error))) from error
+                    cause = model_error(spec, error)
+                    cause = ModelError(self.ledger.redact.text(cause.message), hint=cause.hint)
+                    raise self._given_up(spec, cause) from error
                 delay = _backoff(error, attempt, jitter)
                 if isinstance(error, PERMANENT) or attempt == spec.attempts:
                     self._failed_for_good(spec, error)
@@ -473,6 +480,9 @@ def model_error(spec: ModelSpec, error: BaseException, text: str | None = None) 
     """What a person should read when a model's calls keep failing."""
     text = describe_error(error) if text is None else text
     where = f" at {spec.api_base}" if spec.api_base else ""
+    user = _USER_INFO.search(spec.api_base or "")
+    if user is not None:
+        where, text = where.replace(user.group(), ""), text.replace(user.group(), "")
     if isinstance(error, dspy.LMAuthError):
         hint = f"check {spec.api_key_env or 'the API key'}"
     elif isinstance(error, dspy.LMUnsupportedModelError):
