@@ -344,7 +344,7 @@ def report(
     if is_task(where, target) and form == "html" and out is None:
         manner = Manner(_typed(), as_json=as_json)
         run_step(where, target, "report", flags={}, sets=sets or [], manner=manner, finish=finish)
-    run_report(where, target, form=form, out=out, as_json=as_json, finish=finish)
+    run_report(where, target, form=form, out=out, as_json=as_json, finish=finish, named=_quoted(workspace))
 
 
 CellThreads = Annotated[int | None, typer.Option(min=1, help="Calls in flight per model, below its own limit.")]

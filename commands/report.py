@@ -19,8 +19,20 @@ from tasks.config import NAME
 ENDINGS = {"html": ".html", "markdown": ".md"}
 
 
-def run_report(workspace: Workspace, run: str, *, form: str, out: str | None, as_json: bool, finish: Finish) -> None:
-    """Render the report of a finished run into a file; ``out`` as ``-`` prints it."""
+def run_report(
+    workspace: Workspace,
+    run: str,
+    *,
+    form: str,
+    out: str | None,
+    as_json: bool,
+    finish: Finish,
+    named: str | None = None,
+) -> None:
+    """Render the report of a finished run into a file; ``out`` as ``-`` prints it.
+
+    ``named`` is the workspace as it was typed, for the commands that the report shows.
+    """
     if form not in ENDINGS:
         raise UsageError(f"--format: received {form!r}; allowed: {', '.join(ENDINGS)}")
     if out == "-" and as_json:
@@ -37,7 +49,7 @@ def run_report(workspace: Workspace, run: str, *, form: str, out: str | None, as
     else:
         studies = [event.payload for event in store.events(summary.run_id) if event.kind == "distillation"]
         study = from_json(Distillation, studies[-1]) if studies else None
-        page = optimization_report(store.optimization(summary.run_id), links=links, distillation=study)
+        page = optimization_report(store.optimization(summary.run_id), links=links, distillation=study, workspace=named)
     text = render_html(page) if form == "html" else render_markdown(page)
     if out == "-":
         finish({}, text.rstrip("\n"), as_json=False)

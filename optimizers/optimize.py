@@ -22,6 +22,7 @@ from core.results import (
     Optimization,
     Plan,
     ProgramPrompts,
+    RowStatus,
     RunStart,
     Verdict,
     from_json,
@@ -142,12 +143,14 @@ def _lab(task: Task, options: Options, account: Account) -> _Lab:
 
 
 def _check_scored(baseline: Evaluation) -> None:
-    """Refuse to search where not a single row of the baseline has a score.
+    """Refuse to search where every answer could be read and not a single one could be judged.
+
+    Answers that cannot be read are another matter: a better prompt may mend them.
 
     Raises:
         MetricError: With the most frequent reason.
     """
-    if not baseline.scored and baseline.rows:
+    if baseline.rows and all(row.status is RowStatus.METRIC_ERROR for row in baseline.rows):
         errors = Counter(row.error or row.status.value for row in baseline.rows)
         reason, count = errors.most_common(1)[0]
         raise MetricError(

@@ -222,9 +222,23 @@ def test_a_judge_that_is_noisier_than_the_lift_sought_is_refused_unless_it_is_tr
     assert any("because judge.trusted says so" in text for text in body["warnings"])
 
 
-def test_where_nothing_can_be_scored_no_search_begins(tmp_path):
-    with serving(Provider(canned=True)) as provider:  # neither outputs nor judgements can be read
+class Mute(OfflineEngine):
+    """A judge that says nothing that could be used."""
+
+    def complete(self, request):
+        response = super().complete(request)
+        if "criterion_scores" not in (response.message.text or ""):
+            return response
+        from dspy.lm15 import Message
+
+        said = Message.assistant("I would rather not say.")
+        return response.__class__(id=None, model="x", message=said, finish_reason="stop", usage=response.usage)
+
+
+def test_where_nothing_can_be_judged_no_search_begins(tmp_path):
+    with serving(Provider(engine=Mute())) as provider:
         gym(tmp_path, models=("small",), judge="referee", url=provider.url)
         code, out, _ = run("optimize", "retell", "--budget", "60", "--json", workspace=tmp_path, check=False)
     assert code == 70
     assert "dev rows has a score; most frequent" in json.loads(out)["message"]
+    assert "no usable judgement" in json.loads(out)["message"]
