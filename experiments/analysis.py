@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from core.matrix import Cell, CellStanding, CriterionInfo, Estimate, JudgeCard, Matrix, RaceInfo, Standing
+from core.plain import canonical
 from core.results import Evaluation, RowResult, RowStatus, Usage
 from experiments.grid import CellPlan, Grid, available_rows, keeps_holdout
 from experiments.lines import CorpusLine, OutputLine, ScoreLine
@@ -15,6 +16,8 @@ from tasks.task import Task
 
 Key = tuple[str, str, str]
 NOT_COMPARED = "stopped early by the race, so it is not compared; what stopped it: "
+
+EQUAL = "; every output is, to the letter, that of the reference cell"
 
 
 @dataclass(frozen=True)
@@ -158,11 +161,18 @@ def _with_standings(cells: Sequence[Cell], baseline: str, task: Task) -> list[Ce
             standing = CellStanding(Standing.REFERENCE, n=len(base))
         elif cell.name in found:
             c = found[cell.name]
-            standing = CellStanding(Standing(c.standing), c.delta, c.low, c.high, c.n, c.needed, c.reason)
+            reason = c.reason + (EQUAL if _same_outputs(cell, reference) else "")
+            standing = CellStanding(Standing(c.standing), c.delta, c.low, c.high, c.n, c.needed, reason)
         else:
             standing = CellStanding(Standing.CANNOT_TELL, reason=NOT_COMPARED + cell.stopped)
         placed.append(replace(cell, standing=standing))
     return placed
+
+
+def _same_outputs(cell: Cell, other: Cell) -> bool:
+    """Whether two cells gave the very same output for every row; aliases of one model do."""
+    mine, theirs = ({r.row_id: canonical(r.prediction) for r in c.evaluation.scored} for c in (cell, other))
+    return bool(mine) and mine == theirs
 
 
 def _cheapest(cells: Sequence[Cell]) -> str | None:

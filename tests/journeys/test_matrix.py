@@ -43,6 +43,13 @@ def test_condensation_is_twelve_cells_of_fifteen_rows_and_names_the_cheapest_goo
     assert "Offline stand-in" in page
 
 
+def test_two_names_of_one_model_are_told_apart_from_two_models(own):
+    matrix = Store(own[0] / "mlruns" / "proven.db").matrix(own[1]["run_id"])
+    reasons = {cell.name: cell.standing.reason for cell in matrix.cells}
+    assert "to the letter, that of the reference cell" in reasons["default @ stand-in/grok-fast"]
+    assert "to the letter" not in reasons["default @ stand-in/flash"]
+
+
 def test_extraction_is_four_cells_of_fifteen_rows(own):
     body = json.loads(run("matrix", "extraction", "--json", workspace=own[0])[1])
     assert (len(body["cells"]), body["outputs"]) == (4, 60)
