@@ -52,6 +52,7 @@ MaxCalls = Annotated[
 ]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="The same for tokens.", rich_help_panel=SPEND)]
 MaxMinutes = Annotated[float | None, typer.Option(help="The same for minutes.", rich_help_panel=SPEND)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)]
 NoCache = Annotated[
     bool, typer.Option("--no-cache", help="Do not use answers that other runs paid for.", rich_help_panel=SPEND)
 ]
@@ -111,7 +112,7 @@ def optimize(
         float | None,
         typer.Option(metavar="DOLLARS", help="Ask first when the forecast may exceed this.", rich_help_panel=SPEND),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)] = False,
+    yes: Yes = False,
     pilot: Annotated[
         int | None, typer.Option(min=0, help="Dev rows that the forecast measures.", rich_help_panel=SPEND)
     ] = None,
@@ -210,7 +211,7 @@ def distill(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_minutes: MaxMinutes = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)] = False,
+    yes: Yes = False,
     no_cache: NoCache = False,
     new: Annotated[
         bool, typer.Option("--new", help="Start anew even if this very run was interrupted.", rich_help_panel=SPEND)
@@ -291,7 +292,7 @@ def resume(
     max_calls: MaxCalls = None,
     max_tokens: MaxTokens = None,
     max_minutes: MaxMinutes = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)] = False,
+    yes: Yes = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 0 on PROMOTE, 1 on HOLD, 2 on INCONCLUSIVE.")] = False,
     workspace: WorkspaceDir = None,
     as_json: AsJson = False,
@@ -345,10 +346,6 @@ def report(
         manner = Manner(_typed(), as_json=as_json)
         run_step(where, target, "report", flags={}, sets=sets or [], manner=manner, finish=finish)
     run_report(where, target, form=form, out=out, as_json=as_json, finish=finish, named=_quoted(workspace))
-
-
-CellThreads = Annotated[int | None, typer.Option(min=1, help="Calls in flight per model, below its own limit.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)]
 
 
 def _step(

@@ -13,22 +13,19 @@ from typing import Any
 from dotenv import load_dotenv
 
 from commands.optimize import Manner, baseline_of, run_task
-from commands.session import Finish, as_sets, calls, open_store, open_task, redactor
-from core.account import Account
+from commands.session import Finish, as_sets, calls, open_store, open_task, opened_account, redactor
 from core.errors import BudgetError, DataError, OutputError, UsageError
 from core.lm import build_lm
 from core.models import find_model, load_models
 from core.results import Usage, total
-from core.run import new_run_id
 from core.workspace import Workspace
 from gates.production import GATES
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
-from optimizers.optimize import check_caps, policy_of
 from programs.prompts import apply_prompts, predictors, read_prompts, render_messages
 from tasks.distillation import DistillSpec, budget_text, distillation_config, load_gold_scenarios, save_task
 from tasks.scaffold import relative_to
-from tasks.task import Task
+from tasks.task import Task, check_caps
 from tasks.teaching import (
     COMMAND,
     CommandTeacher,
@@ -158,23 +155,20 @@ def _teach(
     task = task.starting_from(baseline_of(store, task, None))
     store.close()
     _confirm(task, waiting, manner)
-    with calls(place, task) as ledger:
-        account = Account(ledger, new_run_id(f"{task.name}-teacher"), task.name, policy_of(task))
-        try:
-            lm = build_lm(task.models["student"], "teacher", account)
-            run = task.config.run
-            teacher = ProgramTeacher(
-                name=task.name,
-                model=task.models["student"].alias,
-                prompts=read_prompts(task.program),
-                program=apply_prompts(task.program, read_prompts(task.program)),
-                evaluate=unjudged(Evaluator(lm, task.adapter, task.metric, run.threads, run.max_error_share)),
-                inputs=tuple(task.config.inputs),
-                outputs=tuple(task.config.outputs),
-            )
-            done = freeze(teacher, questions, gold, ledger.redact.text)
-        finally:
-            account.close()
+    with calls(place, task) as ledger, opened_account(ledger, task, "teacher") as account:
+        lm = build_lm(task.models["student"], "teacher", account)
+        run = task.config.run
+        teacher = ProgramTeacher(
+            name=task.name,
+            model=task.models["student"].alias,
+            prompts=read_prompts(task.program),
+            program=apply_prompts(task.program, read_prompts(task.program)),
+            evaluate=unjudged(Evaluator(lm, task.adapter, task.metric, run.threads, run.max_error_share)),
+            inputs=tuple(task.config.inputs),
+            outputs=tuple(task.config.outputs),
+        )
+        done = freeze(teacher, questions, gold, ledger.redact.text)
+        account.ledger.flush()
         return _told(done, gold, total(account.spent().values()))
 
 

@@ -10,24 +10,21 @@ from typing import Any
 from rich.console import Console
 
 from commands.optimize import STRICT_CODES, find_prompts
-from commands.session import Finish, as_sets, calls, open_store, open_task
-from core.account import Account, Halt
+from commands.session import Finish, as_sets, calls, open_store, open_task, opened_account
+from core.account import Halt
 from core.files import write_text
-from core.lm import build_lm
 from core.results import Check, ProgramPrompts, Verdict
-from core.run import new_run_id
 from core.store import Store
 from core.workspace import Workspace
 from gates.gate import same_prompt
 from gates.production import Gate, build_gate
 from metrics.evaluate import Evaluator
 from optimizers.evidence import Examiner, recent_records
-from optimizers.optimize import check_caps, policy_of
 from optimizers.plan import judging_runs
 from programs.prompts import apply_prompts
 from reports.junit import junit
 from reports.progress import LiveProgress
-from tasks.task import Task, bound_metric
+from tasks.task import Task, check_caps, student_evaluator
 
 
 def run_gate(
@@ -73,30 +70,33 @@ def _judge(
 ) -> Verdict:
     """Score both on dev where the gate asks for it, open the holdout, and decide."""
     with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
-        account = Account(ledger, new_run_id(f"{task.name}-gate"), task.name, policy_of(task))
-        try:
-            lm = build_lm(task.models["student"], "student", account)
-            evaluate = Evaluator(
-                lm, task.adapter, bound_metric(task, account), task.config.run.threads, task.config.run.max_error_share
-            )
-            account.meter.listener = progress.call
-            search: list[float | None] = [None, None]
-            if any(check.name == "overfit" for check in gate.checks):
-                progress.phase("both prompts on dev", 2 * len(task.splits.dev))
-                search = [_dev_score(task, evaluate, prompt) for prompt in prompts]
-            fingerprint = task.splits.info.holdout_fingerprint
-            opening = store.open_holdout(task.name, fingerprint, owner, prompts[1].hash)
-            progress.phase("holdout and gate", judging_runs(task))
-            examiner = Examiner(task, evaluate)
-            records = recent_records(store, task.name) if task.judges else ()
-            dossier = examiner.dossier(
-                (prompts[0], search[0]), (prompts[1], search[1]), opening=opening, records=records
-            )
-            return gate.decide(dossier)
-        except Halt as halt:
-            raise halt.cause from None
-        finally:
-            account.close()
+        with opened_account(ledger, task, "gate", progress) as account:
+            try:
+                return _verdict(task, store, gate, prompts, owner, student_evaluator(task, account), progress)
+            except Halt as halt:
+                raise halt.cause from None
+
+
+def _verdict(
+    task: Task,
+    store: Store,
+    gate: Gate,
+    prompts: tuple[ProgramPrompts, ProgramPrompts],
+    owner: str,
+    evaluate: Evaluator,
+    progress: LiveProgress,
+) -> Verdict:
+    search: list[float | None] = [None, None]
+    if any(check.name == "overfit" for check in gate.checks):
+        progress.phase("both prompts on dev", 2 * len(task.splits.dev))
+        search = [_dev_score(task, evaluate, prompt) for prompt in prompts]
+    opening = store.open_holdout(task.name, task.splits.info.holdout_fingerprint, owner, prompts[1].hash)
+    progress.phase("holdout and gate", judging_runs(task))
+    records = recent_records(store, task.name) if task.judges else ()
+    dossier = Examiner(task, evaluate).dossier(
+        (prompts[0], search[0]), (prompts[1], search[1]), opening=opening, records=records
+    )
+    return gate.decide(dossier)
 
 
 def _dev_score(task: Task, evaluate: Evaluator, prompts: ProgramPrompts) -> float | None:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dotenv import load_dotenv
 from rich.console import Console
 
 from commands.optimize import Manner
-from commands.session import Finish, as_sets, calls, code_version, open_store, open_task, tracking
+from commands.session import Finish, as_sets, calls, code_version, may_spend, open_store, open_task, tracking
 from core.account import Account
-from core.errors import BudgetError, UsageError
+from core.errors import BudgetError
 from core.files import write_text
 from core.matrix import Matrix
 from core.models import load_models
@@ -32,7 +30,7 @@ from experiments.matrix import Bench, judge, prepare, race, report, run, run_and
 from reports import matrix_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
 from tasks.loading import list_tasks
-from tasks.task import Task, policy_of
+from tasks.task import check_caps, policy_of
 
 STEPS = ("prepare", "run", "judge", "report")
 
@@ -56,11 +54,10 @@ def desk(
 ) -> Iterator[Desk]:
     """Open a task's matrix with its ledger and its progress, and close everything at the end."""
     task = open_task(workspace, name, [*sets, *as_sets(flags)])
-    load_dotenv(workspace.root / ".env", override=False)
     store = open_store(workspace, task)
     uri = store_uri(workspace.mlruns)
     grid = make_grid(task, workspace, store, lambda registered, alias: prompt_text(uri, registered, alias))
-    _check_caps(task, grid.cells)
+    check_caps(task, [cell.spec for cell in grid.cells])
     folder = Folder.of(workspace, task.name, store.redact.json)
     with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
         policy = policy_of(task, isolate=True)
@@ -73,15 +70,6 @@ def desk(
         finally:
             account.meter.listener = None
             account.close()
-
-
-def _check_caps(task: Task, cells: Sequence[Any]) -> None:
-    unknown = sorted({c.model for c in cells if not c.spec.priced})
-    if task.config.run.max_cost is not None and unknown:
-        raise UsageError(
-            f"--max-cost cannot be kept: the price of {', '.join(unknown)} is unknown",
-            hint="put input_price and output_price into configs/models.yaml, or cap --max-calls or --max-tokens",
-        )
 
 
 def is_task(workspace: Workspace, name: str) -> bool:
@@ -166,18 +154,9 @@ def _confirm(desk: Desk, steps: Sequence[str]) -> None:
     task, manner = desk.bench.task, desk.manner
     plan = plan_matrix(desk.bench, steps)
     desk.progress.plan(plan)
-    limit = task.config.run.confirm_above
-    offline = all(cell.spec.offline for cell in desk.bench.grid.cells)
-    if manner.yes or task.config.run.max_cost is not None or plan.cost_usd is None:
-        return
-    if plan.cost_usd.high <= limit or offline:
-        return
-    question = f"this may cost ${plan.cost_usd.low:.2f} to ${plan.cost_usd.high:.2f}; go on?"
-    if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is here to answer", hint="add -y, or --max-cost DOLLARS")
-    with desk.progress.paused():
-        if input(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
-            raise BudgetError("the forecast was not accepted; nothing was spent")
+    free = manner.yes or all(cell.spec.offline for cell in desk.bench.grid.cells)
+    if not may_spend(task, plan.cost_usd, desk.progress, free=free, hint="add -y, or --max-cost DOLLARS"):
+        raise BudgetError("the forecast was not accepted; nothing was spent")
 
 
 def _finish_matrix(desk: Desk, finish: Finish) -> None:

@@ -18,18 +18,18 @@ from commands.session import (
     as_sets,
     calls,
     code_version,
+    may_spend,
     open_store,
     open_task,
+    opened_account,
     provenance_path,
     read_provenance,
     tracking,
 )
-from core.account import Account
 from core.distillation import Distillation
 from core.errors import BudgetError, UsageError
 from core.files import write_text
 from core.ledger import Ledger
-from core.lm import build_lm
 from core.results import (
     Candidate,
     Decision,
@@ -44,17 +44,16 @@ from core.results import (
 from core.run import new_run_id
 from core.store import UNFINISHED, Store
 from core.workspace import Workspace
-from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
 from optimizers.distillation import conclude
 from optimizers.judge_check import check_references
-from optimizers.optimize import Environment, check_caps, forecast, identity, optimize, options_of
+from optimizers.optimize import Environment, forecast, identity, optimize, options_of
 from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
 from reports.distillation import closing_commands, closing_lines, economy
 from reports.progress import LiveProgress, plan_lines
 from tasks.config import TaskConfig
-from tasks.task import Task, assemble, bound_metric, policy_of
+from tasks.task import Task, assemble, check_caps, student_evaluator
 
 STRICT_CODES = {Decision.PROMOTE: 0, Decision.HOLD: 1, Decision.INCONCLUSIVE: 2}
 
@@ -143,7 +142,13 @@ def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, fin
             projection=tracker,
             progress=progress,
             new=manner.new,
-            confirm=lambda plan: _confirmed(task, plan, manner, progress),
+            confirm=lambda plan: may_spend(
+                task,
+                plan.cost_usd,
+                progress,
+                free=manner.yes or task.offline_only,
+                hint="add -y, or --max-cost DOLLARS, or --confirm-above DOLLARS",
+            ),
         )
         done = optimize(task, optimizer, options, environment)
         result = store.optimization(done.run_id)  # as it was stored: without secrets
@@ -203,29 +208,10 @@ def _dry_run(workspace: Workspace, task: Task, manner: Manner, finish: Finish) -
     """Forecast a run; the pilot's answers stay in the ledger, so that the run does not pay them again."""
     optimizer, options = OPTIMIZERS.get(task.config.optimizer.name), options_of(task)
     with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
-        account = Account(ledger, new_run_id(f"{task.name}-forecast"), task.name, policy_of(task))
-        try:
+        with opened_account(ledger, task, "forecast") as account:
             plan = forecast(task, optimizer, options, account, progress)
-        finally:
-            account.close()
     text = "\n".join(plan_lines(task.name, optimizer.name, plan))
     finish(_plan_body(task, plan), text, as_json=manner.as_json)
-
-
-def _confirmed(task: Task, plan: Plan, manner: Manner, progress: LiveProgress) -> bool:
-    """Ask before a run that may cost more than the person wants to spend without thinking."""
-    limit = task.config.run.confirm_above
-    if manner.yes or task.config.run.max_cost is not None:
-        return True
-    if plan.cost_usd is None or plan.cost_usd.high <= limit or task.offline_only:
-        return True
-    question = f"this may cost ${plan.cost_usd.low:.2f} to ${plan.cost_usd.high:.2f}; go on?"
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"{question} Nobody is here to answer", hint="add -y, or --max-cost DOLLARS, or --confirm-above DOLLARS"
-        )
-    with progress.paused():
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def baseline_of(store: Store, task: Task, wanted: str | None) -> ProgramPrompts | None:
@@ -332,17 +318,11 @@ def run_eval(
     rows = getattr(task.splits, split)
     check_caps(task)
     with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
-        account = Account(ledger, new_run_id(f"{task.name}-eval"), task.name, policy_of(task))
-        try:
-            lm = build_lm(task.models["student"], "student", account)
-            threads, share = task.config.run.threads, task.config.run.max_error_share
-            evaluator = Evaluator(lm, task.adapter, bound_metric(task, account), threads, share, repeat)
-            account.meter.listener = progress.call
+        with opened_account(ledger, task, "eval", progress) as account:
+            evaluate = student_evaluator(task, account, repeats=repeat)
             progress.phase(f"{prompts} on {split}", len(rows) * repeat)
             program = apply_prompts(task.program, chosen)
-            evaluation = evaluator(program, rows, split=split, program_hash=chosen.hash)
-        finally:
-            account.close()
+            evaluation = evaluate(program, rows, split=split, program_hash=chosen.hash)
     finish(_eval_body(task, prompts, evaluation), _eval_text(task, prompts, evaluation), as_json=as_json)
 
 

@@ -11,13 +11,17 @@ from typing import Any, NoReturn, Protocol
 
 from dotenv import load_dotenv
 
-from core.errors import StoreError
+from core.account import Account
+from core.errors import StoreError, UsageError
 from core.ledger import Ledger
 from core.redact import Redactor, from_environment
+from core.results import Range
+from core.run import new_run_id
 from core.store import Event, Store
 from core.tracking import Tracker
 from core.workspace import HOME, Workspace
-from tasks.task import Task, assemble, read_config
+from reports.progress import LiveProgress
+from tasks.task import Task, assemble, policy_of, read_config
 
 
 class Finish(Protocol):
@@ -99,3 +103,38 @@ def code_version() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return done.stdout.strip() or "unknown"
+
+
+@contextlib.contextmanager
+def opened_account(ledger: Ledger, task: Task, purpose: str, progress: LiveProgress | None = None) -> Iterator[Account]:
+    """An account for calls outside a run, named after the task and what they are for; closed at the end."""
+    account = Account(ledger, new_run_id(f"{task.name}-{purpose}"), task.name, policy_of(task))
+    if progress is not None:
+        account.meter.listener = progress.call
+    try:
+        yield account
+    finally:
+        account.close()
+
+
+def may_spend(task: Task, cost: Range | None, progress: LiveProgress, *, free: bool, hint: str) -> bool:
+    """Whether a forecast may be spent: asks where it may exceed what a person spends without thinking.
+
+    Args:
+        task: Whose caps and whose ``confirm_above`` hold; with a cap on money nobody is asked.
+        cost: The forecast; None is unknown, and nobody can be asked about that.
+        progress: Taken off the screen while asking.
+        free: Whether it is allowed already, or costs nothing.
+        hint: What to type where nobody is there to answer.
+
+    Raises:
+        UsageError: If nobody is there to answer.
+    """
+    run = task.config.run
+    if free or run.max_cost is not None or cost is None or cost.high <= run.confirm_above:
+        return True
+    question = f"this may cost ${cost.low:.2f} to ${cost.high:.2f}; go on?"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is here to answer", hint=hint)
+    with progress.paused():
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

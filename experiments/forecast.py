@@ -25,8 +25,8 @@ SPREAD = 0.3
 
 def plan_matrix(bench: Bench, steps: Sequence[str]) -> Plan:
     """Forecast the calls of some steps, as if nothing were in the ledger yet. Calls no model."""
-    rows = choose_rows(bench.task)[:200]
-    count = len(choose_rows(bench.task))
+    chosen = choose_rows(bench.task)
+    rows, count = chosen[:200], len(chosen)
     names = wanted_fields(bench.task, rows)
     lacking = sum(not all(name in row.gold for name in names) for row in rows) / len(rows) * count
     out = _output_tokens(rows)

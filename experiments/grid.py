@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from core.transcripts import Transcript, parse_text
 from core.wire import with_known_price
 from core.workspace import Workspace
 from programs.prompts import apply_prompts, read_prompts
-from tasks.task import Task
+from tasks.task import Task, own_code
 
 ReadPrompt = Callable[[str, str], str]
 """Reads a registered prompt's text from MLflow by name and alias."""
@@ -130,14 +128,7 @@ def production_prompts(
 
 
 def _constant(source: str, workspace: Workspace) -> str:
-    module, _, name = source.partition(":")
-    root = str(workspace.root)
-    if root not in sys.path:
-        sys.path.insert(0, root)
-    try:
-        text = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise _bad("production", f"{source}: {error}") from None
+    text = own_code(source, "production", workspace)
     if not isinstance(text, str):
         raise _bad("production", f"{source} is a {type(text).__name__}, not a text")
     return text
@@ -169,7 +160,8 @@ def choose_rows(task: Task) -> tuple[Row, ...]:
             f"{task.corpus.path}: no row outside the holdout has {section.min_user_messages} messages of people",
             hint="lower corpus.min_user_messages",
         )
-    return tuple(row for row in task.corpus.rows if row.id in set(taken))
+    chosen = set(taken)
+    return tuple(row for row in task.corpus.rows if row.id in chosen)
 
 
 def available_rows(task: Task) -> dict[str, str]:
@@ -193,8 +185,3 @@ def keeps_holdout(task: Task) -> bool:
 
 def _bad(key: str, message: str) -> ConfigError:
     return ConfigError([Problem("configuration", None, key, message)])
-
-
-def specs_of(grid: Grid) -> Mapping[str, ModelSpec]:
-    """Every model of the grid by alias."""
-    return {cell.model: cell.spec for cell in grid.cells}

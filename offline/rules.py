@@ -119,7 +119,8 @@ class Knowledge:
     def frequent(self, values: int) -> Knowledge:
         """The same knowledge with only so many values, the most frequent ones."""
         ranked = sorted(self.tables, key=lambda key: (-self.tables[key].count, key))
-        kept = {key: self.tables[key] for key in self.tables if key in set(ranked[:values])}
+        chosen = set(ranked[:values])
+        kept = {key: table for key, table in self.tables.items() if key in chosen}
         return Knowledge(Counter(self.seen), kept, self.sizes)
 
     def render(self, units: str = "texts") -> str:

@@ -14,9 +14,8 @@ from core.models import find_model, load_models
 from core.results import Decision, Optimization, Verdict
 from core.wire import with_known_price
 from core.workspace import Workspace
-from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
-from optimizers.optimize import Environment, optimize, options_of, policy_of
+from optimizers.optimize import Environment, optimize, options_of
 from programs.prompts import apply_prompts
 from tasks.distillation import (
     AgreementJudge,
@@ -29,7 +28,7 @@ from tasks.distillation import (
     parse_gold_jsonl,
     split_gold,
 )
-from tasks.task import Task, assemble, bound_metric
+from tasks.task import Task, assemble, policy_of, student_evaluator
 
 __all__ = [
     "AgreementJudge",
@@ -107,10 +106,7 @@ def _transfer(workspace: Workspace, task: Task, done: Optimization, model: str, 
     try:
         spec = with_known_price(find_model(model, load_models(workspace.models)))
         lm = build_lm(spec, "transfer", account)
-        run = task.config.run
-        evaluate = Evaluator(
-            lm, task.adapter, bound_metric(task, account), run.threads, run.max_error_share, task.config.gate.repeats
-        )
+        evaluate = student_evaluator(task, account, lm, repeats=task.config.gate.repeats)
         program = apply_prompts(task.program, done.winner)
         found = evaluate(program, task.splits.holdout, split="holdout", program_hash=done.winner.hash)
         return Transfer(model, found)

@@ -7,10 +7,10 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from core.account import Account, Halt, StopRequestedError
-from core.errors import BudgetError, DataError, UsageError
+from core.errors import BudgetError, DataError
 from core.ledger import Ledger
 from core.lm import RoleLM, build_lm
 from core.plain import digest
@@ -40,7 +40,7 @@ from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
 from optimizers.progress import Progress
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
-from tasks.task import ROLES, Task, bound_metric, policy_of
+from tasks.task import ROLES, Task, bound_metric, check_caps, policy_of, student_evaluator
 
 
 @dataclass(frozen=True)
@@ -110,20 +110,6 @@ class Environment:
     confirm: Callable[[Plan], bool] = lambda plan: True
 
 
-def check_caps(task: Task) -> None:
-    """Refuse a cap on money that could not be kept.
-
-    Raises:
-        UsageError: If a price is unknown.
-    """
-    unknown = [spec.alias for spec in task.specs if not spec.priced]
-    if task.config.run.max_cost is not None and unknown:
-        raise UsageError(
-            f"--max-cost cannot be kept: the price of {', '.join(sorted(set(unknown)))} is unknown",
-            hint="put input_price and output_price into configs/models.yaml, or cap --max-calls or --max-tokens",
-        )
-
-
 @dataclass(frozen=True)
 class _Lab:
     """The models and the evaluator of one run."""
@@ -137,8 +123,7 @@ class _Lab:
 
 def _lab(task: Task, options: Options, account: Account) -> _Lab:
     lms = {role: build_lm(task.models[role], role, account) for role in ("student", "reflector", "proposer")}
-    metric = bound_metric(task, account)
-    evaluator = Evaluator(lms["student"], task.adapter, metric, options.threads, task.config.run.max_error_share)
+    evaluator = replace(student_evaluator(task, account, lms["student"]), threads=options.threads)
     return _Lab(account, lms["student"], lms["reflector"], lms["proposer"], evaluator)
 
 

@@ -7,7 +7,7 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ import dspy
 
 from core.account import Account, Policy
 from core.corpus import Corpus, Row, read_corpus
-from core.errors import ConfigError, DataError, Problem
+from core.errors import ConfigError, DataError, Problem, UsageError
 from core.limits import Caps
-from core.lm import build_lm
+from core.lm import RoleLM, build_lm
 from core.models import ModelSpec, find_model, load_models
 from core.results import ProgramPrompts
 from core.splits import Splits, make_splits
@@ -38,6 +38,7 @@ from metrics.comparators import (
     SetJaccard,
     Text,
 )
+from metrics.evaluate import Evaluator
 from metrics.field_agreement import FieldAgreement, FieldRule
 from metrics.judges import JudgeMetric, PairJudge, PreferenceJudge, PreferenceMetric, RubricMetric
 from metrics.metric import Metric
@@ -267,7 +268,7 @@ def _chained(config: TaskConfig, workspace: Workspace, source: str) -> Corpus:
 
 def _program(config: TaskConfig, workspace: Workspace) -> dspy.Module:
     if ":" in config.program:
-        made = _own_code(config.program, "program", workspace)
+        made = own_code(config.program, "program", workspace)
         program = made(config) if not isinstance(made, type) else made()
         if not isinstance(program, dspy.Module):
             raise _bad("program", f"{config.program} made a {type(program).__name__}, not a dspy.Module")
@@ -278,7 +279,7 @@ def _program(config: TaskConfig, workspace: Workspace) -> dspy.Module:
 def _metric(config: TaskConfig, workspace: Workspace) -> Metric:
     name = config.metric.name
     if ":" in name:
-        made = _own_code(name, "metric.name", workspace)
+        made = own_code(name, "metric.name", workspace)
         own: Any = made(config) if callable(made) and not hasattr(made, "judge") else made
         return own
     if name == "judge":
@@ -308,6 +309,35 @@ def bound_metric(task: Task, account: Account) -> Metric:
     return metric
 
 
+def student_evaluator(task: Task, account: Account, lm: RoleLM | None = None, *, repeats: int = 1) -> Evaluator:
+    """How a task's rows are run and judged; by its student unless another model is given.
+
+    Raises:
+        ModelError: If a key is not in the environment.
+    """
+    run = task.config.run
+    lm = lm or build_lm(task.models["student"], "student", account)
+    return Evaluator(lm, task.adapter, bound_metric(task, account), run.threads, run.max_error_share, repeats)
+
+
+def check_caps(task: Task, specs: Iterable[ModelSpec] | None = None) -> None:
+    """Refuse a cap on money that could not be kept.
+
+    Args:
+        task: The task with its caps.
+        specs: The models that may be asked; those of an optimisation unless given.
+
+    Raises:
+        UsageError: If a price is unknown.
+    """
+    unknown = sorted({spec.alias for spec in (task.specs if specs is None else specs) if not spec.priced})
+    if task.config.run.max_cost is not None and unknown:
+        raise UsageError(
+            f"--max-cost cannot be kept: the price of {', '.join(unknown)} is unknown",
+            hint="put input_price and output_price into configs/models.yaml, or cap --max-calls or --max-tokens",
+        )
+
+
 def policy_of(task: Task, *, isolate: bool = False) -> Policy:
     """What the task file and the flags allow a run to spend; ``isolate`` lets a model that is down fail alone."""
     run = task.config.run
@@ -315,7 +345,7 @@ def policy_of(task: Task, *, isolate: bool = False) -> Policy:
     return Policy(caps, not run.cache, run.fresh_roles, run.max_error_share, isolate)
 
 
-def _own_code(path: str, key: str, workspace: Workspace) -> Any:
+def own_code(path: str, key: str, workspace: Workspace) -> Any:
     """Import ``module:Name`` from the workspace or the installed packages."""
     module_name, _, attribute = path.partition(":")
     root = str(workspace.root)

@@ -14,21 +14,7 @@ from optimizers import OPTIMIZERS
 from optimizers.optimize import Environment, Options, optimize
 from tasks.scaffold import scaffold
 from tasks.task import assemble, read_config
-
-WORDS = [
-    "river",
-    "stone",
-    "cloud",
-    "lamp",
-    "paper",
-    "train",
-    "window",
-    "garden",
-    "pepper",
-    "violin",
-    "engine",
-    "saddle",
-]
+from tests.notes import WORDS
 
 
 def placebo(root, seed):
