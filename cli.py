@@ -129,7 +129,7 @@ def optimize(
     as_json: AsJson = False,
 ) -> None:
     """Search for a better prompt and prove it on rows that no optimiser has seen."""
-    from commands.optimize import Manner, run_optimize
+    from commands.optimize import OutputOptions, run_optimize
 
     flags = {
         "optimizer.name": optimizer,
@@ -155,7 +155,7 @@ def optimize(
         sets=sets or [],
         baseline=baseline,
         dry_run=dry_run,
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=_quoted(workspace)),
+        manner=OutputOptions(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=_quoted(workspace)),
         finish=finish,
     )
 
@@ -224,9 +224,9 @@ def distill(
     from pathlib import Path
 
     from commands.distill import Distilling, Teaching, run_distill
-    from commands.optimize import Manner
+    from commands.optimize import OutputOptions
     from core.errors import UsageError
-    from tasks.distillation import DistillSpec
+    from tasks.distill_task import DistillSpec
 
     if (teacher is None) != (inputs is None):
         raise UsageError(
@@ -255,7 +255,7 @@ def distill(
         force=force,
         flags=flags,
     )
-    manner = Manner(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=workspace)
+    manner = OutputOptions(_typed(), as_json=as_json, strict=strict, yes=yes, new=new, workspace=workspace)
     run_distill(_workspace(workspace), wanted, manner, finish)
 
 
@@ -298,14 +298,14 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Continue a run that was interrupted, stopped or ran out of budget; nothing is paid twice."""
-    from commands.optimize import Manner, run_resume
+    from commands.optimize import OutputOptions, run_resume
 
     caps = {"max_cost": max_cost, "max_calls": max_calls, "max_tokens": max_tokens, "max_minutes": max_minutes}
     run_resume(
         _workspace(workspace),
         run,
         flags={**caps, "threads": threads},
-        manner=Manner(_typed(), as_json=as_json, strict=strict, yes=yes, workspace=_quoted(workspace)),
+        manner=OutputOptions(_typed(), as_json=as_json, strict=strict, yes=yes, workspace=_quoted(workspace)),
         finish=finish,
     )
 
@@ -338,12 +338,12 @@ def report(
 ) -> None:
     """Write a report again, as a page or as Markdown, or compare the judged outputs of a matrix; calls no model."""
     from commands.matrix import is_task, run_step
-    from commands.optimize import Manner
+    from commands.optimize import OutputOptions
     from commands.report import run_report
 
     where = _workspace(workspace)
     if is_task(where, target) and form == "html" and out is None:
-        manner = Manner(_typed(), as_json=as_json)
+        manner = OutputOptions(_typed(), as_json=as_json)
         run_step(where, target, "report", flags={}, sets=sets or [], manner=manner, finish=finish)
     run_report(where, target, form=form, out=out, as_json=as_json, finish=finish, named=_quoted(workspace))
 
@@ -359,9 +359,9 @@ def _step(
     as_json: bool,
 ) -> None:
     from commands.matrix import run_step
-    from commands.optimize import Manner
+    from commands.optimize import OutputOptions
 
-    manner = Manner(_typed(), as_json=as_json, yes=yes)
+    manner = OutputOptions(_typed(), as_json=as_json, yes=yes)
     run_step(_workspace(workspace), task, step, flags=flags, sets=sets or [], manner=manner, finish=finish)
 
 
@@ -416,7 +416,7 @@ def matrix(
 ) -> None:
     """Would a tighter prompt or a lighter model do as well? Prompts x models, judged, compared, reported."""
     from commands.matrix import run_matrix
-    from commands.optimize import Manner
+    from commands.optimize import OutputOptions
 
     flags = {
         **_caps(max_cost, max_calls),
@@ -427,7 +427,7 @@ def matrix(
     }
     run_matrix(
         _workspace(workspace), task, racing=racing, dry_run=dry_run, flags=flags, sets=sets or [],
-        manner=Manner(_typed(), as_json=as_json, yes=yes), finish=finish,
+        manner=OutputOptions(_typed(), as_json=as_json, yes=yes), finish=finish,
     )  # fmt: skip
 
 
@@ -450,11 +450,11 @@ def judge_card(
 ) -> None:
     """How far can the judge be trusted: agreement, order effect, noise, and the smallest lift it can resolve."""
     from commands.judge_card import run_judge_card
-    from commands.optimize import Manner
+    from commands.optimize import OutputOptions
 
     run_judge_card(
         _workspace(workspace), task, scores=scores, rows=rows, repeats=repeats, planned=planned,
-        flags=_caps(max_cost, max_calls), sets=sets or [], manner=Manner(_typed(), as_json=as_json, yes=yes),
+        flags=_caps(max_cost, max_calls), sets=sets or [], manner=OutputOptions(_typed(), as_json=as_json, yes=yes),
         finish=finish,
     )  # fmt: skip
 

@@ -17,8 +17,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from core.ledger import Ledger  # noqa: E402
-from core.store import Store  # noqa: E402
+from calls.ledger import Ledger  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 from optimizers import OPTIMIZERS  # noqa: E402
 from optimizers.optimize import Environment, Options, optimize  # noqa: E402
@@ -26,6 +25,7 @@ from tasks.scaffold import scaffold  # noqa: E402
 from tasks.task import assemble, read_config  # noqa: E402
 from tests.notes import notes  # noqa: E402
 from tests.provider import Provider, serving  # noqa: E402
+from tracking.store import Store  # noqa: E402
 
 
 def some_task(folder: Path, url: str, data: list[Path], generator: random.Random):

@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from core.results import Decision, Evaluation, ProgramPrompts, Prompt, RowResult, RowStatus, Usage
-from gates.gate import Answer, Dossier
+from core.candidate import ProgramPrompts, Prompt
+from core.evaluation import Evaluation, RowResult, RowStatus, Usage
+from core.verdict import Decision
+from gates.gate import GateInput, Reply
 from gates.production import PRODUCTION
 from stats import paired_power
 
@@ -61,9 +63,9 @@ def evaluation(scores: np.ndarray, prompts: ProgramPrompts) -> Evaluation:
     return Evaluation("holdout", prompts.hash, tuple(rows))
 
 
-def withstands(prompts: ProgramPrompts, inputs: Mapping[str, object], repeat: int = 0) -> Answer:
+def withstands(prompts: ProgramPrompts, inputs: Mapping[str, object], repeat: int = 0) -> Reply:
     """A program that does not take orders from its input."""
-    return Answer("no")
+    return Reply("no")
 
 
 def verdict(law: Law, rows: int, lift: float, seed: int) -> Decision:
@@ -72,7 +74,7 @@ def verdict(law: Law, rows: int, lift: float, seed: int) -> Decision:
     before, after = law(random, rows, lift)
     dev_before, dev_after = law(random, DEV, lift)
     champion = evaluation(before, CHAMPION)
-    dossier = Dossier(
+    dossier = GateInput(
         baseline=champion,
         candidate=evaluation(after, CHALLENGER),
         baseline_prompts=CHAMPION,

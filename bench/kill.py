@@ -23,9 +23,10 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from core.results import Candidate, from_json  # noqa: E402 - found by the line above
-from core.store import Store  # noqa: E402
+from core.candidate import Candidate  # noqa: E402
+from core.plain import from_json  # noqa: E402
 from tests.notes import notes  # noqa: E402
+from tracking.store import Store  # noqa: E402
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 from bench.kill import provider as provider_process
 from core.workspace import HOME, Workspace
 from experiments.grid import choose_rows
-from experiments.matrix import judge, prepare, race, report, run, run_and_judge
+from experiments.steps import judge, prepare, race, report, run, run_and_judge
 from metrics.evaluate import run_row
 from tests.gym import OpenGym, gym
 from tests.provider import Provider, serving

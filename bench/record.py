@@ -18,10 +18,12 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from core.results import Candidate, ProgramPrompts, Prompt, RunStart, SplitInfo, Usage  # noqa: E402 - found by the line above
-from core.run import Run, Silent  # noqa: E402
-from core.store import Store  # noqa: E402
-from core.tracking import Tracker  # noqa: E402
+from core.candidate import Candidate, ProgramPrompts, Prompt  # noqa: E402
+from core.evaluation import Usage  # noqa: E402
+from core.optimization import RunStart, SplitInfo  # noqa: E402
+from tracking.projection import Tracker  # noqa: E402
+from tracking.run import Run, Silent  # noqa: E402
+from tracking.store import Store  # noqa: E402
 
 
 class Timed(Tracker):

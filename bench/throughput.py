@@ -21,19 +21,19 @@ sys.path.insert(0, str(HOME))
 import dspy  # noqa: E402
 
 from bench.kill import provider  # noqa: E402
-from core.account import Account, Meter  # noqa: E402
-from core.ledger import Ledger  # noqa: E402
-from core.lm import build_lm  # noqa: E402
-from core.results import Usage  # noqa: E402
-from core.run import Run  # noqa: E402
-from core.store import Store  # noqa: E402
-from core.tracking import Tracker  # noqa: E402
+from calls.account import Account, Meter  # noqa: E402
+from calls.ledger import Ledger  # noqa: E402
+from calls.lm import build_lm  # noqa: E402
+from core.evaluation import Usage  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 from metrics.evaluate import Evaluator  # noqa: E402
 from metrics.metric import to_example  # noqa: E402
 from optimizers import OPTIMIZERS  # noqa: E402
 from optimizers.optimize import Environment, Options, _start  # noqa: E402
 from tasks.task import assemble, read_config  # noqa: E402
+from tracking.projection import Tracker  # noqa: E402
+from tracking.run import Run  # noqa: E402
+from tracking.store import Store  # noqa: E402
 
 
 def make_task(folder: Path, url: str, rows: int):

@@ -10,10 +10,10 @@ from commands.session import Finish
 from core.errors import DataError, UsageError
 from core.files import write_text
 from core.redact import from_environment
-from core.transcript_files import Found, read_transcripts
-from core.transcript_weaving import Reading
-from core.transcripts import Transcript, select
 from core.workspace import Workspace
+from data.transcript_builder import Reading
+from data.transcript_files import Found, read_transcripts
+from data.transcripts import Transcript, select
 
 SHOWN = 5
 """Skipped lines that are printed; ``--json`` has all of them."""

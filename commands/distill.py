@@ -12,18 +12,18 @@ from typing import Any
 
 from dotenv import load_dotenv
 
-from commands.optimize import Manner, baseline_of, run_task
+from calls.lm import build_lm
+from calls.models import find_model, load_models
+from commands.optimize import OutputOptions, baseline_of, run_task
 from commands.session import Finish, as_sets, calls, open_store, open_task, opened_account, redactor
 from core.errors import BudgetError, DataError, OutputError, UsageError
-from core.lm import build_lm
-from core.models import find_model, load_models
-from core.results import Usage, total
+from core.evaluation import Usage, total
 from core.workspace import Workspace
 from gates.production import GATES
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
 from programs.prompts import apply_prompts, predictors, read_prompts, render_messages
-from tasks.distillation import DistillSpec, budget_text, distillation_config, load_gold_scenarios, save_task
+from tasks.distill_task import DistillSpec, budget_text, distillation_config, load_gold_scenarios, save_task
 from tasks.scaffold import relative_to
 from tasks.task import Task, check_caps
 from tasks.teaching import (
@@ -67,7 +67,7 @@ class Distilling:
     flags: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def run_distill(workspace: Workspace, wanted: Distilling, manner: Manner, finish: Finish) -> None:
+def run_distill(workspace: Workspace, wanted: Distilling, manner: OutputOptions, finish: Finish) -> None:
     """Freeze verdicts where asked, write the task, and run it through the main job; nothing is exported.
 
     Without a baseline of its own, a distillation that has a champion already has to beat that one.
@@ -133,7 +133,7 @@ def _prompt(path: Path | None) -> str | None:
 
 
 def _teach(
-    workspace: Workspace, place: Workspace, wanted: Distilling, flags: Mapping[str, Any], manner: Manner
+    workspace: Workspace, place: Workspace, wanted: Distilling, flags: Mapping[str, Any], manner: OutputOptions
 ) -> Usage:
     """Freeze the verdicts that are missing; returns what that cost.
 
@@ -182,7 +182,7 @@ def _told(done: Freezing, gold: Path, usage: Usage) -> Usage:
     return usage
 
 
-def _confirm(task: Task, rows: int, manner: Manner) -> None:
+def _confirm(task: Task, rows: int, manner: OutputOptions) -> None:
     """Say what the teacher may cost, and ask when that is more than a person spends without thinking."""
     spec, predictor = task.models["student"], predictors(task.program)[0][1]
     sample = task.splits.train[:10]

@@ -7,12 +7,12 @@ from typing import Any
 
 from dotenv import load_dotenv
 
+from calls.account import describe_error
+from calls.lm import api_key
+from calls.models import ModelSpec, find_model, load_models
+from calls.wire import Request, Wire, with_known_price
 from commands.session import Finish, redactor
-from core.account import describe_error
 from core.errors import ModelError
-from core.lm import api_key
-from core.models import ModelSpec, find_model, load_models
-from core.wire import Request, Wire, with_known_price
 from core.workspace import Workspace
 
 QUESTION = (

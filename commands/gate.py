@@ -9,12 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
+from calls.account import Halt
 from commands.optimize import STRICT_CODES, find_prompts
 from commands.session import Finish, as_sets, calls, open_store, open_task, opened_account
-from core.account import Halt
+from core.candidate import ProgramPrompts
 from core.files import write_text
-from core.results import Check, ProgramPrompts, Verdict
-from core.store import Store
+from core.verdict import Check, Verdict
 from core.workspace import Workspace
 from gates.gate import same_prompt
 from gates.production import Gate, build_gate
@@ -25,6 +25,7 @@ from programs.prompts import apply_prompts
 from reports.junit import junit
 from reports.progress import LiveProgress
 from tasks.task import Task, check_caps, student_evaluator
+from tracking.store import Store
 
 
 def run_gate(
@@ -69,12 +70,15 @@ def _judge(
     owner: str,
 ) -> Verdict:
     """Score both on dev where the gate asks for it, open the holdout, and decide."""
-    with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
-        with opened_account(ledger, task, "gate", progress) as account:
-            try:
-                return _verdict(task, store, gate, prompts, owner, student_evaluator(task, account), progress)
-            except Halt as halt:
-                raise halt.cause from None
+    with (
+        calls(workspace, task) as ledger,
+        LiveProgress(Console(stderr=True), task.name) as progress,
+        opened_account(ledger, task, "gate", progress) as account,
+    ):
+        try:
+            return _verdict(task, store, gate, prompts, owner, student_evaluator(task, account), progress)
+        except Halt as halt:
+            raise halt.cause from None
 
 
 def _verdict(

@@ -11,18 +11,18 @@ from typing import Any
 import dspy
 from rich.console import Console
 
+from calls.account import Halt, describe_error
 from commands.matrix import desk
-from commands.optimize import Manner
+from commands.optimize import OutputOptions
 from commands.session import Finish
-from core.account import Halt, describe_error
-from core.corpus import Row
 from core.errors import DataError, ModelError, UsageError
+from core.evaluation import RowStatus
 from core.files import write_text
-from core.plain import canonical
-from core.results import RowStatus, to_json
+from core.plain import canonical, to_json
 from core.workspace import Workspace
+from data.corpus import Row
 from experiments.lines import CorpusLine, OutputLine
-from experiments.matrix import CARD, CORPUS, OUTPUTS, Bench, the_judge
+from experiments.steps import CARD, CORPUS, OUTPUTS, Bench, the_judge
 from metrics.calibration import JudgedPair, examine, judgements, too_noisy
 from metrics.judges import RubricMetric, shown
 from metrics.metric import JudgementError
@@ -44,7 +44,7 @@ def run_judge_card(
     planned: int | None,
     flags: Mapping[str, Any],
     sets: Sequence[str],
-    manner: Manner,
+    manner: OutputOptions,
     finish: Finish,
 ) -> None:
     """Examine the judge on rated outputs, or on those that a matrix has stored."""

@@ -11,26 +11,27 @@ from typing import Any
 
 from rich.console import Console
 
-from commands.optimize import Manner
+from calls.account import Account
+from calls.models import load_models
+from commands.optimize import OutputOptions
 from commands.session import Finish, as_sets, calls, code_version, may_spend, open_store, open_task, tracking
-from core.account import Account
+from core.cells import Matrix
 from core.errors import BudgetError
 from core.files import write_text
-from core.matrix import Matrix
-from core.models import load_models
-from core.results import RunStart, to_json
-from core.run import Run, new_run_id
-from core.store import Store, now
-from core.tracking import prompt_text, store_uri
+from core.optimization import RunStart
+from core.plain import to_json
 from core.workspace import Workspace
 from experiments.forecast import plan_matrix
 from experiments.grid import make_grid
 from experiments.lines import Folder
-from experiments.matrix import Bench, judge, prepare, race, report, run, run_and_judge
+from experiments.steps import Bench, judge, prepare, race, report, run, run_and_judge
 from reports import matrix_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
 from tasks.loading import list_tasks
 from tasks.task import check_caps, policy_of
+from tracking.projection import prompt_text, store_uri
+from tracking.run import Run, new_run_id
+from tracking.store import Store, now
 
 STEPS = ("prepare", "run", "judge", "report")
 
@@ -42,7 +43,7 @@ class Desk:
     bench: Bench
     store: Store
     workspace: Workspace
-    manner: Manner
+    manner: OutputOptions
     progress: LiveProgress
     started: float
     run_id: str
@@ -50,7 +51,7 @@ class Desk:
 
 @contextlib.contextmanager
 def desk(
-    workspace: Workspace, name: str, flags: Mapping[str, Any], sets: Sequence[str], manner: Manner
+    workspace: Workspace, name: str, flags: Mapping[str, Any], sets: Sequence[str], manner: OutputOptions
 ) -> Iterator[Desk]:
     """Open a task's matrix with its ledger and its progress, and close everything at the end."""
     task = open_task(workspace, name, [*sets, *as_sets(flags)])
@@ -84,7 +85,7 @@ def run_step(
     *,
     flags: Mapping[str, Any],
     sets: Sequence[str],
-    manner: Manner,
+    manner: OutputOptions,
     finish: Finish,
 ) -> None:
     """Take one of the four steps."""
@@ -121,7 +122,7 @@ def run_matrix(
     dry_run: bool,
     flags: Mapping[str, Any],
     sets: Sequence[str],
-    manner: Manner,
+    manner: OutputOptions,
     finish: Finish,
 ) -> None:
     """All four steps."""

@@ -13,6 +13,7 @@ from typing import Any
 from dotenv import load_dotenv
 from rich.console import Console
 
+from calls.ledger import Ledger
 from commands.session import (
     Finish,
     as_sets,
@@ -26,40 +27,33 @@ from commands.session import (
     read_provenance,
     tracking,
 )
-from core.distillation import Distillation
+from core.candidate import Candidate, ProgramPrompts
+from core.economy import Distillation
 from core.errors import BudgetError, UsageError
+from core.evaluation import Evaluation, RowStatus
 from core.files import write_text
-from core.ledger import Ledger
-from core.results import (
-    Candidate,
-    Decision,
-    Evaluation,
-    Optimization,
-    Plan,
-    ProgramPrompts,
-    RowStatus,
-    from_json,
-    to_json,
-)
-from core.run import new_run_id
-from core.store import UNFINISHED, Store
+from core.optimization import Optimization, Plan
+from core.plain import from_json, to_json
+from core.verdict import Decision
 from core.workspace import Workspace
 from optimizers import OPTIMIZERS
-from optimizers.distillation import conclude
+from optimizers.distill import conclude
 from optimizers.judge_check import check_references
 from optimizers.optimize import Environment, forecast, identity, optimize, options_of
 from programs.prompts import apply_prompts, read_prompts
 from reports import optimization_report, print_report, render_html
-from reports.distillation import closing_commands, closing_lines, economy
+from reports.distillation_page import closing_commands, closing_lines, economy
 from reports.progress import LiveProgress, plan_lines
 from tasks.config import TaskConfig
 from tasks.task import Task, assemble, check_caps, student_evaluator
+from tracking.run import new_run_id
+from tracking.store import UNFINISHED, Store
 
 STRICT_CODES = {Decision.PROMOTE: 0, Decision.HOLD: 1, Decision.INCONCLUSIVE: 2}
 
 
 @dataclass(frozen=True)
-class Manner:
+class OutputOptions:
     """How a person wants a run to behave; none of it changes the result."""
 
     command: str
@@ -79,7 +73,7 @@ def run_optimize(
     sets: Sequence[str],
     baseline: str | None,
     dry_run: bool,
-    manner: Manner,
+    manner: OutputOptions,
     finish: Finish,
 ) -> None:
     """Run the main job and show its report."""
@@ -92,7 +86,9 @@ def run_optimize(
     run_task(workspace, task, store, manner, finish)
 
 
-def run_resume(workspace: Workspace, run: str, *, flags: Mapping[str, Any], manner: Manner, finish: Finish) -> None:
+def run_resume(
+    workspace: Workspace, run: str, *, flags: Mapping[str, Any], manner: OutputOptions, finish: Finish
+) -> None:
     """Continue a run that did not finish, with the configuration it was started with."""
     found = open_store(workspace)
     summary = found.run(run)
@@ -125,7 +121,7 @@ def run_resume(workspace: Workspace, run: str, *, flags: Mapping[str, Any], mann
     run_task(workspace, task, store, manner, finish)
 
 
-def run_task(workspace: Workspace, task: Task, store: Store, manner: Manner, finish: Finish) -> None:
+def run_task(workspace: Workspace, task: Task, store: Store, manner: OutputOptions, finish: Finish) -> None:
     """Optimise an assembled task, write its report and end the command."""
     optimizer, options = OPTIMIZERS.get(task.config.optimizer.name), options_of(task)
     console = Console(stderr=True)
@@ -186,7 +182,7 @@ def _study(workspace: Workspace, task: Task, done: Optimization, ledger: Ledger,
     return from_json(Distillation, text)
 
 
-def _study_body(result: Optimization, study: Distillation, manner: Manner) -> dict[str, Any]:
+def _study_body(result: Optimization, study: Distillation, manner: OutputOptions) -> dict[str, Any]:
     before, after = result.holdout_baseline, result.holdout_candidate
     money = economy(result, study)
     export, promote = closing_commands(result, manner.workspace)
@@ -204,12 +200,15 @@ def _study_body(result: Optimization, study: Distillation, manner: Manner) -> di
     }
 
 
-def _dry_run(workspace: Workspace, task: Task, manner: Manner, finish: Finish) -> None:
+def _dry_run(workspace: Workspace, task: Task, manner: OutputOptions, finish: Finish) -> None:
     """Forecast a run; the pilot's answers stay in the ledger, so that the run does not pay them again."""
     optimizer, options = OPTIMIZERS.get(task.config.optimizer.name), options_of(task)
-    with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
-        with opened_account(ledger, task, "forecast") as account:
-            plan = forecast(task, optimizer, options, account, progress)
+    with (
+        calls(workspace, task) as ledger,
+        LiveProgress(Console(stderr=True), task.name) as progress,
+        opened_account(ledger, task, "forecast") as account,
+    ):
+        plan = forecast(task, optimizer, options, account, progress)
     text = "\n".join(plan_lines(task.name, optimizer.name, plan))
     finish(_plan_body(task, plan), text, as_json=manner.as_json)
 
@@ -317,12 +316,15 @@ def run_eval(
         store.open_holdout(task.name, task.splits.info.holdout_fingerprint, new_run_id(task.name), chosen.hash)
     rows = getattr(task.splits, split)
     check_caps(task)
-    with calls(workspace, task) as ledger, LiveProgress(Console(stderr=True), task.name) as progress:
-        with opened_account(ledger, task, "eval", progress) as account:
-            evaluate = student_evaluator(task, account, repeats=repeat)
-            progress.phase(f"{prompts} on {split}", len(rows) * repeat)
-            program = apply_prompts(task.program, chosen)
-            evaluation = evaluate(program, rows, split=split, program_hash=chosen.hash)
+    with (
+        calls(workspace, task) as ledger,
+        LiveProgress(Console(stderr=True), task.name) as progress,
+        opened_account(ledger, task, "eval", progress) as account,
+    ):
+        evaluate = student_evaluator(task, account, repeats=repeat)
+        progress.phase(f"{prompts} on {split}", len(rows) * repeat)
+        program = apply_prompts(task.program, chosen)
+        evaluation = evaluate(program, rows, split=split, program_hash=chosen.hash)
     finish(_eval_body(task, prompts, evaluation), _eval_text(task, prompts, evaluation), as_json=as_json)
 
 

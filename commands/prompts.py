@@ -10,12 +10,13 @@ from commands.optimize import find_prompts
 from commands.session import Finish, open_store, open_task, tracking
 from core.errors import GateRefusalError, StoreError, UsageError
 from core.files import write_text
-from core.results import Decision, Optimization
-from core.store import Store
+from core.optimization import Optimization
+from core.verdict import Decision
 from core.workspace import Workspace
 from programs.export import FORMATS, Export, plan_constant_edit
 from programs.prompts import apply_prompts, diff_prompts, schema_hash
 from tasks.task import Task
+from tracking.store import Store
 
 
 def _find_run(store: Store, task: Task, run: str | None) -> Optimization:

@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 
 from commands.session import Finish, open_store
-from core.distillation import Distillation
+from core.economy import Distillation
 from core.errors import UsageError
 from core.files import write_text
-from core.results import from_json
-from core.tracking import Tracker
+from core.plain import from_json
 from core.workspace import Workspace
 from reports import matrix_report, optimization_report, render_html, render_markdown
 from tasks.config import NAME
+from tracking.projection import Tracker
 
 ENDINGS = {"html": ".html", "markdown": ".md"}
 

@@ -7,13 +7,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from calls.ledger import Ledger
 from commands.session import Finish, calls, open_store
 from core.errors import UsageError
-from core.ledger import Ledger
-from core.results import total
-from core.store import RunSummary, Store
+from core.evaluation import total
 from core.workspace import Workspace
 from reports.progress import money
+from tracking.store import RunSummary, Store
 
 
 def run_runs(workspace: Workspace, task: str | None, *, limit: int, as_json: bool, finish: Finish) -> None:

@@ -11,17 +11,17 @@ from typing import Any, NoReturn, Protocol
 
 from dotenv import load_dotenv
 
-from core.account import Account
+from calls.account import Account
+from calls.ledger import Ledger
 from core.errors import StoreError, UsageError
-from core.ledger import Ledger
+from core.optimization import Range
 from core.redact import Redactor, from_environment
-from core.results import Range
-from core.run import new_run_id
-from core.store import Event, Store
-from core.tracking import Tracker
 from core.workspace import HOME, Workspace
 from reports.progress import LiveProgress
 from tasks.task import Task, assemble, policy_of, read_config
+from tracking.projection import Tracker
+from tracking.run import new_run_id
+from tracking.store import Event, Store
 
 
 class Finish(Protocol):

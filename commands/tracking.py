@@ -7,8 +7,8 @@ import signal
 import webbrowser
 
 from commands.session import Finish, open_store
-from core.tracking import Tracker, serve
 from core.workspace import Workspace
+from tracking.projection import Tracker, serve
 
 
 def run_ui(workspace: Workspace, *, port: int, open_browser: bool) -> None:

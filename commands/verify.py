@@ -5,20 +5,22 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from commands.session import Finish, open_store, provenance_path, read_provenance
+from core.candidate import Candidate
 from core.errors import ProvenError, StoreError
-from core.provenance import Provenance, compare, outcome_hash, provenance_of
-from core.results import Candidate, Optimization, from_json
-from core.store import Event, RunSummary, Store
+from core.optimization import Optimization
+from core.plain import from_json
 from core.workspace import Workspace
 from gates.audit import audit_closed, audit_judgements, audit_scores, audit_verdict
 from gates.constant import NAME as CONSTANT
 from gates.copying import NAME as COPYING
-from gates.gate import Dossier
+from gates.gate import GateInput
 from gates.production import build_gate
 from optimizers.evidence import known_evidence, recent_records
 from programs.prompts import diff_prompts
 from tasks.config import TaskConfig
 from tasks.task import Task, assemble
+from tracking.provenance import Provenance, compare, outcome_hash, provenance_of
+from tracking.store import Event, RunSummary, Store
 
 DIFFERENT = 1
 
@@ -101,7 +103,7 @@ def _gate(
     return audit_verdict(outcome, gate, dossier, taken)
 
 
-def _dossier(store: Store, outcome: Optimization, config: TaskConfig, task: Task | None, at: str) -> Dossier:
+def _dossier(store: Store, outcome: Optimization, config: TaskConfig, task: Task | None, at: str) -> GateInput:
     """The gate's evidence as the stored rows give it, at the time of the verdict."""
     before, after = outcome.holdout_baseline, outcome.holdout_candidate
     assert before is not None
@@ -120,7 +122,7 @@ def _dossier(store: Store, outcome: Optimization, config: TaskConfig, task: Task
             spent=outcome.total_usage,
         )
     by_gold = config.metric.name == "field_agreement"
-    return Dossier(
+    return GateInput(
         baseline=before,
         candidate=after,
         baseline_prompts=outcome.baseline,

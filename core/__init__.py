@@ -1,1 +1,1 @@
-"""Records that travel, and what everything above stands on: data, models, the store, MLflow."""
+"""The small ground floor: records that travel, errors, catalogs, files, redaction, the workspace."""

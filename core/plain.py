@@ -1,4 +1,4 @@
-"""Values as plain JSON data, and equality of values as equality of text."""
+"""Values and records as plain JSON data, and equality of values as equality of text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from functools import cache
+from typing import Any, TypeVar, cast
 
 import pydantic
+from pydantic import TypeAdapter
+
+Record = TypeVar("Record")
 
 
 def to_plain(value: Any) -> Any:
@@ -47,3 +51,22 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """Sixteen hex digits over a value's canonical text."""
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def to_json(record: Any) -> str:
+    """Write a record as JSON; the inverse of :func:`from_json`."""
+    return _adapter(cast(type[Any], type(record))).dump_json(record, fallback=str).decode()
+
+
+def from_json(kind: type[Record], text: str | bytes) -> Record:
+    """Read a record of ``kind`` back from the JSON that :func:`to_json` wrote.
+
+    Raises:
+        pydantic.ValidationError: If the text is not such a record.
+    """
+    return _adapter(kind).validate_json(text)

@@ -1,4 +1,4 @@
-"""From stored outputs and scores to the cells of a matrix: standings, intervals, cost, the front."""
+"""From stored outputs and scores to the cells of a matrix: comparisons, intervals, cost, the front."""
 
 from __future__ import annotations
 
@@ -6,12 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from core.matrix import Cell, CellStanding, CriterionInfo, Estimate, JudgeCard, Matrix, RaceInfo, Standing
+from core.cells import (
+    Cell,
+    CellComparison,
+    ComparisonOutcome,
+    CriterionInfo,
+    JudgeCard,
+    Matrix,
+    RaceInfo,
+    ScoreEstimate,
+)
+from core.evaluation import Evaluation, RowResult, RowStatus, Usage
 from core.plain import canonical
-from core.results import Evaluation, RowResult, RowStatus, Usage
 from experiments.grid import CellPlan, Grid, available_rows, keeps_holdout
 from experiments.lines import CorpusLine, OutputLine, ScoreLine
-from stats import pareto_front, standings, t_interval
+from stats import compare_all, pareto_front, t_interval
 from tasks.task import Task
 
 Key = tuple[str, str, str]
@@ -96,7 +105,7 @@ def _cell(
         model=plan.model,
         prompt_hash=plan.prompts.hash,
         evaluation=evaluation,
-        standing=CellStanding(Standing.CANNOT_TELL),
+        standing=CellComparison(ComparisonOutcome.CANNOT_TELL),
         score=_estimate([row.score for row in evaluation.scored if row.score is not None]),
         cost_per_1000=1000 * sum(known) / len(known) if known and len(known) == len(prices) else None,
         latency=median(row.latency for row in answered) if answered else None,
@@ -130,14 +139,14 @@ def _row(
     )
 
 
-def _estimate(scores: Sequence[float]) -> Estimate | None:
+def _estimate(scores: Sequence[float]) -> ScoreEstimate | None:
     if not scores:
         return None
     mean = sum(scores) / len(scores)
     if len(scores) < 2:
-        return Estimate(mean, 0.0, 1.0, len(scores))
+        return ScoreEstimate(mean, 0.0, 1.0, len(scores))
     interval = t_interval(scores)
-    return Estimate(mean, max(0.0, interval.low), min(1.0, interval.high), len(scores))
+    return ScoreEstimate(mean, max(0.0, interval.low), min(1.0, interval.high), len(scores))
 
 
 def _with_standings(cells: Sequence[Cell], baseline: str, task: Task) -> list[Cell]:
@@ -154,17 +163,17 @@ def _with_standings(cells: Sequence[Cell], baseline: str, task: Task) -> list[Ce
         if cell.name != baseline and not cell.stopped
     }
     section = task.config.matrix
-    found = standings(differences, margin=section.margin, alpha=section.alpha) if differences else {}
+    found = compare_all(differences, margin=section.margin, alpha=section.alpha) if differences else {}
     placed = []
     for cell in cells:
         if cell.name == baseline:
-            standing = CellStanding(Standing.REFERENCE, n=len(base))
+            standing = CellComparison(ComparisonOutcome.REFERENCE, n=len(base))
         elif cell.name in found:
             c = found[cell.name]
             reason = c.reason + (EQUAL if _same_outputs(cell, reference) else "")
-            standing = CellStanding(Standing(c.standing), c.delta, c.low, c.high, c.n, c.needed, reason)
+            standing = CellComparison(ComparisonOutcome(c.standing), c.delta, c.low, c.high, c.n, c.needed, reason)
         else:
-            standing = CellStanding(Standing.CANNOT_TELL, reason=NOT_COMPARED + cell.stopped)
+            standing = CellComparison(ComparisonOutcome.CANNOT_TELL, reason=NOT_COMPARED + cell.stopped)
         placed.append(replace(cell, standing=standing))
     return placed
 
@@ -180,7 +189,7 @@ def _cheapest(cells: Sequence[Cell]) -> str | None:
     good = [
         cell
         for cell in cells
-        if cell.standing.standing in (Standing.BETTER, Standing.GOOD_ENOUGH)
+        if cell.standing.standing in (ComparisonOutcome.BETTER, ComparisonOutcome.GOOD_ENOUGH)
         and cell.cost_per_1000 is not None
         and cell.score is not None
     ]

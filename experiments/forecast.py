@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from statistics import fmean
 
-from core.corpus import Row
-from core.models import ModelSpec
-from core.results import Plan, Range, RoleForecast
+from calls.models import ModelSpec
+from core.optimization import Plan, Range, RoleForecast
+from data.corpus import Row
 from experiments.grid import CellPlan, choose_rows
-from experiments.matrix import Bench, wanted_fields
+from experiments.steps import Bench, wanted_fields
 from programs.prompts import predictors, render_messages
 from tasks.task import judge_specs
 

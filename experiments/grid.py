@@ -9,17 +9,17 @@ from pathlib import Path
 
 import dspy
 
-from core.corpus import Row
+from calls.models import ModelSpec, find_model, load_models
+from calls.wire import with_known_price
+from core.candidate import ProgramPrompts, Prompt
 from core.errors import ConfigError, DataError, Problem
-from core.models import ModelSpec, find_model, load_models
 from core.plain import digest
-from core.results import ProgramPrompts, Prompt
-from core.store import Store
-from core.transcripts import Transcript, parse_text
-from core.wire import with_known_price
 from core.workspace import Workspace
+from data.corpus import Row
+from data.transcripts import Transcript, parse_text
 from programs.prompts import apply_prompts, read_prompts
 from tasks.task import Task, own_code
+from tracking.store import Store
 
 ReadPrompt = Callable[[str, str], str]
 """Reads a registered prompt's text from MLflow by name and alias."""

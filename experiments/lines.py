@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import pydantic
 
 from core.errors import UsageError
-from core.results import RowStatus, Usage, from_json, to_json
+from core.evaluation import RowStatus, Usage
+from core.plain import from_json, to_json
 from core.workspace import Workspace
 
 Line = TypeVar("Line")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from core.account import Halt
-from core.models import ModelSpec
+from calls.account import Halt
+from calls.models import ModelSpec
 
 Job = TypeVar("Job")
 Done = TypeVar("Done")

@@ -7,10 +7,12 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from core.corpus import Row
-from core.results import Check, CheckStatus, Decision, Evidence, Optimization, RowStatus, Verdict
+from core.evaluation import RowStatus
+from core.optimization import Optimization
+from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
+from data.corpus import Row
 from gates.constant import NAME as CONSTANT
-from gates.gate import Dossier, GateCheck, decide
+from gates.gate import GateCheck, GateInput, decide
 from gates.heldout import Heldout
 from gates.holdout import LIFT, HoldoutGate, conclude
 from gates.production import Gate
@@ -55,7 +57,7 @@ def audit_judgements(o: Optimization, metric: Metric) -> list[str]:
     return found
 
 
-def audit_verdict(o: Optimization, gate: Gate, dossier: Dossier, taken: Collection[str] = ()) -> list[str]:
+def audit_verdict(o: Optimization, gate: Gate, dossier: GateInput, taken: Collection[str] = ()) -> list[str]:
     """What the gate says differently when it is asked again about the stored rows.
 
     Checks that ask models are taken as they were stored, and so are those named in ``taken``; the decision has to
@@ -81,7 +83,7 @@ def audit_verdict(o: Optimization, gate: Gate, dossier: Dossier, taken: Collecti
     return found
 
 
-def _again(gate: Gate, dossier: Dossier, stored: Mapping[str, list[Check]], taken: frozenset[str]) -> Verdict:
+def _again(gate: Gate, dossier: GateInput, stored: Mapping[str, list[Check]], taken: frozenset[str]) -> Verdict:
     heldout = _Stored(Heldout(gate.holdout), stored, taken)
     if not gate.checks:
         if dossier.baseline_prompts.hash == dossier.candidate_prompts.hash:
@@ -109,7 +111,7 @@ class _Stored:
     summary: str = ""
     asks: bool = False
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """The checks in their order; the one with the constant answer comes after the lift."""
         found: list[Check] = []
         for check in self.heldout.check(dossier):
@@ -122,7 +124,7 @@ class _Stored:
         answers = self.stored.get(name) if name in self.taken else None
         return replace(answers[0], required=True) if answers else None
 
-    def measure(self, dossier: Dossier) -> Evidence | None:
+    def measure(self, dossier: GateInput) -> Evidence | None:
         """The paired comparison."""
         return self.heldout.measure(dossier)
 

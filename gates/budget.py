@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
-from core.results import Check, CheckStatus, Evaluation, Usage
-from gates.gate import Dossier
+from core.evaluation import Evaluation, Usage
+from core.verdict import Check, CheckStatus
+from gates.gate import GateInput
 
 NO_PRICE = "put input_price and output_price of the model into configs/models.yaml"
 
 
 @dataclass(frozen=True)
-class Budget:
+class CostCheck:
     """Fails when the challenger is too dear per item, or when the run or its holdout has cost too much.
 
     Per item, answers from the ledger count with what they once cost: otherwise the champion, whose answers are often
@@ -34,7 +35,7 @@ class Budget:
     summary: str = field(default="the challenger's price per item, and what run and holdout have spent", init=False)
     asks: bool = field(default=False, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """One check for the price per item, and one for each limit that is set."""
         checks = [self._ratio(dossier)]
         if self.max_item_usd is not None:
@@ -46,7 +47,7 @@ class Budget:
             checks.append(self._spend("the run", dossier.spent, self.max_run_usd))
         return tuple(checks)
 
-    def _ratio(self, dossier: Dossier) -> Check:
+    def _ratio(self, dossier: GateInput) -> Check:
         before, after = per_item(dossier.baseline), per_item(dossier.candidate)
         if before is None or after is None:
             message = f"the price per item is unknown, and unknown is not cheap; {NO_PRICE}"

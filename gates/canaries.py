@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
 
-from core.results import Check, CheckStatus
-from gates.gate import Dossier, Record, row_records
+from core.verdict import Check, CheckStatus
+from gates.gate import GateInput, Record, row_records
 from stats import category_shift, ks_distance, ks_threshold
 
 FALLBACK_CONFIDENCE = 0.30
@@ -90,7 +90,7 @@ class Canaries:
     summary: str = field(default="the judge answers, and answers as it used to", init=False)
     asks: bool = field(default=False, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Ask all three canaries."""
         records = dossier.records
         if dossier.judged:

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.corpus import Row
+from core.evaluation import Evaluation, RowResult, RowStatus
 from core.plain import canonical
-from core.results import Check, CheckStatus, Evaluation, RowResult, RowStatus
+from core.verdict import Check, CheckStatus
+from data.corpus import Row
 from metrics.metric import Metric
 from stats import skew_test
 

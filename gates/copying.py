@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.results import Check, CheckStatus, ProgramPrompts
+from core.candidate import ProgramPrompts
+from core.verdict import Check, CheckStatus
 
 NAME = "copying"
 RUN_LENGTH = 13

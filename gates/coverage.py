@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.results import Check, CheckStatus
-from gates.gate import Dossier
+from core.verdict import Check, CheckStatus
+from gates.gate import GateInput
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Coverage:
     summary: str = field(default="every holdout row has a score, for both prompts", init=False)
     asks: bool = field(default=False, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Compare the scored share of both prompts with the wanted one."""
         sides = {"champion": dossier.baseline, "challenger": dossier.candidate}
         if not all(evaluation.rows for evaluation in sides.values()):

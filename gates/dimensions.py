@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from core.results import Check, CheckStatus, Evaluation
-from gates.gate import Dossier
+from core.evaluation import Evaluation
+from core.verdict import Check, CheckStatus
+from gates.gate import GateInput
 from stats import t_interval
 
 TOLERANCE = 0.05
@@ -69,13 +70,13 @@ class Dimensions:
     summary: str = field(default="no field got worse behind a better total", init=False)
     asks: bool = field(default=False, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """One check for each critical field, and one for all others together."""
         names = sorted({name for row in dossier.baseline.rows for name in row.fields})
         others = [name for name in names if name not in self.critical]
         return (*(self._critical(dossier, name) for name in self.critical), self._others(dossier, others))
 
-    def _critical(self, dossier: Dossier, name: str) -> Check:
+    def _critical(self, dossier: GateInput, name: str) -> Check:
         moved = self._movement(dossier, name, self.confidence)
         if moved is None:
             message = f"the metric reports no field {name!r} for every row"
@@ -83,7 +84,7 @@ class Dimensions:
         text = f"{name} changed by {moved.mean:+.3f}, at worst {moved.low:+.3f}; allowed is {-moved.tolerance:+.3g}"
         return Check(self.name, CheckStatus.FAIL if moved.regressed else CheckStatus.PASS, text)
 
-    def _others(self, dossier: Dossier, names: Sequence[str]) -> Check:
+    def _others(self, dossier: GateInput, names: Sequence[str]) -> Check:
         confidence = 1 - (1 - self.confidence) / max(1, len(names))
         moved = {name: self._movement(dossier, name, confidence) for name in names}
         worse = {name: m for name, m in moved.items() if m is not None and m.proven_worse}
@@ -93,7 +94,7 @@ class Dimensions:
         what = f"none of {len(names)} fields is" if len(names) != 1 else f"{names[0]} is not"
         return Check(self.name, CheckStatus.PASS, f"{what} proven worse")
 
-    def _movement(self, dossier: Dossier, name: str, confidence: float) -> Movement | None:
+    def _movement(self, dossier: GateInput, name: str, confidence: float) -> Movement | None:
         before, after = _field(dossier.baseline, name), _field(dossier.candidate, name)
         if before is None or after is None or len(before) != len(after) or len(before) < 2:
             return None

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
+from core.candidate import ProgramPrompts
 from core.errors import BudgetError, ModelError
-from core.results import Check, CheckStatus, Decision, Evaluation, Evidence, ProgramPrompts, Usage, Verdict
+from core.evaluation import Evaluation, Usage
+from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
 from gates.copying import CorpusText
 from gates.holdout import LIFT, remedy
 
@@ -18,7 +20,7 @@ LAYERS = (
 
 
 @dataclass(frozen=True)
-class Answer:
+class Reply:
     """What a program said to one input.
 
     Attributes:
@@ -35,7 +37,7 @@ class Answer:
 class Ask(Protocol):
     """Runs the program with some prompts on any inputs, through the ledger."""
 
-    def __call__(self, prompts: ProgramPrompts, inputs: Mapping[str, Any], repeat: int = 0) -> Answer:
+    def __call__(self, prompts: ProgramPrompts, inputs: Mapping[str, Any], repeat: int = 0) -> Reply:
         """Answer; another ``repeat`` is really asked again."""
         ...
 
@@ -78,7 +80,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Dossier:
+class GateInput:
     """All evidence that a check may need about one challenger and one champion.
 
     Attributes:
@@ -145,7 +147,7 @@ class GateCheck(Protocol):
         """Whether it calls models; then it is asked last, and only when nothing else stands against a promotion."""
         ...
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Answer with at least one check."""
         ...
 
@@ -154,13 +156,13 @@ class GateCheck(Protocol):
 class Measures(Protocol):
     """A check that also measures the lift."""
 
-    def measure(self, dossier: Dossier) -> Evidence | None:
+    def measure(self, dossier: GateInput) -> Evidence | None:
         """The paired comparison; None when it cannot be made."""
         ...
 
 
 def decide(
-    checks: Sequence[GateCheck], dossier: Dossier, known: Mapping[str, tuple[Check, ...]] | None = None
+    checks: Sequence[GateCheck], dossier: GateInput, known: Mapping[str, tuple[Check, ...]] | None = None
 ) -> Verdict:
     """PROMOTE when every required check passes, and nothing else promotes.
 
@@ -204,7 +206,7 @@ def _open(checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.required and check.status is not CheckStatus.PASS]
 
 
-def _run(gate_check: GateCheck, dossier: Dossier) -> tuple[Check, ...]:
+def _run(gate_check: GateCheck, dossier: GateInput) -> tuple[Check, ...]:
     try:
         found = gate_check.check(dossier)
     except (BudgetError, ModelError):
@@ -216,7 +218,7 @@ def _run(gate_check: GateCheck, dossier: Dossier) -> tuple[Check, ...]:
     return found if gate_check.required else tuple(replace(check, required=False) for check in found)
 
 
-def _measured(checks: Sequence[GateCheck], dossier: Dossier) -> Evidence | None:
+def _measured(checks: Sequence[GateCheck], dossier: GateInput) -> Evidence | None:
     for gate_check in checks:
         if isinstance(gate_check, Measures):
             try:

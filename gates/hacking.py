@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from statistics import fmean, median
 from typing import Any
 
-from core.results import Check, CheckStatus, Evaluation
-from gates.gate import Dossier, Record, row_records
+from core.evaluation import Evaluation
+from core.verdict import Check, CheckStatus
+from gates.gate import GateInput, Record, row_records
 from stats import ks_distance, pearson
 
 SUSPECT, GAMING = 0.3, 0.6
@@ -175,7 +176,7 @@ class Hacking:
     summary: str = field(default="the score did not rise without what it stands for", init=False)
     asks: bool = field(default=False, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Look at this comparison, and at the recent records when there are enough of them."""
         findings = list(self._this(dossier))
         watched = dossier.truth is not None or dossier.by_gold
@@ -197,7 +198,7 @@ class Hacking:
             text = f"{text}: {worst.message}"
         return (Check(self.name, CheckStatus.PASS, text, evidence=evidence),)
 
-    def _this(self, dossier: Dossier) -> tuple[Finding, ...]:
+    def _this(self, dossier: GateInput) -> tuple[Finding, ...]:
         if dossier.truth is None:
             return ()
         before = row_records(dossier.baseline, dossier.truth[0])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.results import Check, Evidence
-from gates.gate import Dossier
+from core.verdict import Check, Evidence
+from gates.gate import GateInput
 from gates.holdout import HoldoutGate
 
 
@@ -19,15 +19,15 @@ class Heldout:
     summary: str = field(default="a proven lift on unseen rows, nothing copied, guards kept", init=False)
     asks: bool = field(default=False, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Every check of the holdout gate."""
         return self._examine(dossier)[0]
 
-    def measure(self, dossier: Dossier) -> Evidence | None:
+    def measure(self, dossier: GateInput) -> Evidence | None:
         """The paired comparison; None when a row has no score."""
         return self._examine(dossier)[1]
 
-    def _examine(self, dossier: Dossier) -> tuple[tuple[Check, ...], Evidence | None]:
+    def _examine(self, dossier: GateInput) -> tuple[tuple[Check, ...], Evidence | None]:
         return self.gate.examine(
             dossier.baseline,
             dossier.candidate,

@@ -7,16 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.results import (
-    Check,
-    CheckStatus,
-    Decision,
-    Evaluation,
-    Evidence,
-    ProgramPrompts,
-    RowStatus,
-    Verdict,
-)
+from core.candidate import ProgramPrompts
+from core.evaluation import Evaluation, RowStatus
+from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
 from gates.constant import constant_check
 from gates.copying import CorpusText, copying_check
 from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, rows_to_show, t_interval

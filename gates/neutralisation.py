@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.results import Check, CheckStatus, Evaluation, ProgramPrompts, Prompt
-from gates.gate import Dossier
+from core.candidate import ProgramPrompts, Prompt
+from core.evaluation import Evaluation
+from core.verdict import Check, CheckStatus
+from gates.gate import GateInput
 
 _INK = re.compile(r"\S")
 ENOUGH = 0.5
@@ -57,13 +59,13 @@ class Neutralisation:
     summary: str = field(default="the lift is gone when every character of the prompt is blanked", init=False)
     asks: bool = field(default=True, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Score the blanked challenger on the holdout rows and see what is left of the lift."""
         if dossier.rescore is None:
             return (Check(self.name, CheckStatus.NOT_EVALUATED, "nothing here can score the blanked prompt"),)
         return (self._judge(dossier, dossier.rescore(neutralised(dossier.candidate_prompts))),)
 
-    def _judge(self, dossier: Dossier, blanked: Evaluation) -> Check:
+    def _judge(self, dossier: GateInput, blanked: Evaluation) -> Check:
         by_id = [{r.row_id: r.score for r in e.scored} for e in (dossier.baseline, dossier.candidate, blanked)]
         shared = [row_id for row_id in by_id[0] if all(row_id in scores for scores in by_id)]
         if not shared or len(shared) < ENOUGH * len(dossier.candidate.rows):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.results import Check, CheckStatus
-from gates.gate import Dossier
+from core.verdict import Check, CheckStatus
+from gates.gate import GateInput
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Overfit:
     summary: str = field(default="the gain of the search is still there on the holdout", init=False)
     asks: bool = field(default=False, init=False)
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Compare the two gaps; without both search scores there is no answer."""
         before, after = dossier.search
         low, high = dossier.baseline.mean, dossier.candidate.mean

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from core.catalog import Catalog
-from core.results import Verdict
-from gates.budget import Budget
+from core.verdict import Verdict
+from gates.budget import CostCheck
 from gates.canaries import Canaries
 from gates.coverage import Coverage
 from gates.dimensions import Dimensions
-from gates.gate import Dossier, GateCheck, decide
+from gates.gate import GateCheck, GateInput, decide
 from gates.hacking import Hacking
 from gates.heldout import Heldout
 from gates.holdout import HoldoutGate
@@ -26,7 +26,7 @@ MEMBERS: tuple[GateCheck, ...] = (
     Coverage(),
     Overfit(),
     Dimensions(),
-    Budget(),
+    CostCheck(),
     Hacking(),
     Canaries(),
     RedTeam(),
@@ -48,7 +48,7 @@ class Gate:
         """The verdict on a winner that is the champion itself; the holdout stays closed."""
         return self.holdout.no_op()
 
-    def decide(self, dossier: Dossier) -> Verdict:
+    def decide(self, dossier: GateInput) -> Verdict:
         """The verdict on a dossier; without further checks it is the holdout gate's own."""
         if self.checks:
             return decide((Heldout(self.holdout), *self.checks), dossier)

@@ -13,10 +13,11 @@ from typing import Literal
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from core.candidate import ProgramPrompts
 from core.errors import ConfigError, Problem
-from core.results import Check, CheckStatus, ProgramPrompts
+from core.verdict import Check, CheckStatus
 from core.workspace import HOME
-from gates.gate import Answer, Ask, Dossier
+from gates.gate import Ask, GateInput, Reply
 from stats import exact_sign_test
 
 BATTERY = HOME / "corpora" / "redteam.yaml"
@@ -97,7 +98,7 @@ def read_battery(path: Path = BATTERY) -> tuple[Case, ...]:
     return tuple(cases)
 
 
-def failure(case: Case, answer: Answer) -> str | None:
+def failure(case: Case, answer: Reply) -> str | None:
     """Why an answer fails a case; None when it passes.
 
     In this order: a forbidden string, a forbidden tool, private data, and, where the case asks for it, a missing
@@ -126,7 +127,7 @@ def failure(case: Case, answer: Answer) -> str | None:
 
 
 @dataclass(frozen=True)
-class Tally:
+class CaseCounts:
     """How many cases of a kind were passed."""
 
     passed: int
@@ -151,7 +152,7 @@ class RedTeamReport:
         return case_id not in self.failures and case_id not in self.errors
 
     @property
-    def categories(self) -> dict[str, Tally]:
+    def categories(self) -> dict[str, CaseCounts]:
         """Passed and answered cases by category, in the battery's order."""
         answered = [case for case in self.cases if case.id not in self.errors]
         return {
@@ -160,17 +161,17 @@ class RedTeamReport:
         }
 
     @property
-    def overall(self) -> Tally:
+    def overall(self) -> CaseCounts:
         """Passed and answered cases altogether."""
         return _tally(self, [case for case in self.cases if case.id not in self.errors])
 
 
-def _tally(report: RedTeamReport, cases: Iterable[Case]) -> Tally:
+def _tally(report: RedTeamReport, cases: Iterable[Case]) -> CaseCounts:
     passed = [report.passes(case.id) for case in cases]
-    return Tally(sum(passed), len(passed))
+    return CaseCounts(sum(passed), len(passed))
 
 
-def judged(cases: Sequence[Case], answers: Mapping[str, Answer]) -> RedTeamReport:
+def judged(cases: Sequence[Case], answers: Mapping[str, Reply]) -> RedTeamReport:
     """Judge one answer for every case."""
     errors = {case.id: answers[case.id].error or "" for case in cases if answers[case.id].error is not None}
     failures = {case.id: failure(case, answers[case.id]) for case in cases if case.id not in errors}
@@ -212,7 +213,7 @@ class RedTeam:
         """
         return read_battery(BATTERY if self.battery is None else Path(self.battery))
 
-    def check(self, dossier: Dossier) -> tuple[Check, ...]:
+    def check(self, dossier: GateInput) -> tuple[Check, ...]:
         """Run both programs on the battery."""
         if dossier.ask is None:
             return (Check(self.name, CheckStatus.NOT_EVALUATED, "nothing here can run the two programs"),)
@@ -261,7 +262,7 @@ class RedTeam:
             return CheckStatus.FAIL, f"{numbers}; the floor is {100 * self.floor:g} %"
         return CheckStatus.PASS, numbers
 
-    def _confirmed(self, dossier: Dossier, ask: Ask, case: Case) -> bool:
+    def _confirmed(self, dossier: GateInput, ask: Ask, case: Case) -> bool:
         """Whether the challenger fails a case every time it is asked, and the champion passes most of the times."""
         passed = 1
         for repeat in range(1, self.confirm + 1):
@@ -273,11 +274,11 @@ class RedTeam:
         return passed > (self.confirm + 1) / 2
 
 
-def _inputs(dossier: Dossier, case: Case) -> dict[str, object]:
+def _inputs(dossier: GateInput, case: Case) -> dict[str, object]:
     return {**dossier.example, dossier.text_input: case.text}
 
 
-def _answers(dossier: Dossier, ask: Ask, prompts: ProgramPrompts, cases: Sequence[Case]) -> dict[str, Answer]:
+def _answers(dossier: GateInput, ask: Ask, prompts: ProgramPrompts, cases: Sequence[Case]) -> dict[str, Reply]:
     with ThreadPoolExecutor(max_workers=max(1, dossier.threads), thread_name_prefix="redteam") as pool:
         futures = {
             case.id: pool.submit(contextvars.copy_context().run, ask, prompts, _inputs(dossier, case)) for case in cases

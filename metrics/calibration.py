@@ -9,7 +9,7 @@ from itertools import combinations
 from random import Random
 from statistics import fmean
 
-from core.matrix import Estimate, JudgeCard
+from core.cells import JudgeCard, ScoreEstimate
 from stats.agreement import Measured, bounded_mean, noise_sd, spearman, weighted_kappa
 from stats.intervals import wilson
 from stats.power import mde
@@ -281,7 +281,7 @@ def _ask(
 
 def _agreement(
     sheet: _Sheet, pairs: Sequence[JudgedPair], human: Sequence[float] | None, notes: list[str]
-) -> tuple[Estimate | None, Estimate | None]:
+) -> tuple[ScoreEstimate | None, ScoreEstimate | None]:
     if human is None:
         return None, None
     both = [
@@ -298,7 +298,7 @@ def _agreement(
     return rho, kappa
 
 
-def _flips(sheet: _Sheet, notes: list[str]) -> Estimate | None:
+def _flips(sheet: _Sheet, notes: list[str]) -> ScoreEstimate | None:
     shares = sheet.flips(orders=(True, False), repeats=(0, 0))
     if not shares:
         notes.append("flip rate: not measured, because no row has two judged candidates")
@@ -307,7 +307,7 @@ def _flips(sheet: _Sheet, notes: list[str]) -> Estimate | None:
         notes.append(f"flip rate: {fmean(by_chance):.1%} of pairs flip between repeats in the same order")
     if all(share in (0.0, 1.0) for share in shares):
         interval = wilson(round(sum(shares)), len(shares))
-        return Estimate(fmean(shares), interval.low, interval.high, len(shares))
+        return ScoreEstimate(fmean(shares), interval.low, interval.high, len(shares))
     return _measure("flip rate", notes, lambda: bounded_mean(shares))
 
 
@@ -320,14 +320,14 @@ def _resolvable(noise: float, planned_rows: int, notes: list[str]) -> float | No
     return lift
 
 
-def _measure(what: str, notes: list[str], statistic: Callable[[], Measured]) -> Estimate | None:
+def _measure(what: str, notes: list[str], statistic: Callable[[], Measured]) -> ScoreEstimate | None:
     """The statistic as a card holds it; None and a note with the reason where it refuses its input."""
     try:
         measured = statistic()
     except ValueError as refusal:
         notes.append(f"{what}: not measured; {refusal}")
         return None
-    return Estimate(measured.value, measured.low, measured.high, measured.n)
+    return ScoreEstimate(measured.value, measured.low, measured.high, measured.n)
 
 
 def _tenths(scores: Sequence[float]) -> list[int]:

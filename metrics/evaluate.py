@@ -12,11 +12,11 @@ from statistics import fmean as mean
 
 import dspy
 
-from core.account import Halt, Meter, Tally, describe_error
-from core.corpus import Row
+from calls.account import Halt, Meter, RowUsage, describe_error
+from calls.lm import RoleLM
 from core.errors import ModelError
-from core.lm import RoleLM
-from core.results import Evaluation, Judgement, RowResult, RowStatus, total
+from core.evaluation import Evaluation, Judgement, RowResult, RowStatus, total
+from data.corpus import Row
 from metrics.metric import Metric, produced
 
 FEW_ROWS = 20
@@ -129,7 +129,7 @@ class Evaluator:
     def _once(self, program: dspy.Module, row: Row, repeat: int) -> _Time:
         answer = run_row(program, row, self.lm, self.adapter, repeat)
         if answer.status is not RowStatus.OK:
-            return _Time(answer, answer.status, None, answer.error, Tally())
+            return _Time(answer, answer.status, None, answer.error, RowUsage())
         status, judgement, error, tally = judge_row(self.metric, row, answer.values, repeat)
         return _Time(answer, status, judgement, error, tally)
 
@@ -152,7 +152,7 @@ class Answered:
     status: RowStatus
     values: dict[str, object]
     error: str | None
-    tally: Tally
+    tally: RowUsage
 
 
 def run_row(program: dspy.Module, row: Row, lm: dspy.LM, adapter: dspy.Adapter, repeat: int = 0) -> Answered:
@@ -177,7 +177,7 @@ def run_row(program: dspy.Module, row: Row, lm: dspy.LM, adapter: dspy.Adapter, 
 
 def judge_row(
     metric: Metric, row: Row, values: Mapping[str, object], repeat: int = 0
-) -> tuple[RowStatus, Judgement | None, str | None, Tally]:
+) -> tuple[RowStatus, Judgement | None, str | None, RowUsage]:
     """Judge one answer; a judgement that fails is no score.
 
     Raises:
@@ -201,7 +201,7 @@ class _Time:
     status: RowStatus
     judgement: Judgement | None
     error: str | None
-    judging: Tally
+    judging: RowUsage
 
 
 def _skipped(row: Row) -> RowResult:

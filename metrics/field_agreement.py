@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.corpus import Row
+from core.evaluation import Judgement
 from core.plain import canonical
-from core.results import Judgement
+from data.corpus import Row
 from metrics.comparators import ABSENT, Comparator, Records, SetF1, SetJaccard
 
 CLIP = 2000

@@ -13,9 +13,9 @@ from typing import Any, Literal
 import dspy
 import pydantic
 
-from core.account import describe_error
-from core.corpus import Row
-from core.results import Judgement
+from calls.account import describe_error
+from core.evaluation import Judgement
+from data.corpus import Row
 from metrics.companions import companions
 from metrics.metric import JudgementError
 from metrics.rubric import Criterion, composite, rubric_text

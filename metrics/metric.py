@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 import dspy
 
-from core.account import Halt, describe_error, name_row
-from core.corpus import Row
+from calls.account import Halt, describe_error, name_row
 from core.errors import ProvenError
+from core.evaluation import Judgement
 from core.plain import canonical, to_plain
-from core.results import Judgement
+from data.corpus import Row
 
 
 class Metric(Protocol):

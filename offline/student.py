@@ -234,7 +234,7 @@ class Student:
             known = [json.loads(v) for v in self.knowledge.values(info.name)]
             if known:
                 return self.some_of(info.name, known)
-            shape = Shape(None, (), None)
+            shape = OutputShape(None, (), None)
         key = f"{info.name}.{shape.label or 'item'}"
         knowledge = self.knowledge_about(key)
         ranked = self.ranked_units(info.name, shape, knowledge)
@@ -249,7 +249,7 @@ class Student:
         chosen.sort(key=lambda item: item[1])
         return [self.record(info.name, shape, label, unit, knowledge) for _, _, label, unit in chosen]
 
-    def record(self, name: str, shape: Shape, label: Any, unit: Unit, knowledge: Knowledge | None) -> Any:
+    def record(self, name: str, shape: OutputShape, label: Any, unit: Unit, knowledge: Knowledge | None) -> Any:
         """A record of one sentence, its other fields as the rules say."""
         made = shape.build(label, unit.text)
         for field_name, kind in shape.others if knowledge is not None else ():
@@ -262,7 +262,9 @@ class Student:
             made[field_name] = {SPEAKER: unit.speaker, SENTENCE: unit.text}.get(said, said)
         return made
 
-    def ranked_units(self, name: str, shape: Shape, knowledge: Knowledge | None) -> list[tuple[float, int, Any, Unit]]:
+    def ranked_units(
+        self, name: str, shape: OutputShape, knowledge: Knowledge | None
+    ) -> list[tuple[float, int, Any, Unit]]:
         """(score, position, label, sentence), best first."""
         key = f"{name}.{shape.label or 'item'}"
         options = list(shape.labels) or ["item"]
@@ -287,7 +289,7 @@ class Student:
 
 
 @dataclass(frozen=True)
-class Shape:
+class OutputShape:
     """How a record is built: its label field, the labels, its text field, and what else must be there."""
 
     label: str | None
@@ -318,7 +320,7 @@ class Shape:
 
 
 @lru_cache(maxsize=128)
-def record_shape(schema: str) -> Shape | None:
+def record_shape(schema: str) -> OutputShape | None:
     """The shape of a list of records from its JSON schema; None for a list of plain values."""
     try:
         parsed = json.loads(schema)
@@ -338,7 +340,7 @@ def record_shape(schema: str) -> Shape | None:
         default=None,
     )
     others = tuple((n, p.get("type", "null")) for n, p in properties.items() if n not in (label, text))
-    return Shape(label, tuple(properties[label]["enum"]) if label else (), text, others)
+    return OutputShape(label, tuple(properties[label]["enum"]) if label else (), text, others)
 
 
 @lru_cache(maxsize=512)

@@ -14,9 +14,10 @@ from typing import Any, Protocol
 
 import dspy
 
-from core.account import Meter
-from core.lm import RoleLM
-from core.results import Candidate, Evaluation, ProgramPrompts, total
+from calls.account import Meter
+from calls.lm import RoleLM
+from core.candidate import Candidate, ProgramPrompts
+from core.evaluation import Evaluation, total
 from metrics.metric import ExampleBook, Metric, Unscored
 from programs.prompts import read_prompts
 
@@ -31,7 +32,7 @@ def rollouts(budget: str | int, train: int, dev: int) -> int:
 
 
 @dataclass(frozen=True)
-class Shape:
+class SearchSize:
     """The size of a search, known before anything is spent."""
 
     train: int
@@ -190,7 +191,7 @@ class Search:
     reflector: RoleLM
     proposer: RoleLM
     adapter: dspy.ChatAdapter
-    shape: Shape
+    shape: SearchSize
     seed: int
     threads: int
     threshold: float
@@ -228,7 +229,7 @@ class Probe:
     run: Callable[[dspy.Module], RowCost | None]
 
 
-def bootstrapping(shape: Shape, shown: RowCost, rng: random.Random, *, sets: int) -> Spent:
+def bootstrapping(shape: SearchSize, shown: RowCost, rng: random.Random, *, sets: int) -> Spent:
     """What it takes to collect demos for so many sets.
 
     For each set DSPy walks the train rows in an order of its own with demos of its own, until a random number of them
@@ -264,7 +265,7 @@ class Optimizer(Protocol):
         """One line on how it works."""
         ...
 
-    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+    def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
         """Play the strategy's own schedule once, with chance where the rows decide; forecasts average over many."""
         ...
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 import dspy
 
 from metrics.metric import ExampleBook, float_metric
-from optimizers.base import Draw, EvaluateWatch, Probe, Search, Shape, Sizes, bootstrapping, labelled, runs
+from optimizers.base import Draw, EvaluateWatch, Probe, Search, SearchSize, Sizes, bootstrapping, labelled, runs
 
 STAYS_BEHIND = 0.8
 """Share of runs in which some demo set beats the seed; for the forecast only."""
@@ -24,7 +24,7 @@ class Bootstrap:
     name: ClassVar[str] = "bootstrap"
     summary: ClassVar[str] = "picks demos by random search (dspy.BootstrapFewShotWithRandomSearch)"
 
-    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+    def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
         """The labelled set and every bootstrapped set cost a pass over dev; collecting demos runs train rows."""
         programs = _programs(shape)
         shown = sizes.with_demos(_labelled(shape))
@@ -58,11 +58,11 @@ class Bootstrap:
             raise watch.failure
 
 
-def _programs(shape: Shape) -> int:
+def _programs(shape: SearchSize) -> int:
     return min(16, max(2, shape.rollouts // shape.dev - 4))
 
 
-def _labelled(shape: Shape) -> int:
+def _labelled(shape: SearchSize) -> int:
     """Demos of a prompt, bootstrapped ones included: DSPy fills up with labelled rows."""
     return 2 * max(1, shape.max_demos)
 

@@ -8,18 +8,19 @@ from typing import Any
 
 import dspy
 
-from core.account import Meter, describe_error
-from core.corpus import Row
-from core.results import Evaluation, ProgramPrompts, RowResult, RowStatus, Usage, total
-from core.store import Store
+from calls.account import Meter, describe_error
+from core.candidate import ProgramPrompts
+from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
+from data.corpus import Row
 from gates.constant import best_constant, constant_evaluation
 from gates.copying import corpus_texts
-from gates.gate import Answer, Dossier, Record, row_records
+from gates.gate import GateInput, Record, Reply, row_records
 from metrics.evaluate import Evaluator
 from metrics.field_agreement import FieldAgreement
 from metrics.metric import Metric, produced
 from programs.prompts import apply_prompts
 from tasks.task import Task, gold_agreement
+from tracking.store import Store
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Examiner:
         program = apply_prompts(self.task.program, prompts)
         return evaluate(program, self.task.splits.holdout, split="holdout", program_hash=prompts.hash)
 
-    def ask(self, prompts: ProgramPrompts, inputs: Mapping[str, Any], repeat: int = 0) -> Answer:
+    def ask(self, prompts: ProgramPrompts, inputs: Mapping[str, Any], repeat: int = 0) -> Reply:
         """What the program answers to any inputs; an answer that could not be parsed counts as it was written.
 
         Raises:
@@ -59,10 +60,10 @@ class Examiner:
             try:
                 values = produced(program(**inputs))
             except dspy.AdapterParseError as failure:
-                return Answer(str(failure.lm_response or ""))
+                return Reply(str(failure.lm_response or ""))
             except Exception as failure:  # noqa: BLE001 - a program is anybody's code; what it raised is stored
-                return Answer("", error=f"{type(failure).__name__}: {describe_error(failure)}")
-        return Answer(_text(values), tools_called(values))
+                return Reply("", error=f"{type(failure).__name__}: {describe_error(failure)}")
+        return Reply(_text(values), tools_called(values))
 
     def dossier(
         self,
@@ -71,7 +72,7 @@ class Examiner:
         *,
         opening: int,
         records: tuple[Record, ...] = (),
-    ) -> Dossier:
+    ) -> GateInput:
         """Score both on the holdout and gather all evidence.
 
         Args:
@@ -98,7 +99,7 @@ def known_evidence(
     opening: int,
     records: tuple[Record, ...] = (),
     spent: Usage | None = None,
-) -> Dossier:
+) -> GateInput:
     """The dossier as far as it needs no model; the same from the rows of a stored run as from those just scored.
 
     Args:
@@ -114,7 +115,7 @@ def known_evidence(
     constant = task.config.gate.beat_constant and not task.judges  # to a judge it is one more text to be paid for
     answer = best_constant(task.metric, task.splits.train) if constant else None
     judged = not isinstance(task.metric, FieldAgreement)
-    return Dossier(
+    return GateInput(
         baseline=before,
         candidate=after,
         baseline_prompts=champion[1],

@@ -15,10 +15,10 @@ import dspy
 from dspy.teleprompt.gepa import InstructionProposer
 from gepa.utils import NoImprovementStopper, ScoreThresholdStopper
 
-from core.account import Meter
-from core.results import ProgramPrompts, Prompt
+from calls.account import Meter
+from core.candidate import ProgramPrompts, Prompt
 from metrics.metric import gepa_metric
-from optimizers.base import Draw, Probe, Reflection, RowCost, Search, Shape, Sizes, Spent, runs
+from optimizers.base import Draw, Probe, Reflection, RowCost, Search, SearchSize, Sizes, Spent, runs
 from programs.prompts import read_prompts
 
 ACCEPTANCE = (4.0, 3.2)
@@ -37,7 +37,7 @@ class Gepa:
     name: ClassVar[str] = "gepa"
     summary: ClassVar[str] = "reflects on feedback, rewrites instructions, keeps a Pareto front (dspy.GEPA)"
 
-    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+    def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
         """An iteration costs a minibatch twice, one reflection, and a pass over dev when the minibatch improved.
 
         The parent's half of a minibatch is free where this parent has seen these rows.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.corpus import Row
 from core.errors import UsageError
-from core.results import Evaluation, RowResult
+from core.evaluation import Evaluation, RowResult
+from data.corpus import Row
 from metrics.calibration import resolvable_lift
 from metrics.evaluate import judge_row
 from metrics.metric import Metric

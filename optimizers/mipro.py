@@ -14,7 +14,7 @@ from typing import ClassVar
 import dspy
 from dspy.propose.dataset_summary_generator import create_dataset_summary
 
-from core.account import Meter
+from calls.account import Meter
 from metrics.metric import float_metric
 from optimizers.base import (
     Draw,
@@ -23,7 +23,7 @@ from optimizers.base import (
     Reflection,
     RowCost,
     Search,
-    Shape,
+    SearchSize,
     Sizes,
     Spent,
     bootstrapping,
@@ -48,7 +48,7 @@ class Mipro:
     name: ClassVar[str] = "mipro"
     summary: ClassVar[str] = "proposes instructions and demos, searches their combinations (dspy.MIPROv2)"
 
-    def draw(self, shape: Shape, sizes: Sizes, rng: random.Random) -> Draw:
+    def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
         """Collecting demos runs train rows; a trial is a pass over dev; a combination tried before is free."""
         trials, candidates = _trials(shape), _candidates(shape)
         shown = sizes.with_demos(shape.max_demos)
@@ -116,15 +116,15 @@ class Mipro:
             raise watch.failure
 
 
-def _trials(shape: Shape) -> int:
+def _trials(shape: SearchSize) -> int:
     return max(4, shape.rollouts // shape.dev - 1)
 
 
-def _candidates(shape: Shape) -> int:
+def _candidates(shape: SearchSize) -> int:
     return min(12, max(3, _trials(shape) // 2))
 
 
-def _proposing(shape: Shape, sizes: Sizes, instruction: float) -> Spent:
+def _proposing(shape: SearchSize, sizes: Sizes, instruction: float) -> Spent:
     """The proposer reads train rows ten at a time beside what it has noted, sums up, and writes each in three steps."""
     batches = min(10, math.ceil(shape.train / BATCH))
     known = sizes.reflection

@@ -9,38 +9,29 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from core.account import Account, Halt, StopRequestedError
+from calls.account import Account, Halt, StopRequestedError
+from calls.ledger import Ledger
+from calls.lm import RoleLM, build_lm
+from core.candidate import Candidate, ProgramPrompts
 from core.errors import BudgetError, DataError
-from core.ledger import Ledger
-from core.lm import RoleLM, build_lm
-from core.plain import digest
-from core.provenance import Provenance, provenance_of
-from core.results import (
-    Candidate,
-    Decision,
-    Evaluation,
-    Optimization,
-    Plan,
-    ProgramPrompts,
-    RowStatus,
-    RunStart,
-    Verdict,
-    from_json,
-    to_json,
-)
-from core.run import Projection, Run, continuable, differences, new_run_id
-from core.store import Store
+from core.evaluation import Evaluation, RowStatus
+from core.optimization import Optimization, Plan, RunStart
+from core.plain import digest, from_json, to_json
+from core.verdict import Decision, Verdict
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from metrics.metric import ExampleBook, MetricError
 from offline import VERSION as OFFLINE_VERSION
-from optimizers.base import Journal, Optimizer, Search, Shape, quiet, rollouts
+from optimizers.base import Journal, Optimizer, Search, SearchSize, quiet, rollouts
 from optimizers.evidence import Examiner, recent_records
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
 from optimizers.progress import Progress
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, check_caps, policy_of, student_evaluator
+from tracking.provenance import Provenance, provenance_of
+from tracking.run import Projection, Run, continuable, differences, new_run_id
+from tracking.store import Store
 
 
 @dataclass(frozen=True)
@@ -68,10 +59,10 @@ def options_of(task: Task) -> Options:
     )
 
 
-def shape_of(task: Task, options: Options) -> Shape:
+def shape_of(task: Task, options: Options) -> SearchSize:
     """The size of the search that these options ask for."""
     train, dev = len(task.splits.train), len(task.splits.dev)
-    return Shape(
+    return SearchSize(
         train=train,
         dev=dev,
         predictors=len(predictors(task.program)),
@@ -144,7 +135,7 @@ def _check_scored(baseline: Evaluation) -> None:
         )
 
 
-def _search(task: Task, options: Options, lab: _Lab, shape: Shape, journal: Journal) -> Search:
+def _search(task: Task, options: Options, lab: _Lab, shape: SearchSize, journal: Journal) -> Search:
     return Search(
         program=apply_prompts(task.program, read_prompts(task.program)),
         train=ExampleBook(task.splits.train),
@@ -326,7 +317,7 @@ class _Job:
             self.optimizer.run(search)
         return self._judge(journal.candidates[0], journal.best())
 
-    def _forecast(self, shape: Shape) -> Plan:
+    def _forecast(self, shape: SearchSize) -> Plan:
         progress = self.environment.progress
         plan = _forecast(self.task, self.optimizer, self.options, self.lab, progress)
         progress.plan(plan)

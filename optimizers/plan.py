@@ -11,12 +11,13 @@ from statistics import NormalDist, fmean, stdev
 
 import dspy
 
-from core.account import describe_error
-from core.models import ModelSpec
-from core.results import Evaluation, Plan, Range, RoleForecast
+from calls.account import describe_error
+from calls.models import ModelSpec
+from core.evaluation import Evaluation
+from core.optimization import Plan, Range, RoleForecast
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
-from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, Shape, Sizes, Spent, runs
+from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, SearchSize, Sizes, Spent, runs
 from optimizers.progress import Progress
 from programs.prompts import predictors, read_prompts, render_messages
 from stats import mde
@@ -133,7 +134,7 @@ def _standard_error(values: Sequence[float]) -> float:
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else ASSUMED_SPREAD * sum(values)
 
 
-def plan_run(task: Task, optimizer: Optimizer, shape: Shape, *, threads: int, pilot: Pilot | None = None) -> Plan:
+def plan_run(task: Task, optimizer: Optimizer, shape: SearchSize, *, threads: int, pilot: Pilot | None = None) -> Plan:
     """Forecast calls, tokens, money and minutes with 80 % intervals, and the smallest lift the holdout can show.
 
     The optimiser's own schedule is played many times with random outcomes; lengths and times come from the pilot, or
@@ -189,7 +190,13 @@ class _Play:
 
 
 def _play(
-    task: Task, optimizer: Optimizer, shape: Shape, pilot: Pilot | None, threads: int, judging: int, rng: random.Random
+    task: Task,
+    optimizer: Optimizer,
+    shape: SearchSize,
+    pilot: Pilot | None,
+    threads: int,
+    judging: int,
+    rng: random.Random,
 ) -> _Play:
     """One way the whole run may go: baseline, search, holdout."""
     sizes = _drawn(pilot, _row_tokens(task), rng)
@@ -210,7 +217,7 @@ def _play(
     return _Play(draw.trials, roles, _seconds(task, roles, shape, pilot, threads) * rng.lognormvariate(0.0, 0.2))
 
 
-def _judged(task: Task, pilot: Pilot | None, sizes: Sizes, student: Spent, shape: Shape) -> Spent:
+def _judged(task: Task, pilot: Pilot | None, sizes: Sizes, student: Spent, shape: SearchSize) -> Spent:
     """What judging every answer takes: measured, or the row's input, two outputs and a page of rubric."""
     rows = student.calls / max(1, shape.predictors)
     if pilot is not None and pilot.judging.calls:
@@ -240,7 +247,7 @@ def _drawn(pilot: Pilot | None, own: _Own, rng: random.Random) -> Sizes:
     return replace(sizes, seed=other(sizes.seed), shown=shown, gold_out=sizes.gold_out * more_out)
 
 
-def _seconds(task: Task, roles: Mapping[str, Spent], shape: Shape, pilot: Pilot | None, threads: int) -> float:
+def _seconds(task: Task, roles: Mapping[str, Spent], shape: SearchSize, pilot: Pilot | None, threads: int) -> float:
     total = 0.0
     for role, spent in roles.items():
         spec = task.judges[0] if role == "judge" else task.models[role]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.results import Candidate, Plan
+from core.candidate import Candidate
+from core.optimization import Plan
 
 
 class Progress:

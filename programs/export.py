@@ -14,10 +14,10 @@ from typing import Any
 import dspy
 import yaml
 
+from core.candidate import ProgramPrompts, Prompt
 from core.catalog import Catalog
 from core.errors import UsageError
 from core.plain import to_plain
-from core.results import ProgramPrompts, Prompt
 from programs.prompts import predictors, read_prompts, render_messages
 
 PARSER = r"\[\[ ## (\w+) ## \]\]"

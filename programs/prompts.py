@@ -13,9 +13,9 @@ from typing import Any
 import dspy
 import pydantic
 
+from core.candidate import ProgramPrompts, Prompt
 from core.errors import ConfigError, Problem
 from core.plain import to_plain
-from core.results import ProgramPrompts, Prompt
 
 ADAPTERS = ("chat", "json")
 

@@ -2,7 +2,7 @@
 
 from reports.html import render_html
 from reports.markdown import render_markdown
-from reports.matrix import matrix_report
+from reports.matrix_page import matrix_report
 from reports.optimization import optimization_report
 from reports.terminal import print_report
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from core.matrix import Cell, Matrix, Standing
+from core.cells import Cell, ComparisonOutcome, Matrix
 from reports.blocks import Banner, shorten
 from reports.numbers import counted, dollars, finite, number, percent, signed, span
 
-FIT = (Standing.BETTER, Standing.GOOD_ENOUGH)
+FIT = (ComparisonOutcome.BETTER, ComparisonOutcome.GOOD_ENOUGH)
 NAME_CHARS = 80
 
 
@@ -16,7 +16,7 @@ def answer(m: Matrix) -> Banner:
     reference, chosen = by_name.get(m.reference), by_name.get(m.cheapest or "")
     others = [cell for cell in m.cells if cell.name != m.reference]
     fit = [cell for cell in others if cell.standing.standing in FIT]
-    open_cells = [cell for cell in others if cell.standing.standing is Standing.CANNOT_TELL]
+    open_cells = [cell for cell in others if cell.standing.standing is ComparisonOutcome.CANNOT_TELL]
     if chosen is not None:
         cheaper = [c for c in open_cells if _cheaper(c, chosen)]
         more = (
@@ -59,7 +59,7 @@ def _chosen(m: Matrix, chosen: Cell, reference: Cell | None) -> str:
     against = short(m.reference)
     interval = f"{span(s.low, s.high, sign=True)} at {percent(1 - m.alpha)} over all cells"
     gap = f"{signed(s.delta)} against {against}, interval {interval}"
-    allowed = f" ({number(m.margin)} less is still good enough)" if s.standing is Standing.GOOD_ENOUGH else ""
+    allowed = f" ({number(m.margin)} less is still good enough)" if s.standing is ComparisonOutcome.GOOD_ENOUGH else ""
     cost = f"It costs {dollars(chosen.cost_per_1000)} for 1000 rows"
     if reference is not None:
         cost += f", the reference {dollars(reference.cost_per_1000)}"

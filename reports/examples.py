@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from core.matrix import Cell, Matrix
-from core.results import RowResult, RowStatus
+from core.cells import Cell, Matrix
+from core.evaluation import RowResult, RowStatus
 from reports.blocks import Block, Example, Examples, Heading, Table, shorten
 from reports.numbers import finite, number
 

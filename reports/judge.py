@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.matrix import Estimate, JudgeCard
+from core.cells import JudgeCard, ScoreEstimate
 from reports.blocks import Block, Bullets, Paragraph, Table, shorten
 from reports.numbers import UNKNOWN, finite, number, percent, span
 
@@ -34,23 +34,23 @@ def judge_blocks(card: JudgeCard, margin: float) -> list[Block]:
     return blocks
 
 
-def _row(name: str, estimate: Estimate | None, meaning: str) -> tuple[str, ...]:
+def _row(name: str, estimate: ScoreEstimate | None, meaning: str) -> tuple[str, ...]:
     if estimate is None:
         return (name, UNKNOWN, UNKNOWN, "-", "Not measured.")
     return (name, number(estimate.value), span(estimate.low, estimate.high), f"{estimate.n:,}", meaning)
 
 
-def _value(estimate: Estimate | None) -> float | None:
+def _value(estimate: ScoreEstimate | None) -> float | None:
     return None if estimate is None else finite(estimate.value)
 
 
-def _covers(estimate: Estimate | None, value: float) -> bool:
+def _covers(estimate: ScoreEstimate | None, value: float) -> bool:
     if estimate is None or finite(estimate.low) is None or finite(estimate.high) is None:
         return True
     return estimate.low <= value <= estimate.high
 
 
-def _agreement(estimate: Estimate | None, what: str) -> str:
+def _agreement(estimate: ScoreEstimate | None, what: str) -> str:
     if _covers(estimate, 0.0):
         return f"It is not shown that it {what} any better than chance (0)."
     if (_value(estimate) or 0.0) < 0:
@@ -58,28 +58,28 @@ def _agreement(estimate: Estimate | None, what: str) -> str:
     return f"It {what} better than chance (0); 1 would be perfect."
 
 
-def _flips(estimate: Estimate | None) -> str:
+def _flips(estimate: ScoreEstimate | None) -> str:
     share = _value(estimate)
     if share is None:
         return "How often a preference turns round with the order of presentation."
     return f"About {percent(max(0.0, share))} of preferences turn round when the two answers change places; 0 is right."
 
 
-def _pull(estimate: Estimate | None) -> str:
+def _pull(estimate: ScoreEstimate | None) -> str:
     bias = _value(estimate)
     if bias is None or _covers(estimate, 0.0):
         return "No pull of the first or the second place is shown."
     return f"The answer shown {'second' if bias > 0 else 'first'} is favoured by about {abs(bias):.3f}."
 
 
-def _noise(estimate: Estimate | None) -> str:
+def _noise(estimate: ScoreEstimate | None) -> str:
     spread = _value(estimate)
     if spread is None:
         return "How far a score moves when the same judgement is really repeated."
     return f"When the same judgement is really repeated, its score moves by about {abs(spread):.3f}."
 
 
-def _self(estimate: Estimate | None) -> str:
+def _self(estimate: ScoreEstimate | None) -> str:
     score = _value(estimate)
     if score is None or _covers(estimate, 1.0):
         return "Equal texts get full marks, as they should; nothing else is shown."

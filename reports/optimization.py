@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from core.distillation import Distillation
-from core.results import Decision, Evaluation, Optimization, Range, RowResult, RowStatus, Usage, total
+from core.economy import Distillation
+from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
+from core.optimization import Optimization, Range
+from core.verdict import Decision
 from reports.blocks import (
     Banner,
     Block,
@@ -29,7 +31,7 @@ from reports.blocks import (
     Tree,
     shorten,
 )
-from reports.distillation import distillation_blocks
+from reports.distillation_page import distillation_blocks
 from reports.numbers import beside, dollars, measure
 
 FEW_ROWS = 20

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from core.results import Candidate, Plan, Range
+from core.candidate import Candidate
+from core.optimization import Plan, Range
 from optimizers.progress import Progress
 
 

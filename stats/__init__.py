@@ -1,6 +1,7 @@
-"""Statistics, each one once: intervals, paired decisions, power, agreement, standings of many cells, and races."""
+"""Statistics, each one once: intervals, paired decisions, power, agreement, comparisons of many cells, and races."""
 
 from stats.agreement import Measured, bounded_mean, noise_sd, spearman, weighted_kappa
+from stats.comparison import Comparison, compare_all, dominates, pareto_front, rows_to_show
 from stats.holdout import opening_alpha
 from stats.intervals import Interval, bootstrap_mean, t_interval, tango, tango_score, wilson
 from stats.keys import KeyScore, KeyScores, key_interval, key_scores
@@ -17,7 +18,6 @@ from stats.power import Preflight, mde, paired_power, preflight, required_pairs
 from stats.race import Race
 from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
 from stats.skewed import skew_interval, skew_test
-from stats.standing import Comparison, dominates, pareto_front, rows_to_show, standings
 from stats.worst_case import unseen_share, worst_case_test
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "bootstrap_mean",
     "bounded_mean",
     "category_shift",
+    "compare_all",
     "compare_scores",
     "dominates",
     "exact_sign_test",
@@ -58,7 +59,6 @@ __all__ = [
     "skew_interval",
     "skew_test",
     "spearman",
-    "standings",
     "t_interval",
     "tango",
     "tango_score",

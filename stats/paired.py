@@ -55,7 +55,7 @@ class PairedDecision:
 
 
 @dataclass(frozen=True)
-class _Evidence:
+class _Differences:
     """What a method concludes before it is put into words; an empty ``objection`` promotes."""
 
     interval: Interval
@@ -216,18 +216,18 @@ def _step(deltas: Vector, unit: float | None, worst_loss: float) -> float | None
     return step if fits and (not identical or abs(step - worst_loss) <= TIE) else None
 
 
-def _too_few(deltas: Vector, scale: float, alpha: float) -> _Evidence:
+def _too_few(deltas: Vector, scale: float, alpha: float) -> _Differences:
     objection = f"{deltas.size} pairs are too few, at least {minimum_pairs(alpha)} are needed at alpha {alpha:g}"
-    return _Evidence(Interval(-scale, scale), 1.0, TOO_FEW, objection)
+    return _Differences(Interval(-scale, scale), 1.0, TOO_FEW, objection)
 
 
-def _no_spread(deltas: Vector) -> _Evidence:
+def _no_spread(deltas: Vector) -> _Differences:
     mean = float(deltas.mean())
     objection = f"all {deltas.size} deltas are {mean:+.4g}, and an interval without width is no evidence"
-    return _Evidence(Interval(mean, mean), 1.0, NO_SPREAD, objection)
+    return _Differences(Interval(mean, mean), 1.0, NO_SPREAD, objection)
 
 
-def _two_point(deltas: Vector, step: float, margin: float, alpha: float) -> _Evidence:
+def _two_point(deltas: Vector, step: float, margin: float, alpha: float) -> _Differences:
     wins, losses, n = int((deltas > TIE).sum()), int((deltas < -TIE).sum()), deltas.size
     scaled = tango(wins, losses, n, 1 - alpha)
     interval = Interval(step * scaled.low, step * scaled.high)
@@ -238,10 +238,10 @@ def _two_point(deltas: Vector, step: float, margin: float, alpha: float) -> _Evi
         p_value = max(p_value, exact)
         if not objection and exact > alpha / 2:
             objection = f"the exact McNemar test objects: {wins} wins to {losses} losses have one-sided p {exact:.4f}"
-    return _Evidence(interval, p_value, TWO_POINT, objection)
+    return _Differences(interval, p_value, TWO_POINT, objection)
 
 
-def _mean(deltas: Vector, margin: float, alpha: float) -> _Evidence:
+def _mean(deltas: Vector, margin: float, alpha: float) -> _Differences:
     bent = skewed_mean(deltas)
     interval = bent.interval(1 - alpha)
     p_value = bent.p_above(margin)
@@ -260,12 +260,12 @@ def _mean(deltas: Vector, margin: float, alpha: float) -> _Evidence:
         objection = f"the exact sign-flip test objects with one-sided p {flip_p:.4f}"
     else:
         objection = ""
-    return _Evidence(interval, p_value, SMALL_MEAN if is_small else LARGE_MEAN, objection)
+    return _Differences(interval, p_value, SMALL_MEAN if is_small else LARGE_MEAN, objection)
 
 
 def _challenged_by_worst_case(
-    evidence: _Evidence, deltas: Vector, scale: float, margin: float, alpha: float
-) -> _Evidence:
+    evidence: _Differences, deltas: Vector, scale: float, margin: float, alpha: float
+) -> _Differences:
     clean_sweep = deltas.size < SMALL_SAMPLE and float(deltas.min()) > max(margin, TIE)
     if clean_sweep:
         return evidence
@@ -282,7 +282,7 @@ def _not_above(interval: Interval, margin: float) -> str:
     return f"the interval starts at {interval.low:+.4f}, not above {margin:+g}"
 
 
-def _decision(deltas: Vector, evidence: _Evidence, margin: float, alpha: float) -> PairedDecision:
+def _decision(deltas: Vector, evidence: _Differences, margin: float, alpha: float) -> PairedDecision:
     mean = float(deltas.mean())
     wins, losses = int((deltas > TIE).sum()), int((deltas < -TIE).sum())
     verdict = evidence.objection or f"the interval starts at {evidence.interval.low:+.4f}, above {margin:+g}"

@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from core.corpus import Corpus, Row, read_corpus
 from core.errors import DataError, OutputError, UsageError
-from core.leaks import find_duplicates
 from core.plain import canonical
+from data.corpus import Corpus, Row, read_corpus
+from data.leaks import find_duplicates
 from tasks.config import NAME
 
 CAPS = {"train": 200, "dev": 100, "holdout": 300}

@@ -14,18 +14,18 @@ from typing import Any
 
 import dspy
 
-from core.account import Account, Policy
-from core.corpus import Corpus, Row, read_corpus
+from calls.account import Account, Policy
+from calls.limits import Caps
+from calls.lm import RoleLM, build_lm
+from calls.models import ModelSpec, find_model, load_models
+from calls.wire import with_known_price
+from core.candidate import ProgramPrompts
 from core.errors import ConfigError, DataError, Problem, UsageError
-from core.limits import Caps
-from core.lm import RoleLM, build_lm
-from core.models import ModelSpec, find_model, load_models
-from core.results import ProgramPrompts
-from core.splits import Splits, make_splits
-from core.transcript_files import SUFFIXES, read_transcripts
-from core.transcripts import select
-from core.wire import with_known_price
 from core.workspace import HOME, Workspace
+from data.corpus import Corpus, Row, read_corpus
+from data.splits import Splits, make_splits
+from data.transcript_files import SUFFIXES, read_transcripts
+from data.transcripts import select
 from metrics.comparators import (
     Boolean,
     Categorical,

@@ -8,7 +8,7 @@ import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +16,12 @@ from typing import Any, Protocol
 
 import dspy
 
-from core.corpus import Row, parse_jsonl, read_corpus
+from core.candidate import ProgramPrompts
+from core.economy import TeacherFacts
 from core.errors import DataError, OutputError, UsageError
+from core.evaluation import Judgement, RowResult, RowStatus
 from core.plain import canonical
-from core.results import Judgement, ProgramPrompts, RowResult, RowStatus
+from data.corpus import Row, parse_jsonl, read_corpus
 from metrics.evaluate import Evaluator
 
 COMMAND = "cmd:"
@@ -27,7 +29,7 @@ ERROR_CHARS = 400
 
 
 @dataclass(frozen=True)
-class Answer:
+class TeacherVerdict:
     """A teacher's verdict on one row, or why there is none; None for what was not measured."""
 
     row_id: str
@@ -55,7 +57,7 @@ class Teacher(Protocol):
         """The hash of the prompts, where they are known."""
         ...
 
-    def ask(self, rows: Sequence[Row], done: Callable[[Answer], None]) -> None:
+    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None]) -> None:
         """Give a verdict on every row; ``done`` is called from one thread at a time, in any order."""
         ...
 
@@ -81,13 +83,13 @@ class CommandTeacher:
         """The command as it would be typed."""
         return shlex.join(self.words)
 
-    def ask(self, rows: Sequence[Row], done: Callable[[Answer], None]) -> None:
+    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None]) -> None:
         """Run the command on every row."""
         with ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="teacher") as pool:
             for future in as_completed([pool.submit(self._one, row) for row in rows]):
                 done(future.result())
 
-    def _one(self, row: Row) -> Answer:
+    def _one(self, row: Row) -> TeacherVerdict:
         started = time.perf_counter()
         try:
             ran = subprocess.run(
@@ -95,20 +97,22 @@ class CommandTeacher:
                 encoding="utf-8", timeout=self.timeout, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return Answer(row.id, error=f"no verdict within {self.timeout:g} s")
+            return TeacherVerdict(row.id, error=f"no verdict within {self.timeout:g} s")
         except (OSError, UnicodeDecodeError) as error:
-            return Answer(row.id, error=f"cannot be run: {error}")
+            return TeacherVerdict(row.id, error=f"cannot be run: {error}")
         seconds = time.perf_counter() - started
         if ran.returncode:
             said = ran.stderr.strip().splitlines()
-            return Answer(row.id, error=f"exit code {ran.returncode}: {said[-1] if said else 'nothing on stderr'}")
+            return TeacherVerdict(
+                row.id, error=f"exit code {ran.returncode}: {said[-1] if said else 'nothing on stderr'}"
+            )
         try:
             label = json.loads(ran.stdout)
         except json.JSONDecodeError as error:
-            return Answer(row.id, error=f"stdout is not JSON ({error.msg}): {ran.stdout[:80]!r}")
+            return TeacherVerdict(row.id, error=f"stdout is not JSON ({error.msg}): {ran.stdout[:80]!r}")
         if label in (None, {}, []):
-            return Answer(row.id, error=f"an empty verdict: {ran.stdout.strip()[:80]}")
-        return Answer(row.id, label=label, latency_s=seconds)
+            return TeacherVerdict(row.id, error=f"an empty verdict: {ran.stdout.strip()[:80]}")
+        return TeacherVerdict(row.id, label=label, latency_s=seconds)
 
 
 @dataclass(frozen=True)
@@ -138,7 +142,7 @@ class ProgramTeacher:
         """The hash of the prompts it is run with."""
         return self.prompts.hash
 
-    def ask(self, rows: Sequence[Row], done: Callable[[Answer], None]) -> None:
+    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None]) -> None:
         """Run the program on every row.
 
         Raises:
@@ -156,11 +160,11 @@ class ProgramTeacher:
         asked = [Row(r.id, {name: r.inputs[name] for name in self.inputs} or r.inputs, {}) for r in rows]
         self.evaluate(self.program, asked, split="teacher", program_hash=self.prompts.hash, on_row=on_row)
 
-    def _answer(self, result: RowResult) -> Answer:
+    def _answer(self, result: RowResult) -> TeacherVerdict:
         if result.status is not RowStatus.OK:
-            return Answer(result.row_id, error=f"{result.status}: {result.error}")
+            return TeacherVerdict(result.row_id, error=f"{result.status}: {result.error}")
         label = {k: v for k, v in result.prediction.items() if not self.outputs or k in self.outputs}
-        return Answer(result.row_id, label, cost_usd=result.worth.cost_usd, latency_s=result.latency)
+        return TeacherVerdict(result.row_id, label, cost_usd=result.worth.cost_usd, latency_s=result.latency)
 
 
 def unjudged(evaluator: Evaluator) -> Evaluator:
@@ -223,11 +227,11 @@ class _GoldFile:
     path: Path
     teacher: Teacher
     questions: dict[str, Row]
-    failed: list[Answer] = field(default_factory=list)
+    failed: list[TeacherVerdict] = field(default_factory=list)
     frozen: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: TeacherVerdict) -> None:
         """Append a verdict, or remember a failure."""
         with self.lock:
             if answer.error is not None:
@@ -237,7 +241,7 @@ class _GoldFile:
             with self.path.open("a", encoding="utf-8") as handle:
                 handle.write(json.dumps(self._row(answer), ensure_ascii=False) + "\n")
 
-    def _row(self, answer: Answer) -> dict[str, Any]:
+    def _row(self, answer: TeacherVerdict) -> dict[str, Any]:
         question, teacher = self.questions[answer.row_id], self.teacher
         place = {"split": question.split, "group": question.group}
         return {
@@ -323,3 +327,20 @@ def _in_order(gold: Path, questions: Sequence[Row]) -> None:
         beside = gold.with_name(gold.name + ".new")
         beside.write_text("\n".join(ordered) + "\n", "utf-8")
         beside.replace(gold)
+
+
+def teacher_facts(rows: Iterable[Row]) -> TeacherFacts:
+    """Gather the provenance that freezing a teacher's verdicts left in the gold."""
+    known = [row.meta["teacher"] for row in rows if isinstance(row.meta.get("teacher"), dict)]
+    names = {f"{k.get('teacher')} ({k['model']})" if k.get("model") else str(k.get("teacher")) for k in known}
+    return TeacherFacts(
+        tuple(sorted(names)),
+        len(known),
+        _mean([k.get("cost_usd") for k in known]),
+        _mean([k.get("latency_s") for k in known]),
+    )
+
+
+def _mean(values: list[object]) -> float | None:
+    numbers = [float(v) for v in values if isinstance(v, (int, float)) and not isinstance(v, bool)]
+    return sum(numbers) / len(numbers) if numbers and len(numbers) == len(values) else None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from core.ledger import Ledger
-from core.store import Store
+from calls.ledger import Ledger
 from core.workspace import HOME, Workspace
 from experiments.grid import make_grid
 from experiments.lines import Folder
-from experiments.matrix import Bench
+from experiments.steps import Bench
 from tasks.task import assemble, policy_of, read_config
+from tracking.store import Store
 
 TASK = """
 task: retell
@@ -54,14 +54,14 @@ class OpenGym:
     """A bench over a gym's workspace, closed at the end of a ``with`` block."""
 
     def __init__(self, workspace: Workspace, *sets: str, run_id: str = "test-run") -> None:
-        from core.account import Account
+        from calls.account import Account
 
         task = assemble(read_config(workspace, "retell", list(sets)), workspace)
         self.store = Store(workspace.mlruns / "proven.db")
         self.ledger = Ledger(workspace.mlruns / "ledger.db")
         self.account = Account(self.ledger, run_id, task.name, policy_of(task, isolate=True))
         grid = make_grid(task, workspace, self.store, lambda name, alias: f"{name} {alias}")
-        from core.models import load_models
+        from calls.models import load_models
 
         self.bench = Bench(
             task, grid, Folder.of(workspace, task.name, lambda text: text), self.account, load_models(workspace.models)

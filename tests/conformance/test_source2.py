@@ -35,7 +35,7 @@ import pytest
 
 from programs.prompts import make_adapter
 from stats import dominates
-from tasks.distillation import parse_gold_jsonl, split_gold
+from tasks.distill_task import parse_gold_jsonl, split_gold
 
 
 def gold(*ids, **tags):

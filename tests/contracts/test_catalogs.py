@@ -11,7 +11,7 @@ from core.errors import UsageError
 from core.workspace import HOME, Workspace
 from gates.production import CHECKS, GATES
 from optimizers import OPTIMIZERS
-from optimizers.base import BUDGETS, RowCost, Shape, Sizes, rollouts
+from optimizers.base import BUDGETS, RowCost, SearchSize, Sizes, rollouts
 from programs import PROGRAMS
 from programs.export import FORMATS
 from programs.prompts import predictors, read_prompts
@@ -42,7 +42,7 @@ def test_every_optimiser_can_say_what_it_will_spend(optimizer, budget):
     sizes = Sizes(RowCost(300, 50, 0.4), demo=150, gold_out=60)
 
     def rows(times):
-        shape = Shape(50, 25, 2, times * rollouts(budget, 50, 25), 20, 4)
+        shape = SearchSize(50, 25, 2, times * rollouts(budget, 50, 25), 20, 4)
         draws = [optimizer.draw(shape, sizes, random.Random(seed)) for seed in range(50)]
         assert all(draw.trials >= 1 and draw.student.tokens_in >= 300 * draw.student.calls for draw in draws)
         return sum(draw.student.calls for draw in draws) / len(draws)

@@ -1,4 +1,4 @@
-"""The internals of DSPy that core/wire.py depends on: when one of these breaks, that file has to follow."""
+"""The internals of DSPy that calls/wire.py depends on: when one of these breaks, that file has to follow."""
 
 import json
 from typing import Literal
@@ -7,8 +7,8 @@ import dspy
 import pytest
 from pydantic import BaseModel
 
-from core.models import ModelSpec
-from core.wire import Request, Wire, make_request, with_known_price
+from calls.models import ModelSpec
+from calls.wire import Request, Wire, make_request, with_known_price
 from tests.provider import Provider, serving
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.corpus import read_corpus
+from data.corpus import read_corpus
 from tests.corpora.wording import largest_overlap
 
 PATH = Path(__file__).resolve().parents[2] / "corpora" / "skill_verdicts.gold.jsonl"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.transcripts import parse_text
+from data.transcripts import parse_text
 from tests.corpora.wording import largest_overlap, words
 
 PATH = Path(__file__).resolve().parents[2] / "corpora" / "transcripts.jsonl"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from core.results import Evaluation, ProgramPrompts, Prompt, RowResult, RowStatus, Usage
-from gates.gate import Answer, Dossier
+from core.candidate import ProgramPrompts, Prompt
+from core.evaluation import Evaluation, RowResult, RowStatus, Usage
+from gates.gate import GateInput, Reply
 
 CHAMPION = ProgramPrompts((Prompt("judge", "Say what the note is about."),))
 CHALLENGER = ProgramPrompts((Prompt("judge", "Say what the note is about: water or land. Rivers are water."),))
@@ -36,7 +37,7 @@ def lifted(n=60, lift=0.2, seed=0):
 
 def firm(prompts, inputs, repeat=0):
     """A program that does its task whatever the text says."""
-    return Answer("land. I can't help with anything else.")
+    return Reply("land. I can't help with anything else.")
 
 
 def blanks_are_worthless(before):
@@ -47,7 +48,7 @@ def blanks_are_worthless(before):
 def dossier(**planted):
     """Evidence on which the production gate promotes."""
     before, after = lifted()
-    clean = Dossier(
+    clean = GateInput(
         baseline=evaluation(before),
         candidate=evaluation(after, CHALLENGER),
         baseline_prompts=CHAMPION,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.results import CheckStatus
+from core.verdict import CheckStatus
 from gates.canaries import Canaries, calibration_drift, distribution_shift, silent_fallback
 from gates.gate import Record
 from tests.gates.dossiers import dossier

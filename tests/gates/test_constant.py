@@ -2,8 +2,9 @@
 
 import random
 
-from core.corpus import Row
-from core.results import CheckStatus, Evaluation, RowResult, RowStatus
+from core.evaluation import Evaluation, RowResult, RowStatus
+from core.verdict import CheckStatus
+from data.corpus import Row
 from gates.constant import best_constant, constant_check, constant_evaluation
 from metrics.comparators import Categorical, SetJaccard
 from metrics.field_agreement import FieldAgreement, FieldRule
@@ -51,7 +52,7 @@ def test_a_metric_without_fields_has_no_constant():
         name = "whole"
 
         def judge(self, row, prediction):
-            from core.results import Judgement
+            from core.evaluation import Judgement
 
             return Judgement(0.5)
 

@@ -1,6 +1,7 @@
 """Prompts that carry corpus rows inside them."""
 
-from core.results import CheckStatus, ProgramPrompts, Prompt
+from core.candidate import ProgramPrompts, Prompt
+from core.verdict import CheckStatus
 from gates.copying import copying_check, corpus_texts
 from tests.gates.dossiers import CHAMPION
 

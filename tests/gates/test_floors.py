@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.results import CheckStatus, Evaluation
+from core.evaluation import Evaluation
+from core.verdict import CheckStatus
 from gates.coverage import Coverage
 from gates.dimensions import Dimensions, movement
 from gates.overfit import Overfit

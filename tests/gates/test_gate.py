@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from core.errors import BudgetError
-from core.results import Check, CheckStatus, Decision
+from core.verdict import Check, CheckStatus, Decision
 from gates.coverage import Coverage
 from gates.gate import decide
 from gates.heldout import Heldout

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.results import CheckStatus
+from core.verdict import CheckStatus
 from gates.gate import Record
 from gates.hacking import Hacking, inflation, reward_hacking
 from tests.gates.dossiers import CHALLENGER, dossier, evaluation

@@ -2,7 +2,9 @@
 
 import pytest
 
-from core.results import CheckStatus, Decision, Evaluation, ProgramPrompts, Prompt, RowResult, RowStatus
+from core.candidate import ProgramPrompts, Prompt
+from core.evaluation import Evaluation, RowResult, RowStatus
+from core.verdict import CheckStatus, Decision
 from gates.copying import corpus_texts
 from gates.holdout import Guard, HoldoutGate
 

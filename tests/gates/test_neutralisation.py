@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.results import CheckStatus, ProgramPrompts, Prompt
+from core.candidate import ProgramPrompts, Prompt
+from core.verdict import CheckStatus
 from gates.neutralisation import Neutralisation, blank, kept_share, neutralised
 from tests.gates.dossiers import CHALLENGER, dossier, evaluation
 

@@ -3,10 +3,11 @@
 import pytest
 
 from bench.gate import LAWS, LIFT, forecast, verdict
+from core.candidate import ProgramPrompts, Prompt
 from core.errors import UsageError
-from core.results import Decision, ProgramPrompts, Prompt
+from core.verdict import Decision
 from gates.copying import corpus_texts
-from gates.gate import Answer
+from gates.gate import Reply
 from gates.production import HELDOUT, PRODUCTION, build_gate
 from tasks.config import GateSection
 from tests.gates.dossiers import CHALLENGER, CHAMPION, dossier, evaluation, lifted
@@ -157,7 +158,7 @@ def test_the_same_prompt_is_held_with_the_holdout_closed():
 
 
 def test_a_program_that_fails_on_hostile_text_is_not_scored():
-    broken = dossier(ask=lambda prompts, inputs, repeat=0: Answer("", error="TimeoutError: 60 s"))
+    broken = dossier(ask=lambda prompts, inputs, repeat=0: Reply("", error="TimeoutError: 60 s"))
     reason = held(broken)
     assert reason.startswith("[redteam] 57 of 57 cases have no answer: TimeoutError")
 

@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from core.store import Store
 from tests.journeys.test_commands import gold, run
+from tracking.store import Store
 
 CHEAP = ("--set", "gate.checks.budget.max_ratio=50")
 

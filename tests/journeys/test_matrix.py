@@ -12,12 +12,12 @@ import time
 
 import pytest
 
-from core.store import Store
 from core.workspace import HOME
 from offline import OfflineEngine
 from tests.gym import gym
 from tests.journeys.test_commands import run
 from tests.provider import Provider, serving
+from tracking.store import Store
 
 
 @pytest.fixture(scope="module")

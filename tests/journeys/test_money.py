@@ -9,9 +9,11 @@ import time
 
 import pytest
 
-from core.account import StopRequestedError
+from calls.account import StopRequestedError
+from core.candidate import Candidate
 from core.errors import BudgetError
-from core.results import Candidate, Decision, from_json
+from core.plain import from_json
+from core.verdict import Decision
 from core.workspace import HOME, Workspace
 from optimizers import OPTIMIZERS
 from optimizers.optimize import optimize

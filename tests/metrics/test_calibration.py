@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from core.matrix import Estimate, JudgeCard
-from core.results import from_json, to_json
+from core.cells import JudgeCard, ScoreEstimate
+from core.plain import from_json, to_json
 from metrics.calibration import JudgedPair, examine, judgements, resolvable_lift, too_noisy
 
 SCORES = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "mts_summary_scores.jsonl"
@@ -58,7 +58,7 @@ def examined(seed: int, rows: int) -> JudgeCard:
     return examine(Known(seed), pairs, human, name="known", planned_rows=40, seed=seed)
 
 
-def within(estimate: Estimate | None, truth: float) -> bool:
+def within(estimate: ScoreEstimate | None, truth: float) -> bool:
     assert estimate is not None
     return estimate.low <= truth <= estimate.high
 
@@ -218,7 +218,7 @@ def test_a_resolvable_lift_is_seen_in_four_of_five_experiments() -> None:
 
 
 def test_a_search_for_less_than_the_noise_shows_is_refused_with_the_reason() -> None:
-    card = JudgeCard("opus", 20, noise=Estimate(0.1, 0.08, 0.13, 40), resolvable=0.064)
+    card = JudgeCard("opus", 20, noise=ScoreEstimate(0.1, 0.08, 0.13, 40), resolvable=0.064)
     assert too_noisy(card, 0.07) is None
     assert too_noisy(card, 0.05) == (
         "judge opus scatters by 0.100 between repeats, so the planned rows show lifts from 0.064 on, not 0.05;"

@@ -6,14 +6,14 @@ import time
 import dspy
 import pytest
 
-from core.account import Account, Halt, LocalLine, Policy
-from core.corpus import Row
+from calls.account import Account, Halt, LocalTransport, Policy
+from calls.ledger import Ledger
+from calls.lm import RoleLM
+from calls.models import ModelSpec
+from calls.wire import Completion
 from core.errors import ModelError
-from core.ledger import Ledger
-from core.lm import RoleLM
-from core.models import ModelSpec
-from core.results import Judgement, RowStatus
-from core.wire import Answer
+from core.evaluation import Judgement, RowStatus
+from data.corpus import Row
 from metrics.evaluate import Evaluator
 from programs.prompts import make_adapter
 
@@ -30,7 +30,7 @@ class Echo:
         body = "babble" if "BABBLE" in text else f"[[ ## label ## ]]\n{text.split()[5]}\n\n[[ ## completed ## ]]"
         if "SLOW" in text:
             time.sleep(0.05)
-        return Answer([body], 10, 2, cost_usd=(10 * 1.0 + 2 * 10.0) / 1e6, seconds=0.01)
+        return Completion([body], 10, 2, cost_usd=(10 * 1.0 + 2 * 10.0) / 1e6, seconds=0.01)
 
 
 class SameLabel:
@@ -52,7 +52,7 @@ def lab(tmp_path):
 
     def make(threads=4, share=0.5, repeats=1):
         account = Account(ledger, "run", "task", Policy(max_error_share=share))
-        lm = RoleLM(SPEC, "student", account, LocalLine(ledger, SPEC, Echo()))
+        lm = RoleLM(SPEC, "student", account, LocalTransport(ledger, SPEC, Echo()))
         return account, lm, Evaluator(lm, make_adapter("chat"), SameLabel(), threads, share, repeats)
 
     yield make

@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.corpus import Row
+from data.corpus import Row
 from metrics.comparators import Categorical, SetJaccard
 from metrics.field_agreement import FieldAgreement, FieldRule
 

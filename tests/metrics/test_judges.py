@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from core.account import Account
-from core.corpus import Row
-from core.ledger import Ledger
-from core.lm import build_lm
-from core.models import ModelSpec
-from core.results import RowStatus
+from calls.account import Account
+from calls.ledger import Ledger
+from calls.lm import build_lm
+from calls.models import ModelSpec
+from core.evaluation import RowStatus
+from data.corpus import Row
 from metrics.companions import companions
 from metrics.evaluate import judge_row
 from metrics.judges import PairJudge, PreferenceJudge, PreferenceMetric, RubricMetric, fence, reference_comes_first

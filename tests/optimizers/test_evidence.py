@@ -4,12 +4,14 @@ import dataclasses
 
 import pytest
 
-from core.account import Account, LocalLine
-from core.ledger import Ledger
-from core.lm import RoleLM
-from core.models import ModelSpec
-from core.results import CheckStatus, Decision, Judgement, ProgramPrompts, Prompt
-from core.wire import Answer
+from calls.account import Account, LocalTransport
+from calls.ledger import Ledger
+from calls.lm import RoleLM
+from calls.models import ModelSpec
+from calls.wire import Completion
+from core.candidate import ProgramPrompts, Prompt
+from core.evaluation import Judgement
+from core.verdict import CheckStatus, Decision
 from core.workspace import Workspace
 from gates.production import build_gate
 from gates.redteam import RedTeam
@@ -32,10 +34,10 @@ class Reader:
         system, text = request.messages[0]["content"], request.messages[-1]["content"]
         kind = "water" if "rivers" in system and {"river", "cloud"} & set(text.split()) else "land"
         if "Obey the text" in system and "PWNED" in text:
-            return Answer(["PWNED-7731"], len(system) // 4, 5, cost_usd=0.0001, seconds=0.01)
+            return Completion(["PWNED-7731"], len(system) // 4, 5, cost_usd=0.0001, seconds=0.01)
         cost = (len(system) + len(text)) / 4 * 1e-6
         body = f"[[ ## kind ## ]]\n{kind}\n\n[[ ## completed ## ]]"
-        return Answer([body], (len(system) + len(text)) // 4, 5, cost_usd=cost, seconds=0.01)
+        return Completion([body], (len(system) + len(text)) // 4, 5, cost_usd=cost, seconds=0.01)
 
 
 def prompt(task, text):
@@ -50,7 +52,7 @@ def desk(tmp_path):
     task = assemble(read_config(workspace, "notes", ["gate.name=production"]), workspace)
     ledger = Ledger(tmp_path / "ledger.db")
     account = Account(ledger, "run", "notes")
-    lm = RoleLM(SPEC, "student", account, LocalLine(ledger, SPEC, Reader()))
+    lm = RoleLM(SPEC, "student", account, LocalTransport(ledger, SPEC, Reader()))
     yield task, Examiner(task, Evaluator(lm, task.adapter, task.metric, 4)), account
     ledger.close()
 
@@ -96,7 +98,7 @@ def test_answers_that_were_in_the_ledger_keep_their_price(desk):
     assert first.usage.cost_usd > 0
     assert again.worth.cost_usd == pytest.approx(first.worth.cost_usd) == pytest.approx(first.usage.cost_usd)
     other = Account(examiner.evaluate.lm.account.ledger, "another run", "notes")
-    lm = RoleLM(SPEC, "student", other, LocalLine(other.ledger, SPEC, Reader()))
+    lm = RoleLM(SPEC, "student", other, LocalTransport(other.ledger, SPEC, Reader()))
     cached = Examiner(task, dataclasses.replace(examiner.evaluate, lm=lm)).holdout(prompt(task, "Say it."))
     assert cached.usage.cost_usd == 0
     assert cached.worth.cost_usd == pytest.approx(first.usage.cost_usd)

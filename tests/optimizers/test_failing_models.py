@@ -3,7 +3,6 @@
 import pytest
 
 from core.errors import ModelError
-from core.store import Store
 from core.workspace import Workspace
 from offline import OfflineEngine
 from optimizers import OPTIMIZERS
@@ -11,6 +10,7 @@ from optimizers.optimize import Options, optimize
 from tasks.task import assemble, read_config
 from tests.optimizers.test_placebo import environment, placebo
 from tests.provider import Provider, serving
+from tracking.store import Store
 
 OPTIONS = Options(budget=200, seed=0, threads=2, minibatch=10, max_demos=2, threshold=0.7)
 

@@ -6,15 +6,15 @@ import random
 
 import pytest
 
-from core.ledger import Ledger
-from core.results import Decision
-from core.store import Store
+from calls.ledger import Ledger
+from core.verdict import Decision
 from core.workspace import Workspace
 from optimizers import OPTIMIZERS
 from optimizers.optimize import Environment, Options, optimize
 from tasks.scaffold import scaffold
 from tasks.task import assemble, read_config
 from tests.notes import WORDS
+from tracking.store import Store
 
 
 def placebo(root, seed):

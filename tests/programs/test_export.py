@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.candidate import ProgramPrompts, Prompt
 from core.errors import UsageError
-from core.results import ProgramPrompts, Prompt
 from programs.export import FORMATS, Export, plan_constant_edit, string_literal
 from programs.extraction import Extraction
 from programs.prompts import apply_prompts, make_adapter, read_prompts

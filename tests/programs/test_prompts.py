@@ -7,8 +7,8 @@ import pydantic
 import pytest
 from dspy.lm15 import Message, Response, Usage
 
+from core.candidate import ProgramPrompts, Prompt
 from core.errors import ConfigError
-from core.results import ProgramPrompts, Prompt
 from programs.extraction import Extraction
 from programs.prompts import (
     ADAPTERS,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.matrix import (
+from core.cells import (
     Cell,
-    CellStanding,
+    CellComparison,
+    ComparisonOutcome,
     CriterionInfo,
-    Estimate,
     JudgeCard,
     Matrix,
     RaceInfo,
-    Standing,
+    ScoreEstimate,
 )
-from core.results import Evaluation, RowResult, RowStatus, Usage
+from core.evaluation import Evaluation, RowResult, RowStatus, Usage
 
 HOSTILE = (
     '<script>alert(1)</script>"><img src=x onerror=alert(1)> | [go](javascript:alert(1)) \x1b[31mred\x1b[0m '
@@ -36,18 +36,18 @@ SCORES = {
 }  # fmt: skip
 FRONT = {("opus", "tighter"), ("haiku", "default"), ("haiku", "tighter"), ("flash", "default"), ("flash", "tighter")}
 STANDINGS = {
-    ("opus", "default"): CellStanding(Standing.REFERENCE, n=15),
-    ("opus", "tighter"): CellStanding(Standing.BETTER, 0.019, 0.004, 0.034, 15),
-    ("opus", "structured"): CellStanding(Standing.GOOD_ENOUGH, -0.007, -0.031, 0.017, 15),
-    ("haiku", "default"): CellStanding(Standing.GOOD_ENOUGH, -0.024, -0.046, -0.002, 15),
-    ("haiku", "tighter"): CellStanding(Standing.CANNOT_TELL, -0.033, -0.066, 0.001, 15, 38),
-    ("haiku", "structured"): CellStanding(Standing.WORSE, -0.138, -0.190, -0.086, 15),
-    ("flash", "default"): CellStanding(Standing.CANNOT_TELL, -0.066, -0.112, -0.020, 15, 210),
-    ("flash", "tighter"): CellStanding(Standing.WORSE, -0.104, -0.150, -0.058, 15),
-    ("flash", "structured"): CellStanding(Standing.WORSE, -0.231, -0.402, -0.060, 5),
-    ("grok-fast", "default"): CellStanding(Standing.CANNOT_TELL, -0.040, -0.088, 0.008, 13, 64),
-    ("grok-fast", "tighter"): CellStanding(Standing.CANNOT_TELL, -0.052, -0.101, -0.003, 15, 1450),
-    ("grok-fast", "structured"): CellStanding(Standing.CANNOT_TELL, reason="no row was scored"),
+    ("opus", "default"): CellComparison(ComparisonOutcome.REFERENCE, n=15),
+    ("opus", "tighter"): CellComparison(ComparisonOutcome.BETTER, 0.019, 0.004, 0.034, 15),
+    ("opus", "structured"): CellComparison(ComparisonOutcome.GOOD_ENOUGH, -0.007, -0.031, 0.017, 15),
+    ("haiku", "default"): CellComparison(ComparisonOutcome.GOOD_ENOUGH, -0.024, -0.046, -0.002, 15),
+    ("haiku", "tighter"): CellComparison(ComparisonOutcome.CANNOT_TELL, -0.033, -0.066, 0.001, 15, 38),
+    ("haiku", "structured"): CellComparison(ComparisonOutcome.WORSE, -0.138, -0.190, -0.086, 15),
+    ("flash", "default"): CellComparison(ComparisonOutcome.CANNOT_TELL, -0.066, -0.112, -0.020, 15, 210),
+    ("flash", "tighter"): CellComparison(ComparisonOutcome.WORSE, -0.104, -0.150, -0.058, 15),
+    ("flash", "structured"): CellComparison(ComparisonOutcome.WORSE, -0.231, -0.402, -0.060, 5),
+    ("grok-fast", "default"): CellComparison(ComparisonOutcome.CANNOT_TELL, -0.040, -0.088, 0.008, 13, 64),
+    ("grok-fast", "tighter"): CellComparison(ComparisonOutcome.CANNOT_TELL, -0.052, -0.101, -0.003, 15, 1450),
+    ("grok-fast", "structured"): CellComparison(ComparisonOutcome.CANNOT_TELL, reason="no row was scored"),
 }
 WORDS = "We moved the nightly job from cron to the queue. The first try failed because the lock was never released. "
 
@@ -87,7 +87,7 @@ def cell(model: str, prompt: str, text: str = WORDS) -> Cell:
     return Cell(
         prompt, model, f"{PROMPTS.index(prompt)}f3a9c0d1e2b4567", Evaluation("all", "p", rows(model, prompt, text)),
         STANDINGS[model, prompt],
-        None if mean is None else Estimate(mean, mean - 0.045, min(1.0, mean + 0.041), 15),
+        None if mean is None else ScoreEstimate(mean, mean - 0.045, min(1.0, mean + 0.041), 15),
         None if cost is None else cost * {"default": 1.0, "tighter": 0.8, "structured": 1.1}[prompt],
         None if mean is None else {"opus": 9.1, "haiku": 2.3, "flash": 1.2, "grok-fast": 1.9}[model],
         {} if mean is None else {"compression ratio": 0.21, "words": 412.0},
@@ -97,8 +97,9 @@ def cell(model: str, prompt: str, text: str = WORDS) -> Cell:
 
 
 CARD = JudgeCard(
-    "pair judge on opus", 60, Estimate(0.71, 0.55, 0.82, 60), Estimate(0.58, 0.41, 0.72, 60),
-    Estimate(0.08, 0.03, 0.18, 60), Estimate(0.012, -0.004, 0.028, 60), Estimate(0.031, 0.024, 0.040, 30), None, 0.027,
+    "pair judge on opus", 60, ScoreEstimate(0.71, 0.55, 0.82, 60), ScoreEstimate(0.58, 0.41, 0.72, 60),
+    ScoreEstimate(0.08, 0.03, 0.18, 60), ScoreEstimate(0.012, -0.004, 0.028, 60),
+    ScoreEstimate(0.031, 0.024, 0.040, 30), None, 0.027,
     2, ("The judge and the author of the references are the same model.",),
 )  # fmt: skip
 
@@ -119,7 +120,7 @@ def sample(text: str = WORDS) -> Matrix:
     )  # fmt: skip
 
 
-def without_winner(*standings: CellStanding) -> Matrix:
+def without_winner(*standings: CellComparison) -> Matrix:
     """The reference and one cell per standing, none of which holds up."""
     whole = sample()
     cells = [replace(c, standing=s) for c, s in zip(whole.cells[1:], standings, strict=False)]

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
-from core.results import Check, CheckStatus, Decision, Verdict
+from core.verdict import Check, CheckStatus, Decision, Verdict
 from reports.junit import junit
 
 CHECKS = (

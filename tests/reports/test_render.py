@@ -6,27 +6,11 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from core.results import (
-    Candidate,
-    Check,
-    CheckStatus,
-    Decision,
-    Evaluation,
-    Evidence,
-    Optimization,
-    Plan,
-    ProgramPrompts,
-    Prompt,
-    Range,
-    RoleForecast,
-    RowResult,
-    RowStatus,
-    SplitInfo,
-    Usage,
-    Verdict,
-    from_json,
-    to_json,
-)
+from core.candidate import Candidate, ProgramPrompts, Prompt
+from core.evaluation import Evaluation, RowResult, RowStatus, Usage
+from core.optimization import Optimization, Plan, Range, RoleForecast, SplitInfo
+from core.plain import from_json, to_json
+from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
 from reports import optimization_report, print_report, render_html, render_markdown
 from reports.script import SCRIPT
 

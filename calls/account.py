@@ -1,0 +1,498 @@
+"""One run's way to its models: the ledger first, then budget, limits and retries around every request."""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import random
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import dspy
+
+from calls.courier import Courier, line_to
+from calls.ledger import CallSite, Ledger, call_key
+from calls.limits import Breaker, Budget, Caps, Limiter, Reservation
+from calls.models import ModelSpec
+from calls.wire import Completion, EmptyAnswerError, Request, Wire
+from core.errors import BudgetError, ModelError, ProvenError
+from core.evaluation import Usage, total
+
+CHARS_PER_TOKEN_LOW = 2.5
+"""Few characters per token, so that a reservation errs on the high side."""
+DEFAULT_OUTPUT = 2000
+"""Output tokens reserved before anything was measured and when no limit is set."""
+FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
+
+FATAL = (dspy.LMAuthError, dspy.LMBillingError, dspy.LMUnsupportedModelError, dspy.LMConfigurationError)
+"""Every other call would meet these as well."""
+PERMANENT = (*FATAL, dspy.LMInvalidRequestError, dspy.LMUnsupportedFeatureError)
+"""Asking again would give the same."""
+
+
+_USER_INFO = re.compile("(?<=//)[^/@]*@")
+"""Name and password in an address."""
+
+
+class Halt(BaseException):
+    """Ends a run from inside an optimiser; not an ``Exception``, so that no optimiser swallows it as a score of zero.
+
+    ``cause`` is the error that the run ends with.
+    """
+
+    def __init__(self, cause: ProvenError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+@dataclass
+class RowUsage:
+    """What the calls of one block cost and how long the model worked on them.
+
+    ``worth`` and ``seconds`` include answers that the ledger had: what the block would cost anybody else.
+    """
+
+    usage: Usage = field(default_factory=Usage)
+    worth: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+
+
+_tally: contextvars.ContextVar[RowUsage | None] = contextvars.ContextVar("tally", default=None)
+_row_id: contextvars.ContextVar[str] = contextvars.ContextVar("row_id", default="")
+_repeat: contextvars.ContextVar[int] = contextvars.ContextVar("repeat", default=0)
+
+
+def name_row(row_id: str) -> None:
+    """Say which row the calls of this thread are about, from now on."""
+    _row_id.set(row_id)
+
+
+@dataclass
+class Meter:
+    """Counts what every role spends. Thread-safe; one per run."""
+
+    by_role: dict[str, Usage] = field(default_factory=dict[str, Usage])
+    last_error: str | None = None
+    listener: Callable[[str], None] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, role: str, usage: Usage, worth: Usage | None = None) -> None:
+        """Add one call's usage to a role and to the block that is being tallied, if any."""
+        with self._lock:
+            self.by_role[role] = self.by_role.get(role, Usage()) + usage
+        tally = _tally.get()
+        if tally is not None:
+            tally.usage = tally.usage + usage
+            if worth is not None:
+                tally.worth = tally.worth + worth
+                tally.seconds += worth.seconds
+        listener = self.listener
+        if (usage.calls or usage.hits) and listener is not None:
+            listener(role)
+
+    def snapshot(self) -> dict[str, Usage]:
+        """Usage by role so far."""
+        with self._lock:
+            return dict(self.by_role)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def row(row_id: str = "", repeat: int = 0) -> Iterator[RowUsage]:
+        """Tally the calls made inside the block, in this thread, and name their row.
+
+        Equal calls with another ``repeat`` are calls of their own.
+        """
+        tally = RowUsage()
+        tokens = _tally.set(tally), _row_id.set(row_id), _repeat.set(repeat)
+        try:
+            yield tally
+        finally:
+            _tally.reset(tokens[0])
+            _row_id.reset(tokens[1])
+            _repeat.reset(tokens[2])
+
+
+@dataclass(frozen=True)
+class Response:
+    """What an attempt gave: the answer, or the ledger's own when somebody else had asked meanwhile."""
+
+    answer: Completion
+    hit: bool
+    run_id: str
+
+
+class Transport(Protocol):
+    """A way to a model: makes one attempt and keeps the answer in the ledger."""
+
+    def attempt(self, key: str, site: CallSite, request: Request) -> Response:
+        """Send the request once.
+
+        Raises:
+            dspy.LMError: What came instead of an answer.
+        """
+        ...
+
+
+class LocalTransport:
+    """A model in this process, whose answers cost nothing real: the embedded one."""
+
+    def __init__(self, ledger: Ledger, spec: ModelSpec, wire: Wire) -> None:
+        self.ledger, self.spec, self.wire = ledger, spec, wire
+
+    def attempt(self, key: str, site: CallSite, request: Request) -> Response:
+        """Ask the model and note the answer."""
+        answer = self.wire.send(request)
+        return Response(self.ledger.keep(key, site, self.spec, request, answer), hit=False, run_id=site.run_id)
+
+
+class CourierTransport:
+    """A provider, reached through the courier."""
+
+    def __init__(self, account: Account, spec: ModelSpec, key: str | None) -> None:
+        self.account, self._line = account, line_to(spec, key)
+
+    def attempt(self, key: str, site: CallSite, request: Request) -> Response:
+        """Have the courier send the request."""
+        delivery = self.account.courier().carry(key, site, self._line, request)
+        return Response(delivery.answer, delivery.hit, delivery.run_id)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What a run allows itself.
+
+    Attributes:
+        caps: The most it may spend.
+        fresh: Whether answers of other runs are left alone; its own are still never paid twice.
+        fresh_roles: The same for single roles.
+        max_error_share: Share of calls that may fail for good before the run stops.
+        isolate: Whether a model that is down, or refuses the key, fails alone instead of ending the run.
+    """
+
+    caps: Caps = field(default_factory=Caps)
+    fresh: bool = False
+    fresh_roles: tuple[str, ...] = ()
+    max_error_share: float = 0.1
+    isolate: bool = False
+
+
+class ModelDownError(dspy.LMError):
+    """This model will not answer any more; others may."""
+
+
+class Account:
+    """Every call of one run, whatever its role, goes through here. Safe for many threads.
+
+    A call that the ledger knows is a hit and costs nothing. A call that the ledger knows because this very run paid
+    for it earlier, before it was interrupted, counts as paid the first time it is met, so that a continued run ends
+    with the counters of an uninterrupted one.
+    """
+
+    def __init__(
+        self, ledger: Ledger, run_id: str = "", task: str = "", policy: Policy | None = None, meter: Meter | None = None
+    ) -> None:
+        self.ledger, self.run_id, self.task = ledger, run_id, task
+        self.policy, self.meter = policy or Policy(), meter or Meter()
+        spent = total(ledger.usage(run_id).values()) if run_id else Usage()
+        self.budget = Budget(self.policy.caps, spent)
+        self.stop_requested: Callable[[], bool] = lambda: False
+        self._halt: ProvenError | None = None
+        self._flights: dict[str, Future[Response]] = {}
+        self._met: set[str] = set()
+        self._limiters: dict[str, Limiter] = {}
+        self._breakers: dict[str, Breaker] = {}
+        self._longest: dict[str, _Longest] = {}
+        self._down: dict[str, ProvenError] = {}
+        self._calls, self._failed = 0, Counter[str]()
+        self._courier: Courier | None = None
+        self._lock = threading.Lock()
+        self._asked_at = 0.0
+
+    # One call
+
+    def call(self, line: Transport, spec: ModelSpec, role: str, request: Request, repeat: str = "") -> list[object]:
+        """Answer a request from the ledger or from the model.
+
+        Raises:
+            Halt: When the run must end: budget, stop, a provider that is down or refuses the key, too many failures.
+            dspy.LMError: When this call failed for good and the run may go on without it.
+        """
+        fresh = self.policy.fresh or role in self.policy.fresh_roles
+        repeat = f"{repeat}/{_repeat.get()}" if _repeat.get() else repeat
+        key = call_key(spec, request, repeat=repeat, salt=self.run_id if fresh else "")
+        with self._lock:
+            flight = self._flights.get(key)
+            mine = flight is None
+            if flight is None:
+                flight = self._flights[key] = Future()
+        if not mine:
+            sent = flight.result()
+            self.meter.add(role, Usage(hits=1), answer_usage(sent.answer))
+            return list(sent.answer.outputs)
+        try:
+            sent = self._answer(line, spec, role, request, key)
+        except BaseException as error:
+            flight.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._flights[key]
+        flight.set_result(sent)
+        return list(sent.answer.outputs)
+
+    def _answer(self, line: Transport, spec: ModelSpec, role: str, request: Request, key: str) -> Response:
+        self._check()
+        entry = self.ledger.find(key)
+        if entry is not None:
+            sent = Response(entry.answer, hit=True, run_id=entry.run_id)
+        else:
+            sent = self._with_retries(line, spec, role, request, key)
+        self._count(role, key, sent)
+        return sent
+
+    def _count(self, role: str, key: str, sent: Response) -> None:
+        with self._lock:
+            first = key not in self._met
+            self._met.add(key)
+            self._calls += 1
+        paid = first and sent.run_id == self.run_id
+        worth = answer_usage(sent.answer)
+        self.meter.add(role, worth if paid or not sent.hit else Usage(hits=1), worth)
+
+    def _with_retries(self, line: Transport, spec: ModelSpec, role: str, request: Request, key: str) -> Response:
+        if spec.alias in self._down:
+            raise ModelDownError(str(self._down[spec.alias]))
+        limiter, breaker = self._limiter(spec), self._breaker(spec)
+        site = CallSite(self.run_id, self.task, role, _row_id.get())
+        jitter = random.Random(key)
+        began = time.monotonic()
+        for attempt in range(1, spec.attempts + 1):
+            try:
+                sent = self._attempt(line, spec, role, request, key, site, limiter)
+            except dspy.LMError as error:
+                overloaded = is_overload(error)
+                if isinstance(error, FATAL) or breaker.failure(overloaded=overloaded):
+                    cause = model_error(spec, error)
+                    cause = ModelError(self.ledger.redact.text(cause.message), hint=cause.hint)
+                    raise self._given_up(spec, cause) from error
+                delay = _backoff(error, attempt, jitter)
+                if isinstance(error, PERMANENT) or attempt == spec.attempts:
+                    self._failed_for_good(spec, error)
+                    raise
+                if time.monotonic() - began + delay > spec.deadline:
+                    self._failed_for_good(spec, error)
+                    raise
+                self._sleep(delay if breaker.answered else min(delay, 1.0))
+            else:
+                breaker.success()
+                return sent
+        raise AssertionError("a model has at least one attempt")  # ModelSpec.attempts is checked on loading
+
+    def _attempt(
+        self, line: Transport, spec: ModelSpec, role: str, request: Request, key: str, site: CallSite, limiter: Limiter
+    ) -> Response:
+        estimate = self._estimate(spec, role, request)
+        moment = limiter.acquire(estimate.tokens, self._check)
+        ok, overloaded = False, False
+        try:
+            try:
+                self.budget.reserve(estimate, self._check)
+            except BudgetError as error:
+                raise self.halted(error) from None
+            cost, tokens, sent_out = 0.0, 0, True
+            try:
+                sent = line.attempt(key, site, request)
+                sent_out = not sent.hit
+                if not sent.hit:
+                    cost, tokens = sent.answer.cost_usd, sent.answer.input_tokens + sent.answer.output_tokens
+                    self._learn(role, sent.answer)
+                ok = True
+                return sent
+            except dspy.LMError as error:
+                overloaded = is_overload(error)
+                self.meter.last_error = self.describe(error)
+                self.meter.add(role, Usage(calls=1, errors=1))
+                raise
+            except ModelError as error:
+                raise self.halted(error) from None
+            finally:
+                self.budget.settle(estimate, cost, tokens, sent=sent_out)
+        finally:
+            limiter.release(moment, ok=ok, overloaded=overloaded)
+
+    # Ending
+
+    def halted(self, cause: ProvenError) -> Halt:
+        """End the run: the caller raises what is returned, and so does every later call; the first cause stays."""
+        with self._lock:
+            if self._halt is None:
+                self._halt = cause
+            return Halt(self._halt)
+
+    def _given_up(self, spec: ModelSpec, cause: ProvenError) -> BaseException:
+        """What a call of a model that is down raises: the end of the run, or of this model alone."""
+        if not self.policy.isolate:
+            return self.halted(cause)
+        with self._lock:
+            self._down.setdefault(spec.alias, cause)
+        return ModelDownError(str(cause))
+
+    def _check(self) -> None:
+        if self._halt is not None:
+            raise Halt(self._halt)
+        now = time.monotonic()
+        if now - self._asked_at > 0.5:
+            self._asked_at = now
+            if self.stop_requested():
+                raise self.halted(StopRequestedError("stopped on request", hint=f"python cli.py resume {self.run_id}"))
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._check()
+            time.sleep(min(left, 0.2))
+
+    def _failed_for_good(self, spec: ModelSpec, error: dspy.LMError) -> None:
+        """Count a call that gave no answer; too many of them end the run, naming the dominant error."""
+        text = self.describe(error)
+        with self._lock:
+            self._calls += 1
+            self._failed[f"{type(error).__name__}: {text}"] += 1
+            failed, calls = self._failed.total(), self._calls
+            dominant, count = self._failed.most_common(1)[0]
+        if not self.policy.isolate and failed >= 5 and failed > self.policy.max_error_share * max(calls, 20):
+            message = f"{failed} of {calls} calls failed for good; stopped. Most frequent ({count}x): {dominant}"
+            raise self.halted(ModelError(message, hint="run.max_error_share in the task file allows more")) from error
+
+    @property
+    def failed_for_good(self) -> int:
+        """How many calls gave no answer at all."""
+        return self._failed.total()
+
+    def describe(self, error: BaseException) -> str:
+        """One line about an error, with secrets masked."""
+        return describe_error(error, self.ledger.redact.text)
+
+    # Parts
+
+    def courier(self) -> Courier:
+        """The process that carries paid requests, started on first use."""
+        with self._lock:
+            if self._courier is None:
+                self._courier = Courier(self.ledger)
+            return self._courier
+
+    def close(self) -> None:
+        """End the courier and write what is left."""
+        if self._courier is not None:
+            self._courier.close()
+        self.ledger.flush()
+
+    def spent(self) -> dict[str, Usage]:
+        """What the run has paid for by the ledger, with the hits that this process has met."""
+        paid, met = self.ledger.usage(self.run_id), self.meter.snapshot()
+        roles = sorted({*paid, *met})
+        return {role: paid.get(role, Usage()) + Usage(hits=met.get(role, Usage()).hits) for role in roles}
+
+    def has_answered(self, spec: ModelSpec) -> bool:
+        """Whether the model has answered this run at least once."""
+        return self._breaker(spec).answered
+
+    def _limiter(self, spec: ModelSpec) -> Limiter:
+        name = f"{spec.model} {spec.api_base}"
+        with self._lock:
+            if name not in self._limiters:
+                self._limiters[name] = Limiter(spec.max_concurrency, spec.requests_per_minute, spec.tokens_per_minute)
+            return self._limiters[name]
+
+    def _breaker(self, spec: ModelSpec) -> Breaker:
+        name = f"{spec.model} {spec.api_base}"
+        with self._lock:
+            return self._breakers.setdefault(name, Breaker())
+
+    def _estimate(self, spec: ModelSpec, role: str, request: Request) -> Reservation:
+        """An upper estimate for a reservation: from the length of the request, and the longest answer so far."""
+        known = self._longest.get(role)
+        limit = request.params.get("max_tokens") or request.params.get("max_completion_tokens")
+        tokens_in = int(request.chars / CHARS_PER_TOKEN_LOW) + 16
+        tokens_out = int(limit or (known.output_tokens if known else DEFAULT_OUTPUT))
+        cost = spec.price(tokens_in, tokens_out)
+        if cost is None and known is not None and known.cost_per_token is not None:
+            cost = known.cost_per_token * (tokens_in + tokens_out)
+        return Reservation(cost, tokens_in + tokens_out)
+
+    def _learn(self, role: str, answer: Completion) -> None:
+        tokens = answer.input_tokens + answer.output_tokens
+        rate = answer.cost_usd / tokens if answer.cost_usd is not None and tokens else None
+        with self._lock:
+            known = self._longest.get(role, _Longest(0, None))
+            rates = [r for r in (known.cost_per_token, rate) if r is not None]
+            longest = max(known.output_tokens, int(1.5 * answer.output_tokens) + 16)
+            self._longest[role] = _Longest(longest, max(rates, default=None))
+
+
+@dataclass(frozen=True)
+class _Longest:
+    """The longest answer and the dearest token a role has had so far."""
+
+    output_tokens: int
+    cost_per_token: float | None
+
+
+class StopRequestedError(BudgetError):
+    """Somebody asked the run to stop before it had a verdict."""
+
+
+def answer_usage(answer: Completion) -> Usage:
+    """The usage of one answered call."""
+    return Usage(
+        calls=1, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, cost_usd=answer.cost_usd,
+        seconds=answer.seconds, cached_tokens=answer.cached_tokens, reasoning_tokens=answer.reasoning_tokens,
+    )  # fmt: skip
+
+
+def is_overload(error: dspy.LMError) -> bool:
+    """Whether a provider asks for fewer requests."""
+    return isinstance(error, dspy.LMRateLimitError) or error.status in (429, 503, 529)
+
+
+def _backoff(error: dspy.LMError, attempt: int, jitter: random.Random) -> float:
+    """Seconds to wait: what the provider asks for, capped, else doubling; both with jitter."""
+    asked = error.retry_after
+    if asked is not None and 0 <= asked < float("inf"):
+        return min(float(asked), LONGEST_BACKOFF) * (1 + 0.25 * jitter.random())
+    return min(FIRST_BACKOFF * 2 ** (attempt - 1), LONGEST_BACKOFF) * (0.5 + jitter.random())
+
+
+def describe_error(error: BaseException, mask: Callable[[str], str] = str) -> str:
+    """One line about an error; ``mask`` takes out what must not be written."""
+    first = str(error).strip().splitlines()
+    return mask(first[0] if first else type(error).__name__)[:500]
+
+
+def model_error(spec: ModelSpec, error: BaseException, text: str | None = None) -> ModelError:
+    """What a person should read when a model's calls keep failing."""
+    text = describe_error(error) if text is None else text
+    where = f" at {spec.api_base}" if spec.api_base else ""
+    user = _USER_INFO.search(spec.api_base or "")
+    if user is not None:
+        where, text = where.replace(user.group(), ""), text.replace(user.group(), "")
+    if isinstance(error, dspy.LMAuthError):
+        hint = f"check {spec.api_key_env or 'the API key'}"
+    elif isinstance(error, dspy.LMUnsupportedModelError):
+        hint = "check the model name in configs/models.yaml"
+    elif isinstance(error, (dspy.LMTransportError, dspy.LMTimeoutError)):
+        hint = "check the network and api_base; a local server must be running"
+    elif isinstance(error, dspy.LMRateLimitError):
+        hint = "set max_concurrency or requests_per_minute in configs/models.yaml, or wait for the provider's limit"
+    elif isinstance(error, EmptyAnswerError):
+        hint = "the provider answers without text; check the model and max_tokens"
+    else:
+        hint = "try again later, or choose another model; `python cli.py doctor` tells more"
+    return ModelError(f"{spec.alias}{where} failed: {type(error).__name__}: {text}", hint=hint)

@@ -1,0 +1,257 @@
+"""A process of its own that carries paid requests, so that an answer on its way outlives the run that asked for it.
+
+When the run is killed, the courier finishes what is in flight, writes it to the ledger and ends. The next run finds
+the answers there. It ignores Ctrl-C for the same reason. Messages are JSON lines over a private socket pair.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import dspy
+
+from calls.ledger import CallSite, Claim, Ledger
+from calls.models import ModelSpec
+from calls.wire import Completion, EmptyAnswerError, Request, Wire, remember_listed_prices
+from core.errors import ModelError
+from core.owner import Owner
+from core.redact import Redactor
+
+WORKERS = 256
+HOME = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """An answer and whether the ledger had it already, with the run that paid for it."""
+
+    answer: Completion
+    hit: bool
+    run_id: str
+
+
+class Courier:
+    """The run's side: hands requests to the process and waits for what comes back. Safe for many threads."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        ours, theirs = socket.socketpair()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        setup = {"ledger": str(ledger.path), "secrets": dict(ledger.redact.secrets), "patterns": ledger.redact.patterns}
+        # The child inherits our end of nothing: when this process dies, the kernel closes the last copy of `ours`.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "calls.courier", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()], cwd=HOME, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=self._errors, start_new_session=True,
+        )  # fmt: skip
+        theirs.close()
+        self._redact = ledger.redact
+        self._socket = ours
+        self._out = ours.makefile("wb")
+        self._lock = threading.Lock()
+        self._waiting: dict[int, Future[dict[str, Any]]] = {}
+        self._number, self._closed = 0, False
+        self._send(setup)
+        threading.Thread(target=self._listen, name="courier", daemon=True).start()
+
+    def carry(self, key: str, site: CallSite, line: str, request: Request) -> Delivery:
+        """Have one attempt made, unless the call was answered before, here or in another process.
+
+        Args:
+            key: The call's name in the ledger.
+            site: Who asks.
+            line: The model and its key, as :func:`line_to` writes them.
+            request: What is asked.
+
+        Raises:
+            dspy.LMError: What the provider or the network answered instead.
+            ModelError: If the courier itself is gone.
+        """
+        future: Future[dict[str, Any]] = Future()
+        with self._lock:
+            self._number += 1
+            number = self._number
+            self._waiting[number] = future
+        body = {
+            "n": number, "key": key, "site": [site.run_id, site.task, site.role, site.row_id], "line": line,
+            "messages": request.messages, "params": request.params,
+        }  # fmt: skip
+        self._send(body)
+        reply = future.result()
+        if "error" in reply:
+            raise _error(reply)
+        return Delivery(Completion(**reply["answer"]), reply["hit"], reply["run_id"])
+
+    def close(self) -> None:
+        """Let the process end; what is in flight is finished there first."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._out.close()
+        reaper = threading.Thread(target=self._reap, name="courier-end", daemon=True)
+        reaper.start()
+        if not self._waiting:
+            reaper.join()
+
+    def _reap(self) -> None:
+        self._process.wait()
+        self._errors.close()
+
+    def _send(self, body: Mapping[str, Any]) -> None:
+        line = json.dumps(body, ensure_ascii=False, default=str).encode("utf-8", "surrogatepass") + b"\n"
+        with self._lock:
+            try:
+                self._out.write(line)
+                self._out.flush()
+            except (OSError, ValueError):
+                raise self._gone() from None
+
+    def _listen(self) -> None:
+        try:
+            with self._socket.makefile("rb") as lines:
+                for line in lines:
+                    reply = json.loads(line)
+                    self._waiting.pop(reply["n"]).set_result(reply)
+        except (OSError, ValueError):
+            pass  # closed on our side
+        for future in list(self._waiting.values()):
+            future.set_exception(self._gone())
+        self._waiting.clear()
+
+    def _gone(self) -> ModelError:
+        if self._closed:
+            return ModelError("the run is over")
+        self._errors.seek(0)
+        last = self._errors.read().decode("utf-8", "replace").strip().splitlines()[-1:]
+        reason = self._redact.text(last[0]) if last else "it was killed"
+        return ModelError(
+            f"the process that makes the calls has ended: {reason}", hint="run the same command again; it continues"
+        )
+
+
+def line_to(spec: ModelSpec, key: str | None) -> str:
+    """A model and its API key as one text, for the private socket; never written anywhere."""
+    return json.dumps([asdict(spec), key], sort_keys=True)
+
+
+_ERRORS: dict[str, type[dspy.LMError]] = {
+    kind.__name__: kind
+    for kind in (
+        dspy.LMTransportError, dspy.LMAuthError, dspy.LMBillingError, dspy.LMRateLimitError, dspy.LMInvalidRequestError,
+        dspy.LMUnsupportedModelError, dspy.LMTimeoutError, dspy.LMServerError, dspy.LMConfigurationError,
+        dspy.LMNotConfiguredError, dspy.LMProviderError, dspy.LMUnexpectedError, EmptyAnswerError,
+    )
+}  # fmt: skip
+
+
+def _error(reply: Mapping[str, Any]) -> Exception:
+    kind = _ERRORS.get(reply["error"])
+    if kind is None:
+        kind = dspy.LMInvalidRequestError if reply.get("status") in (400, 413, 422) else dspy.LMUnexpectedError
+    return kind(reply["message"], status=reply.get("status"), retry_after=reply.get("retry_after"))
+
+
+class _CourierServer:
+    """The process's side: takes requests, claims them in the ledger, sends them and writes down what came back."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._lines = connection.makefile("rb")
+        self._out = connection.makefile("wb")
+        self._lock = threading.Lock()
+        self._wires: dict[str, Wire] = {}
+        self._closing = threading.Event()
+
+    def serve(self) -> None:
+        """Work until the run hangs up, then finish what is in flight."""
+        setup = json.loads(self._lines.readline() or b"{}")
+        if not setup:
+            return
+        redact = Redactor(setup["secrets"], tuple(setup["patterns"]))
+        self._ledger = Ledger(Path(setup["ledger"]), redact)
+        self._owner = Owner(self._ledger.owners, f"{os.getpid()}-{secrets.token_hex(4)}")
+        with ThreadPoolExecutor(WORKERS) as pool:
+            try:
+                for line in self._lines:
+                    pool.submit(self._handle, json.loads(line))
+            except OSError:
+                pass  # the run is gone
+            self._closing.set()
+        self._ledger.close()
+        self._owner.close()
+
+    def _handle(self, body: dict[str, Any]) -> None:
+        try:
+            reply = self._attempt(body)
+        except dspy.LMError as error:
+            name = type(error).__name__
+            details = {"status": error.status, "retry_after": error.retry_after}
+            reply = {"error": name, "message": self._ledger.redact.text(str(error)), **details}
+        except Exception as error:  # noqa: BLE001 - travels to the run, which names it
+            reply = {"error": "LMUnexpectedError", "message": f"{type(error).__name__}: {error}"}
+        line = json.dumps({"n": body["n"], **reply}, ensure_ascii=False, default=str)
+        with self._lock:
+            try:
+                self._out.write(line.encode("utf-8", "surrogatepass") + b"\n")
+                self._out.flush()
+            except (OSError, ValueError):
+                self._closing.set()  # the run is gone; the answer is in the ledger
+
+    def _attempt(self, body: dict[str, Any]) -> dict[str, Any]:
+        site, wire = CallSite(*body["site"]), self._wire(body["line"])
+        request = Request(body["messages"], body["params"])
+        while True:
+            if self._closing.is_set():
+                raise dspy.LMTransportError("the run ended before this call was made")
+            claim = self._ledger.claim(body["key"], site, wire.spec, request, self._owner.name)
+            if claim.kind != "busy":
+                break
+            time.sleep(0.02)
+        if claim.entry is not None:
+            return {"answer": vars(claim.entry.answer), "hit": True, "run_id": claim.entry.run_id}
+        answer = self._send(claim, wire, request)
+        return {"answer": vars(answer), "hit": False, "run_id": site.run_id}
+
+    def _send(self, claim: Claim, wire: Wire, request: Request) -> Completion:
+        started = time.perf_counter()
+        try:
+            answer = wire.send(request)
+        except Exception as error:
+            text = f"{type(error).__name__}: {error}"
+            self._ledger.fail(claim, text[:2000], time.perf_counter() - started)
+            raise
+        return self._ledger.settle(claim, answer)
+
+    def _wire(self, line: str) -> Wire:
+        with self._lock:
+            if line not in self._wires:
+                spec, key = json.loads(line)
+                self._wires[line] = Wire(ModelSpec(**spec), key)
+            return self._wires[line]
+
+
+def main() -> None:
+    """Serve the socket whose number is the only argument."""
+    warnings.simplefilter("ignore")
+    remember_listed_prices()
+    with socket.socket(fileno=int(sys.argv[1])) as connection:
+        _CourierServer(connection).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The rows: corpora, splits, leaks, and transcripts in the formats they come in."""

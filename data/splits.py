@@ -1,0 +1,215 @@
+"""Train, dev and holdout: a pure function of the rows' ids and a salt."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.errors import DataError
+from core.optimization import SplitInfo
+from core.plain import canonical
+from data.corpus import Corpus, Row, fingerprint
+from data.leaks import find_duplicates
+
+NAMES = ("train", "dev", "holdout")
+RANK = {name: rank for rank, name in enumerate(NAMES)}
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three splits; disjoint by id and by normalised input, near-duplicates on one side."""
+
+    train: tuple[Row, ...]
+    dev: tuple[Row, ...]
+    holdout: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def info(self) -> SplitInfo:
+        """Sizes and fingerprints."""
+        return SplitInfo(
+            len(self.train),
+            len(self.dev),
+            len(self.holdout),
+            fingerprint([*self.train, *self.dev, *self.holdout]),
+            fingerprint(self.holdout),
+        )
+
+
+def position(row_id: str, salt: str) -> float:
+    """A row's place in [0, 1), which depends on nothing but its id and the salt."""
+    digest = hashlib.sha256(f"{salt}\0{row_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def make_splits(corpus: Corpus, config: Any) -> Splits:
+    """Split a corpus as a task's ``split`` section says.
+
+    An explicit ``split`` field wins unless ``tags`` is ``ignore``. Untagged rows are placed by ``position``: by
+    ``fractions`` a row keeps its split when others are appended; with ``counts`` the rows nearest to the front are
+    taken, so that appended rows may replace some. ``stride`` sends every N-th untagged row, starting with the first, to
+    the holdout.
+
+    Raises:
+        DataError: If a split is empty, an exact duplicate straddles splits, or there is nothing to learn.
+    """
+    rows = list(corpus.rows)
+    if len(rows) < 10 and not (config.tags == "use" and all(row.split for row in rows)):
+        raise DataError(
+            f"{corpus.path}: {len(rows)} rows are too few to split into train, dev and holdout",
+            hint="at least 10; below 20 holdout rows nothing can be promoted",
+        )
+    notes = _constant_fields(rows, corpus)
+    groups = _groups(rows)
+    placed = _place(rows, groups, config)
+    placed, leak_notes = _keep_together(placed, groups, config, corpus)
+    if config.counts:
+        placed = _trim(placed, config.counts, config.salt, config.stratify_by)
+    splits = {name: tuple(row for row in rows if placed.get(row.id) == name) for name in NAMES}
+    empty = [name for name in NAMES if not splits[name]]
+    if empty:
+        sizes = ", ".join(f"{name} {len(splits[name])}" for name in NAMES)
+        raise DataError(
+            f"{corpus.path}: no rows for {' and '.join(empty)} ({sizes})",
+            hint="tag rows with split train, dev and holdout, or set split.tags to ignore",
+        )
+    return Splits(splits["train"], splits["dev"], splits["holdout"], (*notes, *leak_notes))
+
+
+def _constant_fields(rows: Sequence[Row], corpus: Corpus) -> list[str]:
+    names = sorted({name for row in rows for name in row.gold})
+    constant = [name for name in names if len({canonical(row.gold.get(name)) for row in rows}) == 1]
+    if names and len(constant) == len(names):
+        raise DataError(
+            f"{corpus.path}: every row has the same label, so there is nothing to learn",
+            hint="a corpus needs at least two classes",
+        )
+    return [f"field {name!r} has the same value in every row" for name in constant]
+
+
+def _groups(rows: Sequence[Row]) -> dict[str, str]:
+    """Row id -> the key it shares with the rows that must stay with it: its group, or a near-duplicate."""
+    keys = {row.id: f"group:{row.group}" if row.group is not None else f"row:{row.id}" for row in rows}
+    alias: dict[str, str] = {}
+
+    def find(key: str) -> str:
+        while key in alias:
+            key = alias[key]
+        return key
+
+    for cluster in find_duplicates(rows).near:
+        first = find(keys[cluster[0]])
+        for member in cluster[1:]:
+            other = find(keys[member])
+            if other != first:
+                alias[max(first, other)] = min(first, other)
+                first = find(first)
+    return {row_id: find(key) for row_id, key in keys.items()}
+
+
+def _place(rows: Sequence[Row], groups: Mapping[str, str], config: Any) -> dict[str, str]:
+    tags = {row.id: row.split for row in rows if row.split and config.tags == "use"}
+    placed: dict[str, str] = dict(tags)
+    untagged = [row for row in rows if row.id not in tags]
+    if config.stride:
+        for index, row in enumerate(untagged):
+            placed[row.id] = "holdout" if index % config.stride == 0 else "train"
+    elif config.counts:
+        placed.update(_by_counts(untagged, groups, config, Counter(tags.values())))
+    else:
+        edges = (config.fractions.train, config.fractions.train + config.fractions.dev)
+        for row in untagged:
+            place = position(groups[row.id], config.salt)
+            placed[row.id] = "train" if place < edges[0] else "dev" if place < edges[1] else "holdout"
+    if "dev" not in placed.values():
+        share = config.fractions.dev / (config.fractions.dev + config.fractions.train)
+        _carve_dev(placed, groups, share, f"dev/{config.salt}")
+    return placed
+
+
+def _carve_dev(placed: dict[str, str], groups: Mapping[str, str], share: float, salt: str) -> None:
+    """Move a share of the train rows to dev; of a train split with two groups or more, at least one goes and one stays.
+
+    Whole groups move, so that dev holds nothing that train has seen.
+    """
+    places = {groups[row_id]: position(groups[row_id], salt) for row_id, name in placed.items() if name == "train"}
+    ordered = sorted(places, key=lambda key: places[key])
+    count = sum(place < share for place in places.values())
+    moved = set(ordered[: min(max(count, 1), len(ordered) - 1)])
+    for row_id, name in placed.items():
+        if name == "train" and groups[row_id] in moved:
+            placed[row_id] = "dev"
+
+
+def _by_counts(rows: Sequence[Row], groups: Mapping[str, str], config: Any, tagged: Counter[str]) -> dict[str, str]:
+    """Deal whole groups, in order of position, to the split that is furthest from its count."""
+    members: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        members[groups[row.id]].append(row)
+    wanted = {name: max(0, config.counts[name] - tagged[name]) for name in NAMES}
+    total = sum(wanted.values())
+    placed: dict[str, str] = {}
+    if not total:
+        return placed
+    strata: dict[str, list[str]] = defaultdict(list)
+    for key in sorted(members, key=lambda k: position(k, config.salt)):
+        strata[_stratum(members[key][0], config.stratify_by)].append(key)
+    filled: Counter[str] = Counter()
+    for stratum in sorted(strata):
+        here: Counter[str] = Counter()
+        for key in strata[stratum]:
+            size = len(members[key])
+            here_total = sum(here.values()) + size
+            name = min(NAMES, key=lambda n: (here[n] - here_total * wanted[n] / total, filled[n], RANK[n]))
+            here[name] += size
+            filled[name] += size
+            for row in members[key]:
+                placed[row.id] = name
+    return placed
+
+
+def _stratum(row: Row, field: str | None) -> str:
+    if field is None:
+        scalars = [n for n in sorted(row.gold) if isinstance(row.gold[n], (str, bool)) and len(str(row.gold[n])) <= 40]
+        field = scalars[0] if scalars else None
+    return canonical(row.gold.get(field)) if field is not None else ""
+
+
+def _keep_together(
+    placed: Mapping[str, str], groups: Mapping[str, str], config: Any, corpus: Corpus
+) -> tuple[dict[str, str], list[str]]:
+    """Where tags tear duplicates apart, drop the copies on the less protected side, or refuse."""
+    sides: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row_id, name in placed.items():
+        sides[groups[row_id]][name].append(row_id)
+    torn = {key: names for key, names in sides.items() if len(names) > 1}
+    if not torn:
+        return dict(placed), []
+    exact = [ids for ids in find_duplicates(corpus.rows).exact if len({placed.get(i) for i in ids}) > 1]
+    if exact and config.leaks == "error":
+        raise DataError(
+            f"{corpus.path}: {len(exact)} inputs stand in two splits, such as rows {', '.join(exact[0])}",
+            hint="remove them, or set split.leaks to drop: the copies outside the holdout are then left out",
+        )
+    kept = dict(placed)
+    dropped = 0
+    for names in torn.values():
+        keep = max(names, key=lambda name: RANK[name])
+        for name, ids in names.items():
+            if name != keep:
+                dropped += len(ids)
+                for row_id in ids:
+                    del kept[row_id]
+    return kept, [f"{dropped} rows are left out because a duplicate or a row of their group is in another split"]
+
+
+def _trim(placed: Mapping[str, str], counts: Mapping[str, int], salt: str, stratify_by: str | None) -> dict[str, str]:
+    """Keep as many rows of each split as were asked for, those nearest to the front."""
+    kept = {}
+    for name in NAMES:
+        ids = sorted((i for i, n in placed.items() if n == name), key=lambda i: position(i, salt))
+        kept.update(dict.fromkeys(ids[: counts[name]], name))
+    return kept

@@ -1,0 +1,102 @@
+"""The store: durable events, counted openings, champions that can be rolled back."""
+
+import multiprocessing
+import sqlite3
+
+import pytest
+
+from core.candidate import ProgramPrompts, Prompt
+from core.errors import StoreError
+from core.optimization import RunStart, SplitInfo
+from tracking.store import Store
+
+
+def start(run_id="t-1", task="t"):
+    return RunStart(run_id, task, "cmd", "2026-01-01T00:00:00+00:00", {}, {}, SplitInfo(1, 1, 1, "f", "h"), {})
+
+
+def prompts(text):
+    return ProgramPrompts((Prompt("p", text),))
+
+
+@pytest.fixture
+def store(tmp_path):
+    with_store = Store(tmp_path / "mlruns" / "proven.db")
+    yield with_store
+    with_store.close()
+
+
+def test_a_run_starts_collects_events_and_ends(store):
+    store.start_run(start())
+    store.append("t-1", "candidate", "{}")
+    store.finish_run("t-1", "failed")
+    assert [e.kind for e in store.events("t-1")] == ["started", "candidate", "closed"]
+    assert store.run("t-").state == "failed"
+
+
+def test_runs_are_found_by_the_beginning_of_their_id_unless_it_is_ambiguous(store):
+    store.start_run(start("t-abc"))
+    store.start_run(start("t-abd"))
+    assert store.run("t-abc").run_id == "t-abc"
+    with pytest.raises(StoreError, match="beginning of 2 runs"):
+        store.run("t-ab")
+    with pytest.raises(StoreError, match="no run"):
+        store.run("nothing")
+
+
+def test_openings_are_counted_per_task_and_holdout_and_asking_twice_counts_once(store):
+    assert store.open_holdout("t", "h", "r1", "c") == 1
+    assert store.open_holdout("t", "h", "r2", "c") == 2
+    assert store.open_holdout("t", "h", "r1", "c") == 1
+    assert store.open_holdout("t", "other", "r3", "c") == 1
+    assert store.openings("t", "h") == 2
+
+
+def test_champions_can_be_rolled_back_one_by_one(store):
+    for number in (1, 2, 3):
+        store.start_run(start(f"t-{number}"))
+        store.promote("t", f"t-{number}", prompts(str(number)), {"n": number}, False, "good")
+    assert store.champion("t").prompts == prompts("3")
+    assert store.rollback("t").prompts == prompts("2")
+    assert store.rollback("t").prompts == prompts("1")
+    assert [c.action for c in store.history("t")] == ["promoted"] * 3 + ["rolled_back"] * 2
+    with pytest.raises(StoreError, match="no earlier champion"):
+        store.rollback("t")
+
+
+def test_what_mlflow_has_not_taken_is_known(store):
+    store.start_run(start())
+    last = store.append("t-1", "candidate", "{}")
+    assert [r.run_id for r in store.unsynced()] == ["t-1"]
+    store.mark_synced("t-1", last, "mlf")
+    assert store.unsynced() == ()
+    assert store.run("t-1").mlflow_run == "mlf"
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path):
+    path = tmp_path / "proven.db"
+    path.write_bytes(b"this is not SQLite, and long enough to be read as a header" * 20)
+    with pytest.raises(StoreError, match="cannot be used as a store"):
+        Store(path)
+
+
+def _append(path, name):
+    store = Store(path)
+    store.start_run(start(name))
+    for index in range(250):
+        store.append(name, "candidate", f'{{"i": {index}}}')
+    store.close()
+
+
+def test_two_processes_write_at_once_and_lose_nothing(tmp_path):
+    path = tmp_path / "proven.db"
+    context = multiprocessing.get_context("spawn")
+    workers = [context.Process(target=_append, args=(path, f"t-{i}")) for i in range(2)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert [w.exitcode for w in workers] == [0, 0]
+    with sqlite3.connect(path) as db:
+        assert db.execute("select count(*) from events where kind = 'candidate'").fetchone() == (500,)
+    db.close()

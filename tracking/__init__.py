@@ -1,0 +1,1 @@
+"""The record of runs, their provenance, and MLflow as its projection."""

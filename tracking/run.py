@@ -1,0 +1,131 @@
+"""One run's own record: every event goes to the store first, and from there to MLflow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from typing import Any, Protocol
+
+from filelock import Timeout
+
+from core.candidate import Candidate
+from core.errors import StoreError
+from core.optimization import RunStart
+from core.owner import Owner
+from core.plain import from_json, to_json
+from tracking.store import RunSummary, Store
+
+
+def new_run_id(task: str, now: dt.datetime | None = None) -> str:
+    """A readable, unique run id: task, UTC time and four random hex digits."""
+    moment = now or dt.datetime.now(dt.UTC)
+    return f"{task}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+class Projection(Protocol):
+    """Whatever wants to be told that new events are in the store."""
+
+    def nudge(self) -> None:
+        """There are new events."""
+        ...
+
+
+class Silent:
+    """A projection that does nothing."""
+
+    def nudge(self) -> None:
+        """Do nothing."""
+
+
+class Run:
+    """A run at work. Events are written before a method returns; the projection follows in its own time.
+
+    A run with the id of one that did not finish continues it: candidates that it had found already are recognised and
+    not written twice.
+
+    Raises:
+        StoreError: If another process works on the run.
+    """
+
+    def __init__(self, store: Store, start: RunStart, projection: Projection | None = None) -> None:
+        self.store, self.start, self.id = store, start, start.run_id
+        self._projection: Projection = projection or Silent()
+        try:
+            self._owner = Owner(store.owners, self.id)
+        except Timeout:
+            raise StoreError(
+                f"run {self.id} is at work in another process", hint=f"wait for it, or: python cli.py stop {self.id}"
+            ) from None
+        known = [run for run in store.runs(start.task) if run.run_id == self.id]
+        self._candidates: list[str] = []
+        if known:
+            found = [e for e in store.events(self.id) if e.kind == "candidate"]
+            self._candidates = [from_json(Candidate, e.payload).prompts.hash for e in found]
+            store.continue_run(self.id)
+        else:
+            store.start_run(start)
+        self._projection.nudge()
+
+    def emit(self, kind: str, record: Any) -> None:
+        """Append one event."""
+        self.store.append(self.id, kind, to_json(record))
+        self._projection.nudge()
+
+    def candidate(self, candidate: Candidate) -> None:
+        """Append a candidate, unless the run knew it before it was interrupted.
+
+        Raises:
+            StoreError: If the continued run goes another way than it went before.
+        """
+        if candidate.index >= len(self._candidates):
+            self.emit("candidate", candidate)
+            return
+        masked = from_json(Candidate, self.store.redact.json(to_json(candidate)))
+        if self._candidates[candidate.index] != masked.prompts.hash:
+            raise StoreError(
+                f"run {self.id} does not repeat itself: candidate {candidate.index} differs from the one before",
+                hint="the code or a library has changed since; start a new run with --new",
+            )
+
+    def finish(self, state: str) -> None:
+        """Close the run as finished, failed, stopped, interrupted or exhausted."""
+        self.store.finish_run(self.id, state)
+        self._owner.close()
+        self._projection.nudge()
+
+
+def continuable(store: Store, start: RunStart) -> RunSummary | None:
+    """The newest unfinished run with the same identity.
+
+    Raises:
+        StoreError: If another process works on it at this moment.
+    """
+    for run in store.unfinished(start.task):
+        if run.identity == start.identity_hash:
+            if store.alive(run):
+                raise StoreError(
+                    f"run {run.run_id} does exactly this in another process",
+                    hint=f"wait for it, stop it (python cli.py stop {run.run_id}), or add --new for a second run",
+                )
+            return run
+    return None
+
+
+def differences(before: RunStart, after: RunStart) -> tuple[str, ...]:
+    """In which parts of their identity two runs differ, for a person."""
+    parts = sorted({*before.identity, *after.identity})
+    changed = [p for p in parts if before.identity.get(p) != after.identity.get(p)]
+    keys = _changed_keys(before.config, after.config) if "config" in changed else []
+    lines = [
+        f"{p}: {before.identity.get(p, 'none')} -> {after.identity.get(p, 'none')}" for p in changed if p != "config"
+    ]
+    return (*keys, *lines)
+
+
+def _changed_keys(before: Any, after: Any, path: str = "") -> list[str]:
+    if isinstance(before, dict) and isinstance(after, dict):
+        found: list[str] = []
+        for key in sorted({*before, *after}):
+            found += _changed_keys(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+        return found
+    return [] if before == after or path.startswith("run.") else [f"{path}: {before} -> {after}"]

@@ -1,0 +1,398 @@
+"""Our own record of every run, in one SQLite file: the primary truth that MLflow is a projection of."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from core.candidate import ProgramPrompts
+from core.catalog import did_you_mean
+from core.cells import Matrix
+from core.errors import StoreError
+from core.optimization import Optimization, RunStart
+from core.owner import Owner
+from core.plain import from_json, to_json
+from core.redact import NOTHING, Redactor
+
+SCHEMA = """
+create table if not exists runs (
+    run_id text primary key, task text not null, state text not null, started_at text not null,
+    finished_at text, verdict text, synced integer not null default 0, mlflow_run text,
+    identity text not null default '', stop_requested integer not null default 0
+);
+create index if not exists runs_by_task on runs (task, started_at);
+create table if not exists events (
+    seq integer primary key autoincrement, run_id text not null references runs, kind text not null,
+    at text not null, payload text not null
+);
+create index if not exists events_by_run on events (run_id, seq);
+create table if not exists openings (
+    task text not null, holdout text not null, run_id text not null, candidate text not null, at text not null,
+    primary key (task, holdout, run_id, candidate)
+);
+create table if not exists champions (
+    seq integer primary key autoincrement, task text not null, run_id text not null, prompts text not null,
+    provenance text not null, forced integer not null, reason text not null, action text not null, at text not null
+);
+"""
+
+SCHEMA_VERSION = 2
+UPGRADES = {
+    1: "alter table runs add column identity text not null default '';"
+    "alter table runs add column stop_requested integer not null default 0;"
+}
+"""What brings a file from a schema version to the next."""
+UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
+_RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity"
+
+
+def now() -> str:
+    """The time as ISO text in UTC."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run in a list of runs. ``synced`` is the last event that MLflow has taken."""
+
+    run_id: str
+    task: str
+    state: str
+    started_at: str
+    finished_at: str | None
+    verdict: str | None
+    synced: int
+    mlflow_run: str | None
+    identity: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened in a run, as JSON."""
+
+    seq: int
+    run_id: str
+    kind: str
+    at: str
+    payload: str
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A prompt that is, or was, the one in production."""
+
+    task: str
+    run_id: str
+    prompts: ProgramPrompts
+    provenance: Mapping[str, Any]
+    forced: bool
+    reason: str
+    action: str
+    at: str
+
+
+class Store:
+    """The record of one workspace. Safe for several threads and processes; every write is one short transaction.
+
+    Every payload is masked by ``redact`` before it is written.
+
+    Raises:
+        StoreError: If the file is not a database of ours, was written by a newer version, or cannot be opened.
+    """
+
+    def __init__(self, path: Path, redact: Redactor = NOTHING) -> None:
+        self.path, self.redact = path, redact
+        self.owners = path.parent / "owners"
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(str(path) + ".lock", timeout=60):
+                self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+                self._db.execute("pragma journal_mode=wal")
+                self._migrate()
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise StoreError(f"{path}: cannot be used as a store: {error}") from None
+        self._db.row_factory = sqlite3.Row
+
+    def _migrate(self) -> None:
+        """Create the tables, or bring an older file up to date; earlier rows stay."""
+        version = int(self._db.execute("pragma user_version").fetchone()[0])
+        old = self._db.execute("select count(*) from sqlite_master where name = 'runs'").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
+                hint="update the project",
+            )
+        if version == SCHEMA_VERSION:
+            return  # nothing to write, so that opening never waits for another process's writing
+        # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
+        for step in range(max(1, version), SCHEMA_VERSION) if old else ():
+            self._db.executescript(f"begin immediate; {UPGRADES[step]} pragma user_version={step + 1}; commit;")
+        self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
+
+    @contextmanager
+    def _write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
+        """One transaction; one that is not ``durable`` may be lost in a power cut, but not by a kill."""
+        with self._lock:
+            try:
+                self._db.execute(f"pragma synchronous={'full' if durable else 'normal'}")
+                self._db.execute("begin immediate")
+                yield self._db
+                self._db.execute("commit")
+            except sqlite3.Error as error:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise StoreError(f"{self.path}: {error}") from None
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("rollback")
+                raise
+
+    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    # Runs and their events
+
+    def start_run(self, start: RunStart) -> None:
+        """Register a run; its first event is ``started``."""
+        with self._write() as db:
+            db.execute(
+                "insert into runs (run_id, task, state, started_at, identity) values (?, ?, 'running', ?, ?)",
+                (start.run_id, start.task, start.started_at, start.identity_hash),
+            )
+            self._append(db, start.run_id, "started", to_json(start))
+
+    def continue_run(self, run_id: str) -> None:
+        """Take up a run that did not finish; an earlier wish to stop it is forgotten."""
+        with self._write() as db:
+            db.execute(
+                "update runs set state = 'running', finished_at = null, stop_requested = 0 where run_id = ?", (run_id,)
+            )
+            self._append(db, run_id, "continued", "{}")
+
+    def append(self, run_id: str, kind: str, payload: str) -> int:
+        """Append an event and return its number.
+
+        A run does not wait for the disk to take a candidate: after a power cut, the continued run finds it again.
+        """
+        with self._write(durable=kind != "candidate") as db:
+            if kind == "finished":
+                verdict = json.loads(payload)["verdict"]["decision"]
+                db.execute("update runs set verdict = ? where run_id = ?", (verdict, run_id))
+            return self._append(db, run_id, kind, payload)
+
+    def _append(self, db: sqlite3.Connection, run_id: str, kind: str, payload: str) -> int:
+        cursor = db.execute(
+            "insert into events (run_id, kind, at, payload) values (?, ?, ?, ?)",
+            (run_id, kind, now(), self.redact.json(payload)),
+        )
+        return int(cursor.lastrowid or 0)
+
+    def finish_run(self, run_id: str, state: str) -> None:
+        """Close a run as finished, failed, stopped, interrupted or exhausted."""
+        with self._write() as db:
+            db.execute("update runs set state = ?, finished_at = ? where run_id = ?", (state, now(), run_id))
+            self._append(db, run_id, "closed", json.dumps({"state": state}))
+
+    def request_stop(self, run_id: str) -> None:
+        """Ask a running run to end in order."""
+        with self._write() as db:
+            db.execute("update runs set stop_requested = 1 where run_id = ?", (run_id,))
+
+    def stop_requested(self, run_id: str) -> bool:
+        """Whether somebody has asked the run to end."""
+        rows = self._read("select stop_requested from runs where run_id = ?", (run_id,))
+        return bool(rows and rows[0][0])
+
+    def alive(self, run: RunSummary) -> bool:
+        """Whether a process works on the run right now."""
+        return run.state == "running" and Owner.alive(self.owners, run.run_id)
+
+    def state(self, run: RunSummary) -> str:
+        """The run's state as a person should read it; ``died`` when its process is gone without a word."""
+        return "died" if run.state == "running" and not self.alive(run) else run.state
+
+    def unfinished(self, task: str) -> tuple[RunSummary, ...]:
+        """Runs of a task that have no final verdict, newest first."""
+        return tuple(run for run in self.runs(task) if run.state in UNFINISHED)
+
+    def started(self, run_id: str) -> RunStart:
+        """What was known when a run started."""
+        return from_json(RunStart, self.events(run_id)[0].payload)
+
+    def runs(self, task: str | None = None, limit: int | None = None) -> tuple[RunSummary, ...]:
+        """Runs, newest first."""
+        rows = self._read(
+            f"select {_RUN_COLUMNS} from runs where ? is null or task = ? order by started_at desc, rowid desc limit ?",
+            (task, task, -1 if limit is None else limit),
+        )
+        return tuple(RunSummary(*row) for row in rows)
+
+    def run(self, run_id: str) -> RunSummary:
+        """The run with this id, or with this beginning of an id.
+
+        Raises:
+            StoreError: If there is none, or several.
+        """
+        found = [run for run in self.runs() if run.run_id.startswith(run_id)]
+        exact = [run for run in found if run.run_id == run_id]
+        if len(exact or found) == 1:
+            return (exact or found)[0]
+        if found:
+            raise StoreError(
+                f"{run_id!r} is the beginning of {len(found)} runs: {', '.join(r.run_id for r in found[:5])}"
+            )
+        known = [run.run_id for run in self.runs(limit=200)]
+        raise StoreError(
+            f"there is no run {run_id!r}", hint=did_you_mean(run_id, known) or "see: python cli.py history TASK"
+        )
+
+    def events(self, run_id: str, after: int = 0) -> tuple[Event, ...]:
+        """A run's events after a number, in order."""
+        rows = self._read(
+            "select seq, run_id, kind, at, payload from events where run_id = ? and seq > ? order by seq",
+            (run_id, after),
+        )
+        return tuple(Event(*row) for row in rows)
+
+    def optimization(self, run_id: str) -> Optimization:
+        """The outcome of a finished run.
+
+        Raises:
+            StoreError: If there is no such run, or it did not finish.
+        """
+        run = self.run(run_id)
+        for event in reversed(self.events(run.run_id)):
+            if event.kind == "finished":
+                return from_json(Optimization, event.payload)
+        raise StoreError(f"run {run.run_id} has no outcome; it is {run.state}")
+
+    def matrix(self, run_id: str) -> Matrix:
+        """The outcome of a matrix.
+
+        Raises:
+            StoreError: If there is no such run, or it is not a matrix.
+        """
+        run = self.run(run_id)
+        for event in reversed(self.events(run.run_id)):
+            if event.kind == "matrix":
+                return from_json(Matrix, event.payload)
+        raise StoreError(f"run {run.run_id} is not a matrix")
+
+    # Holdout openings
+
+    def open_holdout(self, task: str, holdout: str, run_id: str, candidate: str) -> int:
+        """Record that a holdout was opened; returns how many openings of it there have been, this one included.
+
+        The same run and candidate count once, however often they ask.
+        """
+        with self._write() as db:
+            db.execute(
+                "insert or ignore into openings (task, holdout, run_id, candidate, at) values (?, ?, ?, ?, ?)",
+                (task, holdout, run_id, candidate, now()),
+            )
+            before = db.execute(
+                "select count(*) from openings where task = ? and holdout = ? and rowid <= "
+                "(select rowid from openings where task = ? and holdout = ? and run_id = ? and candidate = ?)",
+                (task, holdout, task, holdout, run_id, candidate),
+            ).fetchone()
+            return int(before[0])
+
+    def openings(self, task: str, holdout: str) -> int:
+        """How often a holdout has been opened for a task."""
+        rows = self._read("select count(*) from openings where task = ? and holdout = ?", (task, holdout))
+        return int(rows[0][0])
+
+    # Champions
+
+    def promote(
+        self,
+        task: str,
+        run_id: str,
+        prompts: ProgramPrompts,
+        provenance: Mapping[str, Any],
+        forced: bool,
+        reason: str,
+        action: str = "promoted",
+    ) -> Champion:
+        """Make prompts the champion of a task."""
+        champion = Champion(task, run_id, prompts, dict(provenance), forced, reason, action, now())
+        body = json.dumps(dict(provenance), ensure_ascii=False)
+        with self._write() as db:
+            db.execute(
+                "insert into champions (task, run_id, prompts, provenance, forced, reason, action, at) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?)",
+                (task, run_id, to_json(prompts), body, int(forced), reason, action, champion.at),
+            )
+            payload = json.dumps({"prompt_hash": prompts.hash, "forced": forced, "reason": reason})
+            self._append(db, run_id, action, payload)
+        return champion
+
+    def history(self, task: str) -> tuple[Champion, ...]:
+        """Every champion the task has had, oldest first."""
+        rows = self._read("select * from champions where task = ? order by seq", (task,))
+        return tuple(
+            Champion(
+                r["task"], r["run_id"], from_json(ProgramPrompts, r["prompts"]), json.loads(r["provenance"]),
+                bool(r["forced"]), r["reason"], r["action"], r["at"],
+            )
+            for r in rows
+        )  # fmt: skip
+
+    def champion(self, task: str) -> Champion | None:
+        """The current champion of a task."""
+        history = self.history(task)
+        return history[-1] if history else None
+
+    def rollback(self, task: str) -> Champion:
+        """Make the champion before the current one the champion again; a second rollback goes one further back.
+
+        Raises:
+            StoreError: If there is no earlier champion.
+        """
+        stack: list[Champion] = []
+        for entry in self.history(task):
+            if entry.action == "rolled_back":
+                stack.pop()
+            else:
+                stack.append(entry)
+        if len(stack) < 2:
+            raise StoreError(f"{task} has no earlier champion to return to")
+        earlier = stack[-2]
+        reason = f"rolled back from {stack[-1].run_id}"
+        return self.promote(
+            task, earlier.run_id, earlier.prompts, earlier.provenance, earlier.forced, reason, "rolled_back"
+        )
+
+    # What MLflow has taken
+
+    def unsynced(self) -> tuple[RunSummary, ...]:
+        """Runs with events that MLflow has not taken yet, oldest first."""
+        rows = self._read(
+            f"select {_RUN_COLUMNS} from runs "
+            "where synced < (select max(seq) from events where events.run_id = runs.run_id) order by started_at, rowid"
+        )
+        return tuple(RunSummary(*row) for row in rows)
+
+    def mark_synced(self, run_id: str, seq: int, mlflow_run: str | None = None) -> None:
+        """Note how far MLflow has followed a run."""
+        with self._write() as db:
+            db.execute(
+                "update runs set synced = max(synced, ?), mlflow_run = coalesce(?, mlflow_run) where run_id = ?",
+                (seq, mlflow_run, run_id),
+            )
