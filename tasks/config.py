@@ -8,7 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from core.section import Section
 
 FieldType = Literal["text", "categorical", "boolean", "number", "date", "array", "records"]
 ComparatorName = Literal[
@@ -17,12 +19,6 @@ ComparatorName = Literal[
 NAME = r"^[a-z][a-z0-9_-]*$"
 STAGES = ("condensation", "extraction", "follow_ups", "dropped_commitments")
 """Programs that a task of the same name has when its file names neither a program nor outputs."""
-
-
-class Section(BaseModel):
-    """Base of every section: unknown keys are mistakes, values do not change after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class FieldSpec(Section):
