@@ -1,4 +1,4 @@
-"""The records of a prompt x model matrix and of a judge's card; frozen, in the units of ``the records of evaluations``."""
+"""The records of a prompt x model matrix and of a judge's card: frozen, scores in [0, 1]."""
 
 from __future__ import annotations
 
