@@ -10,7 +10,7 @@ from core.evaluation import Evaluation, Usage
 
 
 class ComparisonOutcome(StrEnum):
-    """How a cell stands against the reference cell, on the same rows."""
+    """How a cell compares with the reference cell, on the same rows."""
 
     REFERENCE = "reference"
     BETTER = "better"
@@ -46,7 +46,7 @@ class CellComparison:
     ``needed`` is about how many rows would settle a verdict of *cannot tell*; None where none would.
     """
 
-    standing: ComparisonOutcome
+    outcome: ComparisonOutcome
     delta: float | None = None
     low: float | None = None
     high: float | None = None
@@ -67,7 +67,7 @@ class Cell:
             (``feedback``); ``usage`` and ``latency`` of a row are those of the cell's own call, not of the judge.
             Failed rows are in it, unscored.
         companions: Means of the deterministic measures beside the judge, such as ``compression``.
-        standing: How it compares with the reference cell.
+        comparison: How it compares with the reference cell.
         score: Mean score with its interval; None when no row was scored.
         cost_per_1000: US dollars for a thousand rows; None when unknown.
         latency: Median seconds of one row; None when nothing was answered.
@@ -79,7 +79,7 @@ class Cell:
     model: str
     prompt_hash: str
     evaluation: Evaluation
-    standing: CellComparison
+    comparison: CellComparison
     score: ScoreEstimate | None
     cost_per_1000: float | None
     latency: float | None

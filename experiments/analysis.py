@@ -57,7 +57,7 @@ def build_matrix(
     stopped = dict(text.split(": ", 1) for text in results.race.stopped) if results.race else {}
     rows = [line for line in results.corpus if line.reference_output]
     cells = [_cell(plan, rows, outputs, scores, stopped.get(plan.name, "")) for plan in grid.cells]
-    cells = _with_standings(cells, grid.baseline, task)
+    cells = _compared(cells, grid.baseline, task)
     front = set(pareto_front([(cell.cost_per_1000, cell.score.value if cell.score else None) for cell in cells]))
     cells = [replace(cell, on_front=i in front and cell.score is not None) for i, cell in enumerate(cells)]
     section = task.config.judge
@@ -105,7 +105,7 @@ def _cell(
         model=plan.model,
         prompt_hash=plan.prompts.hash,
         evaluation=evaluation,
-        standing=CellComparison(ComparisonOutcome.CANNOT_TELL),
+        comparison=CellComparison(ComparisonOutcome.CANNOT_TELL),
         score=_estimate([row.score for row in evaluation.scored if row.score is not None]),
         cost_per_1000=1000 * sum(known) / len(known) if known and len(known) == len(prices) else None,
         latency=median(row.latency for row in answered) if answered else None,
@@ -149,7 +149,7 @@ def _estimate(scores: Sequence[float]) -> ScoreEstimate | None:
     return ScoreEstimate(mean, max(0.0, interval.low), min(1.0, interval.high), len(scores))
 
 
-def _with_standings(cells: Sequence[Cell], baseline: str, task: Task) -> list[Cell]:
+def _compared(cells: Sequence[Cell], baseline: str, task: Task) -> list[Cell]:
     """Compare every cell with the reference cell, on the rows that both have scored."""
     reference = next(cell for cell in cells if cell.name == baseline)
     base = {row.row_id: row.score for row in reference.evaluation.scored if row.score is not None}
@@ -167,14 +167,14 @@ def _with_standings(cells: Sequence[Cell], baseline: str, task: Task) -> list[Ce
     placed = []
     for cell in cells:
         if cell.name == baseline:
-            standing = CellComparison(ComparisonOutcome.REFERENCE, n=len(base))
+            comparison = CellComparison(ComparisonOutcome.REFERENCE, n=len(base))
         elif cell.name in found:
             c = found[cell.name]
             reason = c.reason + (EQUAL if _same_outputs(cell, reference) else "")
-            standing = CellComparison(ComparisonOutcome(c.standing), c.delta, c.low, c.high, c.n, c.needed, reason)
+            comparison = CellComparison(ComparisonOutcome(c.outcome), c.delta, c.low, c.high, c.n, c.needed, reason)
         else:
-            standing = CellComparison(ComparisonOutcome.CANNOT_TELL, reason=NOT_COMPARED + cell.stopped)
-        placed.append(replace(cell, standing=standing))
+            comparison = CellComparison(ComparisonOutcome.CANNOT_TELL, reason=NOT_COMPARED + cell.stopped)
+        placed.append(replace(cell, comparison=comparison))
     return placed
 
 
@@ -189,7 +189,7 @@ def _cheapest(cells: Sequence[Cell]) -> str | None:
     good = [
         cell
         for cell in cells
-        if cell.standing.standing in (ComparisonOutcome.BETTER, ComparisonOutcome.GOOD_ENOUGH)
+        if cell.comparison.outcome in (ComparisonOutcome.BETTER, ComparisonOutcome.GOOD_ENOUGH)
         and cell.cost_per_1000 is not None
         and cell.score is not None
     ]

@@ -15,8 +15,8 @@ def answer(m: Matrix) -> Banner:
     by_name = {cell.name: cell for cell in m.cells}
     reference, chosen = by_name.get(m.reference), by_name.get(m.cheapest or "")
     others = [cell for cell in m.cells if cell.name != m.reference]
-    fit = [cell for cell in others if cell.standing.standing in FIT]
-    open_cells = [cell for cell in others if cell.standing.standing is ComparisonOutcome.CANNOT_TELL]
+    fit = [cell for cell in others if cell.comparison.outcome in FIT]
+    open_cells = [cell for cell in others if cell.comparison.outcome is ComparisonOutcome.CANNOT_TELL]
     if chosen is not None:
         cheaper = [c for c in open_cells if _cheaper(c, chosen)]
         more = (
@@ -54,12 +54,12 @@ def _cheaper(one: Cell, other: Cell) -> bool:
 
 
 def _chosen(m: Matrix, chosen: Cell, reference: Cell | None) -> str:
-    s = chosen.standing
-    lead = f"The cheapest cell that is {s.standing.value}"
+    s = chosen.comparison
+    lead = f"The cheapest cell that is {s.outcome.value}"
     against = short(m.reference)
     interval = f"{span(s.low, s.high, sign=True)} at {percent(1 - m.alpha)} over all cells"
     gap = f"{signed(s.delta)} against {against}, interval {interval}"
-    allowed = f" ({number(m.margin)} less is still good enough)" if s.standing is ComparisonOutcome.GOOD_ENOUGH else ""
+    allowed = f" ({number(m.margin)} less is still good enough)" if s.outcome is ComparisonOutcome.GOOD_ENOUGH else ""
     cost = f"It costs {dollars(chosen.cost_per_1000)} for 1000 rows"
     if reference is not None:
         cost += f", the reference {dollars(reference.cost_per_1000)}"
@@ -68,15 +68,15 @@ def _chosen(m: Matrix, chosen: Cell, reference: Cell | None) -> str:
 
 def _settle(m: Matrix, cells: list[Cell]) -> str:
     """How many rows would settle what is open, and whether there are so many."""
-    known = sorted((c for c in cells if c.standing.needed is not None), key=lambda c: c.standing.needed or 0)
+    known = sorted((c for c in cells if c.comparison.needed is not None), key=lambda c: c.comparison.needed or 0)
     if not known:
         return "More rows alone would not settle it." if cells else ""
     first, last = known[0], known[-1]
-    text = f"About {first.standing.needed:,} rows would settle {cell_name(first)} (it has {first.standing.n:,} now)"
+    text = f"About {first.comparison.needed:,} rows would settle {cell_name(first)} (it has {first.comparison.n:,} now)"
     if last is not first:
         rest = "all of them" if len(known) == len(cells) else f"{len(known)} of them"
-        text += f", about {last.standing.needed:,} {rest}"
-    if m.available is not None and (first.standing.needed or 0) > m.available:
+        text += f", about {last.comparison.needed:,} {rest}"
+    if m.available is not None and (first.comparison.needed or 0) > m.available:
         text += f"; this corpus has {m.available:,} to give"
     return f"{text}."
 

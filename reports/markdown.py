@@ -83,7 +83,7 @@ def _figure(block: Figure) -> str:
         case HeatMap(corner, columns, rows):
             return _rows((corner, *columns), tuple((name, *map(_square, cells)) for name, cells in rows))
         case ScatterChart(points, x_label, y_label, _):
-            head = ("", x_label, y_label, "interval", "standing", "on the front")
+            head = ("", x_label, y_label, "interval", "outcome", "on the front")
             return _rows(head, tuple(map(_point, points)))
         case IntervalChart(rows, margin):
             lines = tuple((n, f"{v:+.3f}", f"{low:+.3f} to {high:+.3f}") for n, v, low, high in rows)

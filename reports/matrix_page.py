@@ -40,7 +40,7 @@ OFFLINE = (
 
 @dataclass(frozen=True)
 class Look:
-    """How a standing is shown: a mark that reads without colour, and the tone that gives the colour."""
+    """How an outcome is shown: a mark that reads without colour, and the tone that gives the colour."""
 
     mark: str
     tone: str
@@ -88,17 +88,17 @@ def _problem(cell: Cell) -> str:
 
 
 def _square(m: Matrix, cell: Cell) -> HeatCell:
-    look, score = LOOKS[cell.standing.standing], cell.score
+    look, score = LOOKS[cell.comparison.outcome], cell.score
     notes = ["★ cheapest that holds up"] if cell.name == m.cheapest else []
     if cell.stopped:
         notes.append(f"stopped after {len(cell.evaluation.scored)} rows")
-    if cell.standing.standing is ComparisonOutcome.CANNOT_TELL and cell.standing.needed is not None:
-        notes.append(f"needs about {cell.standing.needed:,} rows")
+    if cell.comparison.outcome is ComparisonOutcome.CANNOT_TELL and cell.comparison.needed is not None:
+        notes.append(f"needs about {cell.comparison.needed:,} rows")
     return HeatCell(
         score.value if score else None,
         score.low if score else None,
         score.high if score else None,
-        cell.standing.standing.value,
+        cell.comparison.outcome.value,
         look.tone,
         look.mark,
         tuple(notes),
@@ -125,9 +125,9 @@ def _grid(m: Matrix) -> list[Block]:
 def _scatter(m: Matrix) -> list[Block]:
     points = []
     for cell in m.cells:
-        look, score = LOOKS[cell.standing.standing], cell.score
+        look, score = LOOKS[cell.comparison.outcome], cell.score
         ends = (score.value, score.low, score.high) if score else (None, None, None)
-        word = cell.standing.standing.value
+        word = cell.comparison.outcome.value
         points.append(
             ScatterPoint(cell_name(cell), cell.cost_per_1000, *ends, word, look.tone, look.mark, front=cell.on_front)
         )
@@ -170,7 +170,7 @@ def _criteria(m: Matrix) -> list[Block]:
 
 def _cells(m: Matrix) -> list[Block]:
     head = (
-        "cell", "standing", "score", "interval", "difference", "its interval", "rows", "needed", "$ per 1000",
+        "cell", "outcome", "score", "interval", "difference", "its interval", "rows", "needed", "$ per 1000",
         "median latency", "failed", "why",
     )  # fmt: skip
     return [
@@ -184,18 +184,18 @@ def _cells(m: Matrix) -> list[Block]:
 
 
 def _cell(cell: Cell) -> tuple[str, ...]:
-    s, score = cell.standing, cell.score
-    alone = s.standing is ComparisonOutcome.REFERENCE
+    s, score = cell.comparison, cell.score
+    alone = s.outcome is ComparisonOutcome.REFERENCE
     needed = UNKNOWN if s.needed is None else f"{s.needed:,}"
     return (
         cell_name(cell),
-        f"{LOOKS[s.standing].mark} {s.standing.value}".replace(" ", NO_BREAK),
+        f"{LOOKS[s.outcome].mark} {s.outcome.value}".replace(" ", NO_BREAK),
         number(score.value if score else None),
         span(score.low, score.high) if score else UNKNOWN,
         "-" if alone else signed(s.delta),
         "-" if alone else span(s.low, s.high, sign=True),
         "-" if alone else f"{s.n:,}",
-        needed if s.standing is ComparisonOutcome.CANNOT_TELL else "-",
+        needed if s.outcome is ComparisonOutcome.CANNOT_TELL else "-",
         dollars(cell.cost_per_1000),
         seconds(cell.latency),
         f"{_failed(cell)} of {len(cell.evaluation.rows)}",
@@ -262,7 +262,9 @@ def _next(m: Matrix) -> list[Block]:
     task = shlex.quote(m.task)
     chosen = next((cell for cell in m.cells if cell.name == m.cheapest), None)
     needed = [
-        c.standing.needed for c in m.cells if c.standing.needed and c.standing.standing is ComparisonOutcome.CANNOT_TELL
+        c.comparison.needed
+        for c in m.cells
+        if c.comparison.needed and c.comparison.outcome is ComparisonOutcome.CANNOT_TELL
     ]
     lines: list[tuple[str, str]] = []
     if chosen is not None:

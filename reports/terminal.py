@@ -150,8 +150,8 @@ def _front(chart: ScatterChart, console: Console) -> None:
     front = sorted((p for p in chart.points if p.front), key=lambda p: (finite(p.x) is None, finite(p.x) or 0.0))
     for point in front:
         where = f"{number(point.y)} at {dollars(point.x)}  "
-        standing = (f"{point.mark} {clean(point.word)}", COLOURS.get(point.tone, ""))
-        console.print(Text.assemble(("  front  ", "dim"), where, f"{clean(point.label)}  ", standing), highlight=False)
+        outcome = (f"{point.mark} {clean(point.word)}", COLOURS.get(point.tone, ""))
+        console.print(Text.assemble(("  front  ", "dim"), where, f"{clean(point.label)}  ", outcome), highlight=False)
 
 
 def _diff(diff: Diff, console: Console) -> None:

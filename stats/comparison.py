@@ -15,7 +15,7 @@ from stats.paired import TIE, WORST_CASE_ALPHAS, minimum_pairs, paired_decision
 from stats.power import required_pairs
 from stats.worst_case import unseen_share
 
-Answer = Literal["better", "good enough", "worse", "cannot tell"]
+Outcome = Literal["better", "good enough", "worse", "cannot tell"]
 Point = tuple[float | None, float | None]
 
 FEWEST_FOR_SPREAD = 3
@@ -30,7 +30,7 @@ class Comparison:
     ``delta``, ``low`` and ``high`` are None when no row was scored by both.
     """
 
-    standing: Answer
+    outcome: Outcome
     delta: float | None
     low: float | None
     high: float | None
@@ -44,7 +44,7 @@ def compare_all(
 ) -> dict[str, Comparison]:
     """Compare every cell with the reference cell on the rows that both have scored.
 
-    The answers are read off the intervals, so the two never contradict each other:
+    The outcomes are read off the intervals, so the two never contradict each other:
 
     - *better*: ``low > 0``;
     - *good enough*: ``low > -margin``, that is, not inferior by the margin, be it even worse by less than that;
@@ -135,16 +135,16 @@ def _compare(name: str, values: Sequence[float] | Vector, margin: float, level: 
     if float(np.abs(vector).max()) > 1 + TIE:
         raise ValueError(f"differences of {name}: received {np.abs(vector).max():g}, need numbers in [-1, 1]")
     bounds = _bounds(vector, margin, level)
-    answer = _answer(bounds, margin)
-    needed = _needed(vector, margin, level) if answer == "cannot tell" else None
+    outcome = _outcome(bounds, margin)
+    needed = _needed(vector, margin, level) if outcome == "cannot tell" else None
     mean = float(vector.mean())
     reason = f"mean {mean:+.4f} over {vector.size} rows, between {bounds.low:+.4f} and {bounds.high:+.4f}"
     if vector.size < minimum_pairs(level):
         reason += f"; at least {minimum_pairs(level)} rows are needed to tell anything"
-    return Comparison(answer, mean, bounds.low, bounds.high, vector.size, needed, reason)
+    return Comparison(outcome, mean, bounds.low, bounds.high, vector.size, needed, reason)
 
 
-def _answer(bounds: Interval, margin: float) -> Answer:
+def _outcome(bounds: Interval, margin: float) -> Outcome:
     if bounds.low > 0:
         return "better"
     if bounds.low > -margin:

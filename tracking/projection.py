@@ -390,8 +390,8 @@ class _Projector:
                 "mlflow.runName": cell.name,
                 CELL_TAG: digest(tag),
                 "kind": "cell",
-                "standing": cell.standing.standing.value,
-                "gate": cell.standing.standing.value,
+                "outcome": cell.comparison.outcome.value,
+                "gate": cell.comparison.outcome.value,
             }
             made = self.client.create_run(experiment, start_time=_millis(m.started_at), tags=tags)
             child = str(made.info.run_id)
@@ -404,7 +404,7 @@ class _Projector:
                 "score": cell.score.value if cell.score else None,
                 "score_low": cell.score.low if cell.score else None,
                 "score_high": cell.score.high if cell.score else None,
-                "delta": cell.standing.delta,
+                "delta": cell.comparison.delta,
                 "rows": len(cell.evaluation.rows),
                 "failed": len(cell.evaluation.rows) - len(cell.evaluation.scored),
                 "cost_per_1000": cell.cost_per_1000,

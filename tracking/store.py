@@ -286,12 +286,18 @@ class Store:
         """The outcome of a matrix.
 
         Raises:
-            StoreError: If there is no such run, or it is not a matrix.
+            StoreError: If there is no such run, it is not a matrix, or an older version stored it in another form.
         """
         run = self.run(run_id)
         for event in reversed(self.events(run.run_id)):
             if event.kind == "matrix":
-                return from_json(Matrix, event.payload)
+                try:
+                    return from_json(Matrix, event.payload)
+                except ValueError:
+                    raise StoreError(
+                        f"run {run.run_id} was stored in a form that this version does not read",
+                        hint=f"python cli.py matrix {run.task}  # answers come from the ledger, nothing is paid twice",
+                    ) from None
         raise StoreError(f"run {run.run_id} is not a matrix")
 
     # Holdout openings

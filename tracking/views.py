@@ -36,7 +36,7 @@ COLUMNS = (
 CELL_COLUMNS = (
     _column("params", "prompt"),
     _column("params", "model"),
-    _column("tags", "standing"),
+    _column("tags", "outcome"),
     _column("metrics", "score"),
     _column("metrics", "score_low"),
     _column("metrics", "score_high"),

@@ -93,7 +93,7 @@ def test_the_four_steps_hand_over_through_files_and_can_be_repeated_alone(tmp_pa
     assert sum(len(cell.evaluation.rows) for cell in matrix.cells) == 4 * 8
     assert matrix.reference == "default @ large"
     reference = next(cell for cell in matrix.cells if cell.name == matrix.reference)
-    assert reference.standing.standing is ComparisonOutcome.REFERENCE
+    assert reference.comparison.outcome is ComparisonOutcome.REFERENCE
     assert set(reference.evaluation.field_means()) == {"signal", "compression"}
     assert reference.companions["words"] > 20
     assert matrix.corpus["references"] == "gold"
@@ -176,7 +176,7 @@ def test_a_race_stops_what_is_clearly_dominated_and_keeps_the_front(tmp_path):
     assert [c.name for c in raced.cells if c.on_front] == [c.name for c in whole.cells if c.on_front]
     stopped = next(c for c in raced.cells if c.prompt == "long2")
     assert "not more expensive" in stopped.stopped
-    assert "not compared" in stopped.standing.reason
+    assert "not compared" in stopped.comparison.reason
 
 
 def text_of(matrix):
@@ -237,9 +237,9 @@ def test_the_report_names_no_more_rows_than_the_corpus_has(tmp_path):
 
 def asking(cell, needed):
     """The cell as one that so many rows would settle; the reference as it is."""
-    if cell.standing.standing is ComparisonOutcome.REFERENCE:
+    if cell.comparison.outcome is ComparisonOutcome.REFERENCE:
         return cell
-    return replace(cell, standing=CellComparison(ComparisonOutcome.CANNOT_TELL, 0.0, -0.1, 0.1, 8, needed))
+    return replace(cell, comparison=CellComparison(ComparisonOutcome.CANNOT_TELL, 0.0, -0.1, 0.1, 8, needed))
 
 
 def test_a_reference_model_outside_the_matrix_leaves_a_note_on_what_cells_are_compared_with(tmp_path):

@@ -45,7 +45,7 @@ def test_condensation_is_twelve_cells_of_fifteen_rows_and_names_the_cheapest_goo
 
 def test_two_names_of_one_model_are_told_apart_from_two_models(own):
     matrix = Store(own[0] / "mlruns" / "proven.db").matrix(own[1]["run_id"])
-    reasons = {cell.name: cell.standing.reason for cell in matrix.cells}
+    reasons = {cell.name: cell.comparison.reason for cell in matrix.cells}
     assert "to the letter, that of the reference cell" in reasons["default @ stand-in/grok-fast"]
     assert "to the letter" not in reasons["default @ stand-in/flash"]
 

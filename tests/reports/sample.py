@@ -35,7 +35,7 @@ SCORES = {
     ("grok-fast", "default"): 0.802, ("grok-fast", "tighter"): 0.790, ("grok-fast", "structured"): None,
 }  # fmt: skip
 FRONT = {("opus", "tighter"), ("haiku", "default"), ("haiku", "tighter"), ("flash", "default"), ("flash", "tighter")}
-STANDINGS = {
+COMPARISONS = {
     ("opus", "default"): CellComparison(ComparisonOutcome.REFERENCE, n=15),
     ("opus", "tighter"): CellComparison(ComparisonOutcome.BETTER, 0.019, 0.004, 0.034, 15),
     ("opus", "structured"): CellComparison(ComparisonOutcome.GOOD_ENOUGH, -0.007, -0.031, 0.017, 15),
@@ -86,7 +86,7 @@ def cell(model: str, prompt: str, text: str = WORDS) -> Cell:
     mean, cost = SCORES[model, prompt], MODELS[model]
     return Cell(
         prompt, model, f"{PROMPTS.index(prompt)}f3a9c0d1e2b4567", Evaluation("all", "p", rows(model, prompt, text)),
-        STANDINGS[model, prompt],
+        COMPARISONS[model, prompt],
         None if mean is None else ScoreEstimate(mean, mean - 0.045, min(1.0, mean + 0.041), 15),
         None if cost is None else cost * {"default": 1.0, "tighter": 0.8, "structured": 1.1}[prompt],
         None if mean is None else {"opus": 9.1, "haiku": 2.3, "flash": 1.2, "grok-fast": 1.9}[model],
@@ -120,8 +120,8 @@ def sample(text: str = WORDS) -> Matrix:
     )  # fmt: skip
 
 
-def without_winner(*standings: CellComparison) -> Matrix:
-    """The reference and one cell per standing, none of which holds up."""
+def without_winner(*comparisons: CellComparison) -> Matrix:
+    """The reference and one cell per comparison, none of which holds up."""
     whole = sample()
-    cells = [replace(c, standing=s) for c, s in zip(whole.cells[1:], standings, strict=False)]
+    cells = [replace(c, comparison=s) for c, s in zip(whole.cells[1:], comparisons, strict=False)]
     return replace(whole, cells=(whole.cells[0], *cells), cheapest=None)

@@ -81,7 +81,7 @@ def test_the_banner_names_the_cheapest_cell_that_holds_up_and_what_it_costs():
 
 
 @pytest.mark.parametrize(
-    ("standings", "title", "tone", "sentence"),
+    ("comparisons", "title", "tone", "sentence"),
     [
         (
             (OPEN, WORSE), "Cannot tell", "open",
@@ -102,8 +102,8 @@ def test_the_banner_names_the_cheapest_cell_that_holds_up_and_what_it_costs():
         ),
     ],
 )  # fmt: skip
-def test_the_banner_says_so_when_no_cell_can_be_named(standings, title, tone, sentence):
-    banner = matrix_report(without_winner(*standings)).blocks[0]
+def test_the_banner_says_so_when_no_cell_can_be_named(comparisons, title, tone, sentence):
+    banner = matrix_report(without_winner(*comparisons)).blocks[0]
     assert (banner.title, banner.tone, banner.sentence) == (title, tone, sentence)
 
 
@@ -374,12 +374,13 @@ ODD = st.one_of(
 )  # fmt: skip
 FLOATS = ODD.map(lambda value: 0.5 if value is None else value)
 ESTIMATES = st.one_of(st.none(), st.builds(ScoreEstimate, FLOATS, FLOATS, FLOATS, st.integers(0, 10**6)))
-STANDINGS = st.builds(
+COMPARISONS = st.builds(
     CellComparison, st.sampled_from(ComparisonOutcome), ODD, ODD, ODD, st.integers(0, 10**6),
     st.one_of(st.none(), st.integers(0, 10**12)),
 )  # fmt: skip
 CELLS = st.builds(
-    Cell, st.sampled_from("pqr"), st.sampled_from("xyz"), st.just("h"), st.just(Evaluation("all", "h", ())), STANDINGS,
+    Cell, st.sampled_from("pqr"), st.sampled_from("xyz"), st.just("h"), st.just(Evaluation("all", "h", ())),
+    COMPARISONS,
     ESTIMATES, ODD, ODD, st.dictionaries(st.sampled_from("ab"), FLOATS), st.booleans(), st.sampled_from(["", "raced"]),
 )  # fmt: skip
 CARDS = st.builds(

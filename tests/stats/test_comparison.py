@@ -41,12 +41,12 @@ def scattered(mean: float, sd: float, n: int) -> Deltas:
     ],
 )
 def test_the_answers_at_a_hundred_rows(mean: float, sd: float, answer: str) -> None:
-    assert one(scattered(mean, sd, 100)).standing == answer
+    assert one(scattered(mean, sd, 100)).outcome == answer
 
 
 def test_less_than_the_margin_worse_is_good_enough_even_if_it_is_proven_worse() -> None:
     cell = one(scattered(-0.02, 0.05, 200))
-    assert cell.standing == "good enough"
+    assert cell.outcome == "good enough"
     assert cell.high is not None
     assert cell.high < 0
 
@@ -62,32 +62,32 @@ def test_answer_and_interval_never_contradict_each_other() -> None:
                 assert cell.high is not None
                 assert cell.low <= cell.delta <= cell.high
                 implied = "better" if cell.low > 0 else "good enough" if cell.low > -0.05 else "worse"
-                assert cell.standing == (implied if implied != "worse" or cell.high < 0 else "cannot tell")
+                assert cell.outcome == (implied if implied != "worse" or cell.high < 0 else "cannot tell")
 
 
 def test_more_cells_take_more_evidence() -> None:
     deltas = scattered(0.0, 0.11, 80)
-    assert one(deltas).standing == "good enough"
-    assert one(deltas, cells=CELLS).standing == "cannot tell"
+    assert one(deltas).outcome == "good enough"
+    assert one(deltas, cells=CELLS).outcome == "cannot tell"
 
 
 @pytest.mark.parametrize(("cells", "enough"), [(1, 72), (CELLS, 119)])
 def test_identical_outputs_are_good_enough_once_rare_failures_would_have_been_seen(cells: int, enough: int) -> None:
     before, after = one([0.0] * (enough - 1), cells=cells), one([0.0] * enough, cells=cells)
-    assert (before.standing, before.needed) == ("cannot tell", enough)
-    assert after.standing == "good enough"
+    assert (before.outcome, before.needed) == ("cannot tell", enough)
+    assert after.outcome == "good enough"
 
 
 def test_equal_losses_on_many_rows_are_worse_although_they_have_no_spread() -> None:
-    assert one([-0.3] * 40).standing == "worse"
-    assert one([-0.3] * 5).standing == "cannot tell"
+    assert one([-0.3] * 40).outcome == "worse"
+    assert one([-0.3] * 5).outcome == "cannot tell"
 
 
 def test_needed_rows_settle_the_question_in_at_least_about_four_of_five_cases() -> None:
     pilot = one(scattered(-0.01, 0.2, 30))
-    assert (pilot.standing, pilot.needed) == ("cannot tell", 199)
+    assert (pilot.outcome, pilot.needed) == ("cannot tell", 199)
     random = np.random.default_rng(4)
-    settled = [one(random.normal(-0.01, 0.2, 199)).standing != "cannot tell" for _ in range(200)]
+    settled = [one(random.normal(-0.01, 0.2, 199)).outcome != "cannot tell" for _ in range(200)]
     assert 0.75 <= np.mean(settled) <= 0.95
 
 
@@ -98,7 +98,7 @@ def test_no_number_of_rows_settles_equality_without_a_margin() -> None:
 def test_few_rows_or_none_cannot_tell_and_say_why() -> None:
     assert one([]) == Comparison("cannot tell", None, None, None, 0, None, "no row was scored by both")
     few = one([0.4, 0.5, 0.6])
-    assert (few.standing, few.low, few.high) == ("cannot tell", -1.0, 1.0)
+    assert (few.outcome, few.low, few.high) == ("cannot tell", -1.0, 1.0)
     assert "at least 6 rows are needed" in few.reason
 
 
@@ -124,7 +124,7 @@ def family(name: str, n: int, shift: float) -> list[dict[str, Deltas]]:
 @pytest.mark.parametrize("name", ["binary", "80 % tied", "tied and left-skewed", "small gains, rare losses"])
 def test_of_eleven_cells_worse_by_the_margin_hardly_ever_any_is_good_enough(name: str, n: int) -> None:
     false = [
-        any(cell.standing in ("better", "good enough") for cell in compare_all(cells).values())
+        any(cell.outcome in ("better", "good enough") for cell in compare_all(cells).values())
         for cells in family(name, n, -0.05)
     ]
     assert np.mean(false) <= MOST_FALSE
@@ -134,7 +134,7 @@ def test_of_eleven_cells_worse_by_the_margin_hardly_ever_any_is_good_enough(name
 @pytest.mark.parametrize("name", ["binary", "80 % tied", "right-skewed", "small gains, rare losses"])
 def test_of_eleven_equal_cells_hardly_ever_any_is_better_or_worse(name: str, n: int) -> None:
     false = [
-        any(cell.standing in ("better", "worse") for cell in compare_all(cells).values())
+        any(cell.outcome in ("better", "worse") for cell in compare_all(cells).values())
         for cells in family(name, n, 0.0)
     ]
     assert np.mean(false) <= MOST_FALSE

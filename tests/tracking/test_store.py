@@ -100,3 +100,10 @@ def test_two_processes_write_at_once_and_lose_nothing(tmp_path):
     with sqlite3.connect(path) as db:
         assert db.execute("select count(*) from events where kind = 'candidate'").fetchone() == (500,)
     db.close()
+
+
+def test_a_matrix_that_an_older_version_stored_is_named_and_not_a_traceback(store):
+    store.start_run(start("t-1"))
+    store.append("t-1", "matrix", '{"of": "another version"}')
+    with pytest.raises(StoreError, match="in a form that this version does not read"):
+        store.matrix("t-1")
