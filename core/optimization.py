@@ -87,6 +87,8 @@ class RunStart:
     config: Mapping[str, Any]
     identity: Mapping[str, str] = field(default_factory=dict[str, str])
     """Everything that makes it this run and no other, by part; only a run with the same identity may be continued."""
+    kind: str = "optimize"
+    """What the run is for: the name of the command that made it, ``forecast`` for a dry run."""
 
     @property
     def identity_hash(self) -> str:

@@ -26,7 +26,7 @@ from optimizers.base import Journal, Optimizer, Search, SearchSize, quiet, rollo
 from optimizers.evidence import Examiner, recent_records
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
-from optimizers.progress import Progress
+from core.progress import Progress
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, check_caps, policy_of, student_evaluator
 from tracking.provenance import Provenance, provenance_of

@@ -18,7 +18,7 @@ from core.optimization import Plan, Range, RoleForecast
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, SearchSize, Sizes, Spent, runs
-from optimizers.progress import Progress
+from core.progress import Progress
 from programs.prompts import predictors, read_prompts, render_messages
 from stats import mde
 from tasks.task import Task

@@ -14,7 +14,7 @@ from rich.progress import Progress as Bar
 
 from core.candidate import Candidate
 from core.optimization import Plan, Range
-from optimizers.progress import Progress
+from core.progress import Progress
 
 
 def money(cost: float | None) -> str:

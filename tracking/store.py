@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,8 @@ SCHEMA = """
 create table if not exists runs (
     run_id text primary key, task text not null, state text not null, started_at text not null,
     finished_at text, verdict text, synced integer not null default 0, mlflow_run text,
-    identity text not null default '', stop_requested integer not null default 0
+    identity text not null default '', stop_requested integer not null default 0,
+    kind text not null default 'optimize'
 );
 create index if not exists runs_by_task on runs (task, started_at);
 create table if not exists events (
@@ -45,14 +46,16 @@ create table if not exists champions (
 );
 """
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 UPGRADES = {
     1: "alter table runs add column identity text not null default '';"
-    "alter table runs add column stop_requested integer not null default 0;"
+    "alter table runs add column stop_requested integer not null default 0;",
+    2: "alter table runs add column kind text not null default 'optimize';"
+    "update runs set kind = 'matrix' where run_id in (select run_id from events where kind = 'matrix');",
 }
 """What brings a file from a schema version to the next."""
 UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
-_RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity"
+_RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity, kind"
 
 
 def now() -> str:
@@ -73,6 +76,7 @@ class RunSummary:
     synced: int
     mlflow_run: str | None
     identity: str = ""
+    kind: str = "optimize"
 
 
 @dataclass(frozen=True)
@@ -172,8 +176,8 @@ class Store:
         """Register a run; its first event is ``started``."""
         with self._write() as db:
             db.execute(
-                "insert into runs (run_id, task, state, started_at, identity) values (?, ?, 'running', ?, ?)",
-                (start.run_id, start.task, start.started_at, start.identity_hash),
+                "insert into runs (run_id, task, state, started_at, identity, kind) values (?, ?, 'running', ?, ?, ?)",
+                (start.run_id, start.task, start.started_at, start.identity_hash, start.kind),
             )
             self._append(db, start.run_id, "started", to_json(start))
 
@@ -235,11 +239,16 @@ class Store:
         """What was known when a run started."""
         return from_json(RunStart, self.events(run_id)[0].payload)
 
-    def runs(self, task: str | None = None, limit: int | None = None) -> tuple[RunSummary, ...]:
-        """Runs, newest first."""
+    def runs(
+        self, task: str | None = None, limit: int | None = None, kinds: Sequence[str] = ()
+    ) -> tuple[RunSummary, ...]:
+        """Runs, newest first; of all kinds unless some are named."""
+        marks = ", ".join("?" * len(kinds))
+        only = f"and kind in ({marks})" if kinds else ""
         rows = self._read(
-            f"select {_RUN_COLUMNS} from runs where ? is null or task = ? order by started_at desc, rowid desc limit ?",
-            (task, task, -1 if limit is None else limit),
+            f"select {_RUN_COLUMNS} from runs where (? is null or task = ?) {only} "
+            "order by started_at desc, rowid desc limit ?",
+            (task, task, *kinds, -1 if limit is None else limit),
         )
         return tuple(RunSummary(*row) for row in rows)
 
