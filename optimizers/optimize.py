@@ -17,6 +17,7 @@ from core.errors import BudgetError, DataError
 from core.evaluation import Evaluation, RowStatus
 from core.optimization import Optimization, Plan, RunStart
 from core.plain import digest, from_json, to_json
+from core.progress import Progress
 from core.verdict import Decision, Verdict
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
@@ -26,7 +27,6 @@ from optimizers.base import Journal, Optimizer, Search, SearchSize, quiet, rollo
 from optimizers.evidence import Examiner, recent_records
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
-from core.progress import Progress
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, check_caps, policy_of, student_evaluator
 from tracking.provenance import Provenance, provenance_of

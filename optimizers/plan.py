@@ -15,10 +15,10 @@ from calls.account import describe_error
 from calls.models import ModelSpec
 from core.evaluation import Evaluation
 from core.optimization import Plan, Range, RoleForecast
+from core.progress import Progress
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, SearchSize, Sizes, Spent, runs
-from core.progress import Progress
 from programs.prompts import predictors, read_prompts, render_messages
 from stats import mde
 from tasks.task import Task

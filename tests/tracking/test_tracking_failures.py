@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.core.test_tracking import query, record
 
 from core.errors import StoreError
 from core.optimization import RunStart, SplitInfo
 from tests.journeys.test_commands import gold, run
+from tests.tracking.test_tracking import query, record
 from tracking.projection import Tracker
 from tracking.store import SCHEMA_VERSION, Store
 
