@@ -29,6 +29,7 @@ from reports import matrix_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
 from tasks.loading import list_tasks
 from tasks.task import check_caps, policy_of
+from tracking.events import EventKind
 from tracking.projection import prompt_text, store_uri
 from tracking.run import Run, new_run_id
 from tracking.store import Store, now
@@ -167,12 +168,12 @@ def _finish_matrix(desk: Desk, finish: Finish) -> None:
     matrix = report(bench, run_id, bench.account.spent(), time.perf_counter() - desk.started)
     with tracking(desk.workspace, store) as tracker:
         record = Run(store, _start(desk, matrix), tracker)
-        record.emit("matrix", matrix)
+        record.emit(EventKind.MATRIX, matrix)
         matrix = store.matrix(run_id)  # as it was stored: without secrets
         page = matrix_report(matrix, links=tracker.links(bench.task.name, run_id))
         path = desk.workspace.mlruns / "reports" / f"{run_id}.html"
         write_text(path, render_html(page))
-        store.append(run_id, "report", json.dumps({"path": str(path)}))
+        store.append(run_id, EventKind.REPORT, json.dumps({"path": str(path)}))
         record.finish("finished")
     recommended = matrix.cheapest or matrix.reference
     summary = {"run_id": run_id, "recommended": recommended, "report": str(path)}

@@ -46,6 +46,7 @@ from reports.distillation_page import closing_commands, closing_lines, economy
 from reports.progress import LiveProgress, plan_lines
 from tasks.config import TaskConfig
 from tasks.task import Task, assemble, check_caps, student_evaluator
+from tracking.events import EventKind
 from tracking.run import new_run_id
 from tracking.store import UNFINISHED, Store
 
@@ -104,7 +105,7 @@ def run_resume(
     store = open_store(workspace, task)
     optimizer = OPTIMIZERS.get(task.config.optimizer.name)
     now = identity(task, optimizer)
-    seed = next((from_json(Candidate, e.payload) for e in store.events(summary.run_id) if e.kind == "candidate"), None)
+    seed = next((from_json(Candidate, e.payload) for e in store.events(summary.run_id, kind=EventKind.CANDIDATE)), None)
     if now != dict(start.identity) and seed is not None:  # it may have started from a champion
         task = task.starting_from(seed.prompts)
         now = identity(task, optimizer)
@@ -154,7 +155,7 @@ def run_task(workspace: Workspace, task: Task, store: Store, manner: OutputOptio
         path = workspace.mlruns / "reports" / f"{result.run_id}.html"
         write_text(path, render_html(report))
         write_text(provenance_path(workspace, result.run_id), read_provenance(store, result.run_id).payload + "\n")
-        store.append(result.run_id, "report", json.dumps({"path": str(path)}))
+        store.append(result.run_id, EventKind.REPORT, json.dumps({"path": str(path)}))
         tracker.nudge()
     if not manner.as_json:
         print_report(report, Console())
@@ -178,7 +179,7 @@ def _study(workspace: Workspace, task: Task, done: Optimization, ledger: Ledger,
     if task.config.distillation is None:
         return None
     text = store.redact.json(to_json(conclude(workspace, task, done, ledger)))
-    store.append(done.run_id, "distillation", text)
+    store.append(done.run_id, EventKind.DISTILLATION, text)
     return from_json(Distillation, text)
 
 

@@ -16,6 +16,7 @@ from core.workspace import Workspace
 from programs.export import FORMATS, Export, plan_constant_edit
 from programs.prompts import apply_prompts, diff_prompts, schema_hash
 from tasks.task import Task
+from tracking.events import EventKind
 from tracking.store import Store
 
 
@@ -117,7 +118,7 @@ def run_export(
         sidecar = written.with_name(written.name + ".provenance.json")
         write_text(sidecar, json.dumps(dict(export.provenance), indent=2) + "\n")
     body = {"format": form, "path": str(written) if written else None, "provenance": dict(export.provenance)}
-    store.append(optimization.run_id, "exported", json.dumps(body))
+    store.append(optimization.run_id, EventKind.EXPORTED, json.dumps(body))
     if note:
         body["note"], text = note, f"{text}\nnote: {note}"
     finish({**body, **({} if written else {"content": text})}, text.rstrip("\n"), as_json=as_json)

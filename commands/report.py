@@ -14,6 +14,7 @@ from core.plain import from_json
 from core.workspace import Workspace
 from reports import matrix_report, optimization_report, render_html, render_markdown
 from tasks.config import NAME
+from tracking.events import EventKind
 from tracking.projection import Tracker
 
 ENDINGS = {"html": ".html", "markdown": ".md"}
@@ -44,11 +45,11 @@ def run_report(
         tracker = Tracker(store, workspace.mlruns)
         tracker.close()  # it takes what MLflow has missed, so that the links lead somewhere
         links = tracker.links(summary.task, summary.run_id)
-    if any(event.kind == "matrix" for event in store.events(summary.run_id)):
+    if store.has(summary.run_id, EventKind.MATRIX):
         page = matrix_report(store.matrix(summary.run_id), links=links)
     else:
-        studies = [event.payload for event in store.events(summary.run_id) if event.kind == "distillation"]
-        study = from_json(Distillation, studies[-1]) if studies else None
+        event = store.last(summary.run_id, EventKind.DISTILLATION)
+        study = from_json(Distillation, event.payload) if event is not None else None
         page = optimization_report(store.optimization(summary.run_id), links=links, distillation=study, workspace=named)
     text = render_html(page) if form == "html" else render_markdown(page)
     if out == "-":

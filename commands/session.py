@@ -19,9 +19,10 @@ from core.redact import Redactor, from_environment
 from core.workspace import HOME, Workspace
 from reports.progress import LiveProgress
 from tasks.task import Task, assemble, policy_of, read_config
+from tracking.events import Event, EventKind
 from tracking.projection import Tracker
 from tracking.run import new_run_id
-from tracking.store import Event, Store
+from tracking.store import Store
 
 
 class Finish(Protocol):
@@ -86,9 +87,9 @@ def read_provenance(store: Store, run_id: str) -> Event:
     Raises:
         StoreError: If the run has none.
     """
-    for event in reversed(store.events(run_id)):
-        if event.kind == "provenance":
-            return event
+    event = store.last(run_id, EventKind.PROVENANCE)
+    if event is not None:
+        return event
     raise StoreError(
         f"run {run_id} has no provenance record", hint="it did not end with an outcome, or an older version made it"
     )

@@ -19,8 +19,9 @@ from optimizers.evidence import known_evidence, recent_records
 from programs.prompts import diff_prompts
 from tasks.config import TaskConfig
 from tasks.task import Task, assemble
+from tracking.events import Event, EventKind
 from tracking.provenance import Provenance, compare, outcome_hash, provenance_of
-from tracking.store import Event, RunSummary, Store
+from tracking.store import RunSummary, Store
 
 DIFFERENT = 1
 
@@ -40,7 +41,7 @@ def run_verify(workspace: Workspace, run: str, *, as_json: bool, finish: Finish)
 
 
 def _outcomes(store: Store, summary: RunSummary) -> list[Event]:
-    return [event for event in store.events(summary.run_id) if event.kind == "finished"]
+    return list(store.events(summary.run_id, kind=EventKind.FINISHED))
 
 
 def _verify(workspace: Workspace, store: Store, summary: RunSummary, recorded: Event) -> tuple[list[str], list[str]]:
@@ -163,7 +164,7 @@ def _file(workspace: Workspace, run_id: str, payload: str) -> list[str]:
 
 def _candidates(store: Store, outcome: Optimization) -> list[str]:
     """Candidates as they were noted when they were found, against those of the outcome."""
-    noted = [from_json(Candidate, e.payload) for e in store.events(outcome.run_id) if e.kind == "candidate"]
+    noted = [from_json(Candidate, e.payload) for e in store.events(outcome.run_id, kind=EventKind.CANDIDATE)]
     found = []
     if len(noted) != len(outcome.candidates):
         found.append(f"candidates: {len(noted)} were noted, the outcome has {len(outcome.candidates)}")

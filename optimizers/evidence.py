@@ -20,6 +20,7 @@ from metrics.field_agreement import FieldAgreement
 from metrics.metric import Metric, produced
 from programs.prompts import apply_prompts
 from tasks.task import Task, gold_agreement
+from tracking.events import EventKind
 from tracking.store import Store
 
 
@@ -151,7 +152,9 @@ def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5,
     finished = [
         run
         for run in store.runs(task, limit=50 if not until else None)
-        if run.verdict is not None and run.run_id != without and (not until or (run.finished_at or "") <= until)
+        if store.has(run.run_id, EventKind.FINISHED)
+        and run.run_id != without
+        and (not until or (run.finished_at or "") <= until)
     ][:50]
     records: list[Record] = []
     for run in reversed(finished[:runs]):

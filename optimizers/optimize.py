@@ -29,6 +29,7 @@ from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, check_caps, policy_of, student_evaluator
+from tracking.events import EventKind
 from tracking.provenance import Provenance, provenance_of
 from tracking.run import Projection, Run, continuable, differences, new_run_id
 from tracking.store import Store
@@ -232,7 +233,7 @@ def optimize(task: Task, optimizer: Optimizer, options: Options, environment: En
 
 
 def _failed(run: Run, error: BaseException) -> str:
-    run.emit("failed", {"error": type(error).__name__, "message": str(error)})
+    run.emit(EventKind.FAILED, {"error": type(error).__name__, "message": str(error)})
     return _state(error)
 
 
@@ -285,8 +286,8 @@ class _Job:
             where = "the gate had not decided yet" if self.opened else "the holdout was not opened"
             verdict = Verdict(Decision.INCONCLUSIVE, (cause.message, where))
         result = self._optimization(holdout, verdict, ended)
-        self.run.emit("provenance", self._provenance(result))
-        self.run.emit("finished", result)
+        self.run.emit(EventKind.PROVENANCE, self._provenance(result))
+        self.run.emit(EventKind.FINISHED, result)
         return result
 
     def _provenance(self, result: Optimization) -> Provenance:
@@ -321,8 +322,8 @@ class _Job:
         progress = self.environment.progress
         plan = _forecast(self.task, self.optimizer, self.options, self.lab, progress)
         progress.plan(plan)
-        if not any(event.kind == "forecast" for event in self.environment.store.events(self.run.id)):
-            self.run.emit("forecast", plan)
+        if not self.environment.store.has(self.run.id, EventKind.FORECAST):
+            self.run.emit(EventKind.FORECAST, plan)
             if not self.environment.confirm(plan):
                 raise BudgetError("the forecast was not accepted; nothing but the pilot was spent")
         return plan

@@ -30,7 +30,8 @@ from core.errors import OutputError, StoreError, UsageError
 from core.evaluation import Evaluation
 from core.optimization import Optimization, RunStart
 from core.plain import digest, from_json, to_json
-from tracking.store import Event, RunSummary, Store
+from tracking.events import Event, EventKind
+from tracking.store import RunSummary, Store
 from tracking.views import CELLS, KEY, cells_tag, leaderboard_tag
 
 SAFE_ENVIRONMENT = {
@@ -227,7 +228,7 @@ class _Projector:
         candidates: list[Event] = []
         last = run.synced if known else 0  # another MLflow than the one that took the first events gets all of them
         for event in store.events(run.run_id, after=last):
-            if event.kind == "candidate":
+            if event.kind == EventKind.CANDIDATE:
                 candidates.append(event)
             else:
                 self._candidates(mlflow_run, store, run, candidates)
@@ -319,7 +320,7 @@ class _Projector:
 
         batch = {event.seq for event in events}
         best, metrics = None, []
-        for event in (e for e in store.events(run.run_id) if e.kind == "candidate"):
+        for event in store.events(run.run_id, kind=EventKind.CANDIDATE):
             candidate = from_json(Candidate, event.payload)
             score = candidate.dev_score
             if score is not None:

@@ -13,6 +13,7 @@ from core.errors import StoreError
 from core.optimization import RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
+from tracking.events import EventKind
 from tracking.store import RunSummary, Store
 
 
@@ -59,14 +60,14 @@ class Run:
         known = [run for run in store.runs(start.task) if run.run_id == self.id]
         self._candidates: list[str] = []
         if known:
-            found = [e for e in store.events(self.id) if e.kind == "candidate"]
+            found = store.events(self.id, kind=EventKind.CANDIDATE)
             self._candidates = [from_json(Candidate, e.payload).prompts.hash for e in found]
             store.continue_run(self.id)
         else:
             store.start_run(start)
         self._projection.nudge()
 
-    def emit(self, kind: str, record: Any) -> None:
+    def emit(self, kind: EventKind, record: Any) -> None:
         """Append one event."""
         self.store.append(self.id, kind, to_json(record))
         self._projection.nudge()
@@ -78,7 +79,7 @@ class Run:
             StoreError: If the continued run goes another way than it went before.
         """
         if candidate.index >= len(self._candidates):
-            self.emit("candidate", candidate)
+            self.emit(EventKind.CANDIDATE, candidate)
             return
         masked = from_json(Candidate, self.store.redact.json(to_json(candidate)))
         if self._candidates[candidate.index] != masked.prompts.hash:

@@ -22,6 +22,7 @@ from core.optimization import Optimization, RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
 from core.redact import NOTHING, Redactor
+from tracking.events import KINDS, Event, EventKind, kind_of
 
 SCHEMA = """
 create table if not exists runs (
@@ -77,17 +78,6 @@ class RunSummary:
     mlflow_run: str | None
     identity: str = ""
     kind: str = "optimize"
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened in a run, as JSON."""
-
-    seq: int
-    run_id: str
-    kind: str
-    at: str
-    payload: str
 
 
 @dataclass(frozen=True)
@@ -179,7 +169,7 @@ class Store:
                 "insert into runs (run_id, task, state, started_at, identity, kind) values (?, ?, 'running', ?, ?, ?)",
                 (start.run_id, start.task, start.started_at, start.identity_hash, start.kind),
             )
-            self._append(db, start.run_id, "started", to_json(start))
+            self._append(db, start.run_id, EventKind.STARTED, to_json(start))
 
     def continue_run(self, run_id: str) -> None:
         """Take up a run that did not finish; an earlier wish to stop it is forgotten."""
@@ -187,23 +177,29 @@ class Store:
             db.execute(
                 "update runs set state = 'running', finished_at = null, stop_requested = 0 where run_id = ?", (run_id,)
             )
-            self._append(db, run_id, "continued", "{}")
+            self._append(db, run_id, EventKind.CONTINUED, "{}")
 
-    def append(self, run_id: str, kind: str, payload: str) -> int:
+    def append(self, run_id: str, kind: EventKind, payload: str) -> int:
         """Append an event and return its number.
 
         A run does not wait for the disk to take a candidate: after a power cut, the continued run finds it again.
+
+        Raises:
+            StoreError: If there is no such kind.
         """
-        with self._write(durable=kind != "candidate") as db:
-            if kind == "finished":
-                verdict = json.loads(payload)["verdict"]["decision"]
+        if kind not in KINDS:
+            raise StoreError(f"run {run_id}: unknown kind of event {kind!r}; allowed: {', '.join(sorted(KINDS))}")
+        with self._write(durable=kind != EventKind.CANDIDATE) as db:
+            if kind in (EventKind.FINISHED, EventKind.VERDICT):
+                record = json.loads(payload)
+                verdict = (record["verdict"] if kind == EventKind.FINISHED else record)["decision"]
                 db.execute("update runs set verdict = ? where run_id = ?", (verdict, run_id))
             return self._append(db, run_id, kind, payload)
 
-    def _append(self, db: sqlite3.Connection, run_id: str, kind: str, payload: str) -> int:
+    def _append(self, db: sqlite3.Connection, run_id: str, kind: EventKind, payload: str) -> int:
         cursor = db.execute(
             "insert into events (run_id, kind, at, payload) values (?, ?, ?, ?)",
-            (run_id, kind, now(), self.redact.json(payload)),
+            (run_id, str(kind), now(), self.redact.json(payload)),
         )
         return int(cursor.lastrowid or 0)
 
@@ -211,7 +207,7 @@ class Store:
         """Close a run as finished, failed, stopped, interrupted or exhausted."""
         with self._write() as db:
             db.execute("update runs set state = ?, finished_at = ? where run_id = ?", (state, now(), run_id))
-            self._append(db, run_id, "closed", json.dumps({"state": state}))
+            self._append(db, run_id, EventKind.CLOSED, json.dumps({"state": state}))
 
     def request_stop(self, run_id: str) -> None:
         """Ask a running run to end in order."""
@@ -271,13 +267,22 @@ class Store:
             f"there is no run {run_id!r}", hint=did_you_mean(run_id, known) or "see: python cli.py history TASK"
         )
 
-    def events(self, run_id: str, after: int = 0) -> tuple[Event, ...]:
-        """A run's events after a number, in order."""
+    def events(self, run_id: str, after: int = 0, kind: EventKind | None = None) -> tuple[Event, ...]:
+        """A run's events after a number, in order; those of one kind where it is given."""
         rows = self._read(
-            "select seq, run_id, kind, at, payload from events where run_id = ? and seq > ? order by seq",
-            (run_id, after),
+            "select seq, run_id, kind, at, payload from events "
+            "where run_id = ? and seq > ? and (? is null or kind = ?) order by seq",
+            (run_id, after, kind, kind),
         )
-        return tuple(Event(*row) for row in rows)
+        return tuple(Event(seq, run, kind_of(name), at, payload) for seq, run, name, at, payload in rows)
+
+    def last(self, run_id: str, kind: EventKind) -> Event | None:
+        """A run's latest event of a kind."""
+        return next(reversed(self.events(run_id, kind=kind)), None)
+
+    def has(self, run_id: str, kind: EventKind) -> bool:
+        """Whether a run has an event of a kind."""
+        return bool(self._read("select 1 from events where run_id = ? and kind = ? limit 1", (run_id, kind)))
 
     def optimization(self, run_id: str) -> Optimization:
         """The outcome of a finished run.
@@ -286,9 +291,9 @@ class Store:
             StoreError: If there is no such run, or it did not finish.
         """
         run = self.run(run_id)
-        for event in reversed(self.events(run.run_id)):
-            if event.kind == "finished":
-                return from_json(Optimization, event.payload)
+        event = self.last(run.run_id, EventKind.FINISHED)
+        if event is not None:
+            return from_json(Optimization, event.payload)
         raise StoreError(f"run {run.run_id} has no outcome; it is {run.state}")
 
     def matrix(self, run_id: str) -> Matrix:
@@ -298,16 +303,16 @@ class Store:
             StoreError: If there is no such run, it is not a matrix, or an older version stored it in another form.
         """
         run = self.run(run_id)
-        for event in reversed(self.events(run.run_id)):
-            if event.kind == "matrix":
-                try:
-                    return from_json(Matrix, event.payload)
-                except ValueError:
-                    raise StoreError(
-                        f"run {run.run_id} was stored in a form that this version does not read",
-                        hint=f"python cli.py matrix {run.task}  # answers come from the ledger, nothing is paid twice",
-                    ) from None
-        raise StoreError(f"run {run.run_id} is not a matrix")
+        event = self.last(run.run_id, EventKind.MATRIX)
+        if event is None:
+            raise StoreError(f"run {run.run_id} is not a matrix")
+        try:
+            return from_json(Matrix, event.payload)
+        except ValueError:
+            raise StoreError(
+                f"run {run.run_id} was stored in a form that this version does not read",
+                hint=f"python cli.py matrix {run.task}  # answers come from the ledger, nothing is paid twice",
+            ) from None
 
     # Holdout openings
 
@@ -343,7 +348,7 @@ class Store:
         provenance: Mapping[str, Any],
         forced: bool,
         reason: str,
-        action: str = "promoted",
+        action: EventKind = EventKind.PROMOTED,
     ) -> Champion:
         """Make prompts the champion of a task."""
         champion = Champion(task, run_id, prompts, dict(provenance), forced, reason, action, now())
@@ -382,7 +387,7 @@ class Store:
         """
         stack: list[Champion] = []
         for entry in self.history(task):
-            if entry.action == "rolled_back":
+            if entry.action == EventKind.ROLLED_BACK:
                 stack.pop()
             else:
                 stack.append(entry)
@@ -391,7 +396,7 @@ class Store:
         earlier = stack[-2]
         reason = f"rolled back from {stack[-1].run_id}"
         return self.promote(
-            task, earlier.run_id, earlier.prompts, earlier.provenance, earlier.forced, reason, "rolled_back"
+            task, earlier.run_id, earlier.prompts, earlier.provenance, earlier.forced, reason, EventKind.ROLLED_BACK
         )
 
     # What MLflow has taken

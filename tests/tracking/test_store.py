@@ -8,6 +8,7 @@ import pytest
 from core.candidate import ProgramPrompts, Prompt
 from core.errors import StoreError
 from core.optimization import RunStart, SplitInfo
+from tracking.events import EventKind
 from tracking.store import Store
 
 
@@ -28,7 +29,7 @@ def store(tmp_path):
 
 def test_a_run_starts_collects_events_and_ends(store):
     store.start_run(start())
-    store.append("t-1", "candidate", "{}")
+    store.append("t-1", EventKind.CANDIDATE, "{}")
     store.finish_run("t-1", "failed")
     assert [e.kind for e in store.events("t-1")] == ["started", "candidate", "closed"]
     assert store.run("t-").state == "failed"
@@ -66,7 +67,7 @@ def test_champions_can_be_rolled_back_one_by_one(store):
 
 def test_what_mlflow_has_not_taken_is_known(store):
     store.start_run(start())
-    last = store.append("t-1", "candidate", "{}")
+    last = store.append("t-1", EventKind.CANDIDATE, "{}")
     assert [r.run_id for r in store.unsynced()] == ["t-1"]
     store.mark_synced("t-1", last, "mlf")
     assert store.unsynced() == ()
@@ -84,7 +85,7 @@ def _append(path, name):
     store = Store(path)
     store.start_run(start(name))
     for index in range(250):
-        store.append(name, "candidate", f'{{"i": {index}}}')
+        store.append(name, EventKind.CANDIDATE, f'{{"i": {index}}}')
     store.close()
 
 
@@ -104,6 +105,34 @@ def test_two_processes_write_at_once_and_lose_nothing(tmp_path):
 
 def test_a_matrix_that_an_older_version_stored_is_named_and_not_a_traceback(store):
     store.start_run(start("t-1"))
-    store.append("t-1", "matrix", '{"of": "another version"}')
+    store.append("t-1", EventKind.MATRIX, '{"of": "another version"}')
     with pytest.raises(StoreError, match="in a form that this version does not read"):
         store.matrix("t-1")
+
+
+def test_an_event_of_an_unknown_kind_cannot_be_written(store):
+    store.start_run(start())
+    with pytest.raises(StoreError, match="unknown kind of event 'finnished'"):
+        store.append("t-1", "finnished", "{}")
+    assert [e.kind for e in store.events("t-1")] == ["started"]
+
+
+def test_a_kind_of_another_version_is_read_by_its_name_and_the_others_by_theirs(store):
+    store.start_run(start())
+    with store._write() as db:
+        db.execute("insert into events (run_id, kind, at, payload) values ('t-1', 'sparkle', 'now', '{}')")
+    first, second = store.events("t-1")
+    assert (first.kind, second.kind) == (EventKind.STARTED, "sparkle")
+    assert isinstance(first.kind, EventKind)
+    assert not isinstance(second.kind, EventKind)
+
+
+def test_the_last_event_of_a_kind_is_found_among_others(store):
+    store.start_run(start())
+    store.append("t-1", EventKind.REPORT, '{"path": "a"}')
+    store.append("t-1", EventKind.REPORT, '{"path": "b"}')
+    store.append("t-1", EventKind.EXPORTED, "{}")
+    found = store.last("t-1", EventKind.REPORT)
+    assert found is not None
+    assert found.payload == '{"path": "b"}'
+    assert store.last("t-1", EventKind.MATRIX) is None

@@ -10,6 +10,7 @@ from core.evaluation import Usage
 from core.optimization import RunStart, SplitInfo
 from core.plain import to_json
 from tests.reports.test_render import outcome
+from tracking.events import EventKind
 from tracking.projection import Tracker
 from tracking.store import Store
 from tracking.views import CELL_COLUMNS, COLUMNS, cells_tag, leaderboard_tag
@@ -33,9 +34,9 @@ def record(store, run_id="t-1"):
     store.start_run(start)
     for index, score in enumerate((0.4, 0.6)):
         store.append(
-            run_id, "candidate", to_json(Candidate(index, "x", result.winner, score, usage=Usage(5, 1, 1, 0.1)))
+            run_id, EventKind.CANDIDATE, to_json(Candidate(index, "x", result.winner, score, usage=Usage(5, 1, 1, 0.1)))
         )
-    store.append(run_id, "finished", to_json(result))
+    store.append(run_id, EventKind.FINISHED, to_json(result))
     store.finish_run(run_id, "finished")
 
 

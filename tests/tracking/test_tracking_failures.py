@@ -14,6 +14,7 @@ from core.errors import StoreError
 from core.optimization import RunStart, SplitInfo
 from tests.journeys.test_commands import gold, run
 from tests.tracking.test_tracking import query, record
+from tracking.events import EventKind
 from tracking.projection import Tracker
 from tracking.store import SCHEMA_VERSION, Store
 
@@ -76,7 +77,7 @@ def test_a_run_begun_in_one_mlflow_is_told_to_another_from_its_beginning(tmp_pat
 def test_a_run_that_cannot_be_told_does_not_hold_up_the_next_one(tmp_path):
     store = Store(tmp_path / "proven.db")
     store.start_run(start("t-1"))
-    store.append("t-1", "matrix", '{"of": "another version"}')
+    store.append("t-1", EventKind.MATRIX, '{"of": "another version"}')
     record(store, "t-2")
     problems = project(store, tmp_path)
     assert [problem.split(":")[0] for problem in problems] == ["t-1"]
@@ -96,7 +97,7 @@ def test_artifacts_follow_a_workspace_that_was_moved(tmp_path):
     store.close()
     before.rename(after)
     store = Store(after / "mlruns" / "proven.db")
-    store.append("t-1", "forecast", '{"trials": 3}')
+    store.append("t-1", EventKind.FORECAST, '{"trials": 3}')
     store.close()
     run("sync", workspace=after)  # MLflow remembers places as long as a process lives
     assert not before.exists()
@@ -166,7 +167,7 @@ def test_a_schema_that_cannot_be_upgraded_is_refused_once_and_nothing_is_lost(tm
     with sqlite3.connect(path) as db:
         db.execute("update alembic_version set version_num = 'ffff00001111'")
     db.close()
-    store.append("t-1", "promoted", "{}")
+    store.append("t-1", EventKind.PROMOTED, "{}")
     problems = project(store, tmp_path / "mlruns")
     assert len(problems) == 1
     assert "schema ffff00001111 is not this MLflow's and cannot be upgraded" in problems[0]
