@@ -17,10 +17,11 @@ from typing import Protocol
 import dspy
 
 from calls.courier import Courier, line_to
-from calls.ledger import CallSite, Ledger, call_key
+from calls.ledger import Ledger, call_key
 from calls.limits import Breaker, Budget, Caps, Limiter, Reservation
 from calls.models import ModelSpec
-from calls.wire import Completion, EmptyAnswerError, Request, Wire
+from calls.records import CallSite, Completion, Request
+from calls.wire import EmptyAnswerError, Wire
 from core.errors import BudgetError, ModelError, ProvenError
 from core.evaluation import Usage, total
 

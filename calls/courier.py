@@ -24,9 +24,10 @@ from typing import Any
 
 import dspy
 
-from calls.ledger import CallSite, Claim, Ledger
+from calls.ledger import Ledger
 from calls.models import ModelSpec
-from calls.wire import Completion, EmptyAnswerError, Request, Wire, remember_listed_prices
+from calls.records import CallSite, Claim, Completion, Request
+from calls.wire import EmptyAnswerError, Wire, remember_listed_prices
 from core.errors import ModelError
 from core.owner import Owner
 from core.redact import Redactor

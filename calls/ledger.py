@@ -11,14 +11,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock
 
 from calls.models import ModelSpec
-from calls.wire import Completion, Request
+from calls.records import CallSite, Claim, Completion, Entry, Request
 from core.errors import StoreError
 from core.evaluation import Usage
 from core.owner import Owner
@@ -40,33 +40,6 @@ CAPACITY = 512
 """Most writes that share one transaction."""
 GATHER_SECONDS = 0.02
 """How long writes that nobody waits for are gathered."""
-
-
-@dataclass(frozen=True)
-class CallSite:
-    """Who asks: for accounting, not part of the key."""
-
-    run_id: str
-    task: str
-    role: str
-    row_id: str = ""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An answered call as the ledger remembers it."""
-
-    answer: Completion
-    run_id: str
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What became of the wish to make a call: it is ours to make, somebody else is making it, or it was answered."""
-
-    kind: Literal["ours", "busy", "answered"]
-    id: int = 0
-    entry: Entry | None = None
 
 
 def call_key(spec: ModelSpec, request: Request, *, repeat: str = "", salt: str = "") -> str:

@@ -10,8 +10,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import dspy
@@ -20,43 +19,13 @@ from dspy.clients._deprecation import adapter_message_call
 from pydantic import BaseModel
 
 from calls.models import OFFLINE_PREFIX, ModelSpec
+from calls.records import Completion, Request
 
 CONNECT_SECONDS = 3.0
 #: Settings of a connection; never part of the ledger's key and never stored.
 CONNECTION = frozenset(
     {"api_key", "api_base", "base_url", "timeout", "headers", "extra_headers", "num_retries", "cache", "rollout_id"}
 )
-
-
-@dataclass(frozen=True)
-class Request:
-    """What one call asks: the rendered messages and the parameters that shape the answer."""
-
-    messages: Sequence[Mapping[str, Any]]
-    params: Mapping[str, Any]
-
-    @property
-    def system(self) -> str:
-        """The system message, which holds the prompt that is being tuned."""
-        return "\n".join(str(m.get("content", "")) for m in self.messages if m.get("role") == "system")
-
-    @property
-    def chars(self) -> int:
-        """Length of all messages, in characters."""
-        return sum(len(str(m.get("content", ""))) for m in self.messages)
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What came back. ``cost_usd`` is None when no price is known."""
-
-    outputs: list[Any]
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    cost_usd: float | None = None
-    seconds: float = 0.0
 
 
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")  # else the price list is fetched from the internet

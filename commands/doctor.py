@@ -10,7 +10,8 @@ from dotenv import load_dotenv
 from calls.account import describe_error
 from calls.lm import api_key
 from calls.models import ModelSpec, find_model, load_models
-from calls.wire import Request, Wire, with_known_price
+from calls.records import Request
+from calls.wire import Wire, with_known_price
 from commands.session import Finish, redactor
 from core.errors import ModelError
 from core.workspace import Workspace

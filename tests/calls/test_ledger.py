@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calls.ledger import CallSite, Ledger, call_key
+from calls.ledger import Ledger, call_key
 from calls.models import ModelSpec
-from calls.wire import Completion, Request
+from calls.records import CallSite, Completion, Request
 from core.errors import StoreError
 from core.owner import Owner
 from core.redact import Redactor
@@ -125,9 +125,10 @@ def test_of_many_threads_one_may_make_the_call(ledger):
 CLAIMER = """
 import sys
 from pathlib import Path
-from core.ledger import CallSite, Ledger, Owner
-from core.models import ModelSpec
-from core.wire import Request
+from calls.ledger import Ledger
+from calls.models import ModelSpec
+from calls.records import CallSite, Request
+from core.owner import Owner
 ledger = Ledger(Path(sys.argv[1]))
 owner = Owner(ledger.owners, sys.argv[2])
 spec, ask = ModelSpec("far", "openai/far"), Request([{"role": "user", "content": "x"}], {})

@@ -8,7 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from calls.models import ModelSpec
-from calls.wire import Request, Wire, make_request, with_known_price
+from calls.records import Request
+from calls.wire import Wire, make_request, with_known_price
 from tests.provider import Provider, serving
 
 

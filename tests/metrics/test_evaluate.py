@@ -10,7 +10,7 @@ from calls.account import Account, Halt, LocalTransport, Policy
 from calls.ledger import Ledger
 from calls.lm import RoleLM
 from calls.models import ModelSpec
-from calls.wire import Completion
+from calls.records import Completion
 from core.errors import ModelError
 from core.evaluation import Judgement, RowStatus
 from data.corpus import Row

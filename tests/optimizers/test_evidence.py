@@ -8,7 +8,7 @@ from calls.account import Account, LocalTransport
 from calls.ledger import Ledger
 from calls.lm import RoleLM
 from calls.models import ModelSpec
-from calls.wire import Completion
+from calls.records import Completion
 from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Judgement
 from core.verdict import CheckStatus, Decision

@@ -1,0 +1,43 @@
+"""What a module loads is part of what it promises: a table of runs must not wait for a model client."""
+
+import subprocess
+import sys
+
+import pytest
+
+from core.workspace import HOME
+
+HEAVY = {"dspy", "litellm", "mlflow", "numpy", "scipy", "httpx"}
+
+
+def loaded(code, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sorted(sys.modules))", *arguments],
+        cwd=HOME, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("module", ["calls.ledger", "calls.models", "calls.limits", "calls.records"])
+def test_light_modules_load_nothing_heavy(module):
+    assert HEAVY & loaded(f"import {module}") == set()
+
+
+OPTIMIZE = """
+import sys
+import cli
+sys.argv = ["cli.py", "optimize", "extraction", "--workspace", sys.argv[1]]
+try:
+    cli.main()
+except SystemExit as done:
+    assert not done.code, done.code
+"""
+
+
+def test_an_offline_run_never_loads_litellm(tmp_path):
+    for name in ("configs", "corpora"):
+        (tmp_path / name).symlink_to(HOME / name)
+    modules = loaded(OPTIMIZE, str(tmp_path))
+    assert "dspy" in modules
+    assert "litellm" not in modules
