@@ -94,7 +94,7 @@ def _verdict(
     if any(check.name == "overfit" for check in gate.checks):
         progress.phase("both prompts on dev", 2 * len(task.splits.dev))
         search = [_dev_score(task, evaluate, prompt) for prompt in prompts]
-    opening = store.open_holdout(task.name, task.splits.info.holdout_fingerprint, owner, prompts[1].hash)
+    opening = store.open_holdout(task.name, task.splits.holdout_identity, owner, prompts[1].hash)
     progress.phase("holdout and gate", judging_runs(task))
     records = recent_records(store, task.name) if task.judges else ()
     dossier = Examiner(task, evaluate).dossier(

@@ -314,7 +314,7 @@ def run_eval(
             raise UsageError(
                 "looking at the holdout uses it up", hint="add --open-holdout; the gate will count the opening"
             )
-        store.open_holdout(task.name, task.splits.info.holdout_fingerprint, new_run_id(task.name), chosen.hash)
+        store.open_holdout(task.name, task.splits.holdout_identity, new_run_id(task.name), chosen.hash)
     rows = getattr(task.splits, split)
     check_caps(task)
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,15 @@ _WORD = re.compile(r"\w+", re.UNICODE)
 def normalised(inputs: Mapping[str, Any]) -> str:
     """A row's inputs without case, punctuation and white space; equal texts are exact duplicates."""
     return " ".join(_WORD.findall(_flat(inputs).casefold()))
+
+
+def row_fingerprint(row: Row) -> str:
+    """Sixteen hex digits over what a row's inputs say; id, gold, case, punctuation and white space do not matter.
+
+    Inputs without a letter or digit are taken as they are, because without punctuation nothing of them is left.
+    """
+    text = normalised(row.inputs) or _flat(row.inputs).strip()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _flat(value: Any) -> str:

@@ -12,10 +12,22 @@ from core.errors import DataError
 from core.optimization import SplitInfo
 from core.plain import canonical
 from data.corpus import Corpus, Row, fingerprint
-from data.leaks import find_duplicates
+from data.leaks import find_duplicates, row_fingerprint
 
 NAMES = ("train", "dev", "holdout")
 RANK = {name: rank for rank, name in enumerate(NAMES)}
+
+
+@dataclass(frozen=True)
+class HoldoutIdentity:
+    """What a holdout is recognised by when it is opened again.
+
+    ``fingerprint`` names exactly these ids, inputs and gold; ``rows`` are what each row's inputs say, see
+    :func:`data.leaks.row_fingerprint`, and stay the same under another salt, task or spelling.
+    """
+
+    fingerprint: str
+    rows: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,11 @@ class Splits:
             fingerprint([*self.train, *self.dev, *self.holdout]),
             fingerprint(self.holdout),
         )
+
+    @property
+    def holdout_identity(self) -> HoldoutIdentity:
+        """What the holdout is recognised by."""
+        return HoldoutIdentity(fingerprint(self.holdout), frozenset(row_fingerprint(row) for row in self.holdout))
 
 
 def position(row_id: str, salt: str) -> float:

@@ -22,6 +22,8 @@ from core.optimization import Optimization, RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
 from core.redact import NOTHING, Redactor
+from data.splits import HoldoutIdentity
+from tracking import openings
 from tracking.events import KINDS, Event, EventKind, kind_of
 
 SCHEMA = """
@@ -37,22 +39,19 @@ create table if not exists events (
     at text not null, payload text not null
 );
 create index if not exists events_by_run on events (run_id, seq);
-create table if not exists openings (
-    task text not null, holdout text not null, run_id text not null, candidate text not null, at text not null,
-    primary key (task, holdout, run_id, candidate)
-);
 create table if not exists champions (
     seq integer primary key autoincrement, task text not null, run_id text not null, prompts text not null,
     provenance text not null, forced integer not null, reason text not null, action text not null, at text not null
 );
 """
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 UPGRADES = {
     1: "alter table runs add column identity text not null default '';"
     "alter table runs add column stop_requested integer not null default 0;",
     2: "alter table runs add column kind text not null default 'optimize';"
     "update runs set kind = 'matrix' where run_id in (select run_id from events where kind = 'matrix');",
+    3: openings.SCHEMA,
 }
 """What brings a file from a schema version to the next."""
 UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
@@ -131,7 +130,9 @@ class Store:
         # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
         for step in range(max(1, version), SCHEMA_VERSION) if old else ():
             self._db.executescript(f"begin immediate; {UPGRADES[step]} pragma user_version={step + 1}; commit;")
-        self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
+        self._db.executescript(
+            f"begin immediate; {SCHEMA} {openings.SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;"
+        )
 
     @contextmanager
     def _write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -316,27 +317,19 @@ class Store:
 
     # Holdout openings
 
-    def open_holdout(self, task: str, holdout: str, run_id: str, candidate: str) -> int:
-        """Record that a holdout was opened; returns how many openings of it there have been, this one included.
+    def open_holdout(self, task: str, holdout: HoldoutIdentity, run_id: str, candidate: str) -> int:
+        """Record that a holdout was opened; returns how many openings count by then, this one included.
 
-        The same run and candidate count once, however often they ask.
+        An earlier opening counts when it shared a tenth or more of these rows, whatever the task, the salt or the file
+        was called. The same run and candidate count once for the same rows, however often they ask.
         """
         with self._write() as db:
-            db.execute(
-                "insert or ignore into openings (task, holdout, run_id, candidate, at) values (?, ?, ?, ?, ?)",
-                (task, holdout, run_id, candidate, now()),
-            )
-            before = db.execute(
-                "select count(*) from openings where task = ? and holdout = ? and rowid <= "
-                "(select rowid from openings where task = ? and holdout = ? and run_id = ? and candidate = ?)",
-                (task, holdout, task, holdout, run_id, candidate),
-            ).fetchone()
-            return int(before[0])
+            return openings.record_opening(db, (task, run_id, candidate), holdout, now())
 
-    def openings(self, task: str, holdout: str) -> int:
-        """How often a holdout has been opened for a task."""
-        rows = self._read("select count(*) from openings where task = ? and holdout = ?", (task, holdout))
-        return int(rows[0][0])
+    def openings_that_count(self, holdout: HoldoutIdentity) -> int:
+        """How many openings count against a holdout by now; the next one has the number after it. Writes nothing."""
+        with self._lock:
+            return openings.count_earlier(self._db, holdout)
 
     # Champions
 

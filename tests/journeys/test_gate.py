@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from core.workspace import Workspace
+from tasks.task import assemble, read_config
 from tests.journeys.test_commands import gold, run
 from tracking.store import Store
 
@@ -40,8 +42,9 @@ def test_asking_again_about_the_same_run_is_the_same_opening(shop):
     assert gate(root, "seed", run_id, "--gate", "production", *CHEAP)[1]["opening"] == 1
     assert gate(root, run_id, "seed")[1]["opening"] == 2  # another candidate
     store = Store(root / "mlruns" / "proven.db")
-    holdout = store.started(run_id).splits.holdout_fingerprint
-    assert store.openings("triage", holdout) == 2
+    workspace = Workspace(root)
+    holdout = assemble(read_config(workspace, "triage", ()), workspace).splits.holdout_identity
+    assert store.openings_that_count(holdout) == 2
     store.close()
 
 

@@ -54,7 +54,7 @@ def test_a_provider_that_refuses_after_a_while_ends_the_run(tmp_path, optimizer)
         assert len(provider.seen) < 90
     store = Store(tmp_path / "proven.db")
     assert [r.state for r in store.runs()] == ["failed"]
-    assert store.openings("placebo", task.splits.info.holdout_fingerprint) == 0
+    assert store.openings_that_count(task.splits.holdout_identity) == 0
     store.close()
 
 

@@ -45,14 +45,6 @@ def test_runs_are_found_by_the_beginning_of_their_id_unless_it_is_ambiguous(stor
         store.run("nothing")
 
 
-def test_openings_are_counted_per_task_and_holdout_and_asking_twice_counts_once(store):
-    assert store.open_holdout("t", "h", "r1", "c") == 1
-    assert store.open_holdout("t", "h", "r2", "c") == 2
-    assert store.open_holdout("t", "h", "r1", "c") == 1
-    assert store.open_holdout("t", "other", "r3", "c") == 1
-    assert store.openings("t", "h") == 2
-
-
 def test_champions_can_be_rolled_back_one_by_one(store):
     for number in (1, 2, 3):
         store.start_run(start(f"t-{number}"))
