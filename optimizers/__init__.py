@@ -8,5 +8,8 @@ from optimizers.base import Optimizer
 from optimizers.bootstrap import Bootstrap
 from optimizers.gepa import Gepa
 from optimizers.mipro import Mipro
+from optimizers.simba import Simba
 
-OPTIMIZERS: Catalog[Optimizer] = Catalog("optimizer", cast(Sequence[Optimizer], (Gepa(), Mipro(), Bootstrap())))
+OPTIMIZERS: Catalog[Optimizer] = Catalog(
+    "optimizer", cast(Sequence[Optimizer], (Gepa(), Mipro(), Bootstrap(), Simba()))
+)

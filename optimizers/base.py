@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
-import math
-import os
-import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +13,7 @@ import dspy
 from calls.account import Meter
 from calls.lm import RoleLM
 from core.candidate import Candidate, ProgramPrompts
-from core.evaluation import Evaluation, total
+from core.evaluation import total
 from metrics.metric import ExampleBook, Metric, Unscored
 from programs.prompts import read_prompts
 
@@ -41,90 +37,8 @@ class SearchSize:
     rollouts: int
     minibatch: int
     max_demos: int
-
-
-@dataclass(frozen=True)
-class RowCost:
-    """Tokens of one program run, and the share of rows that such a run solves."""
-
-    tokens_in: float
-    tokens_out: float
-    success: float
-
-
-@dataclass(frozen=True)
-class Reflection:
-    """Tokens of one call that rewrites an instruction: before any row, for each row shown, and what it answers."""
-
-    base_in: float
-    row_in: float
-    out: float
-    written: float
-    """Tokens by which the new instruction is longer than the one it replaces."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """What is known about costs before the search, in tokens: measured by a pilot, or assumed.
-
-    Attributes:
-        seed: One run of the seed program.
-        demo: One demo of a train row, as a part of a prompt.
-        gold_out: An answer that equals gold; answers grow towards it as prompts improve.
-        shown: One run with the demos that a strategy starts from; None where it was not measured.
-        reflection: One rewriting of an instruction; None where it was not measured.
-    """
-
-    seed: RowCost
-    demo: float
-    gold_out: float
-    shown: RowCost | None = None
-    reflection: Reflection | None = None
-
-    @property
-    def tuned_out(self) -> float:
-        """What a better prompt's answer takes: between the seed's and gold's."""
-        return math.sqrt(self.seed.tokens_out * max(1.0, self.gold_out))
-
-    def with_demos(self, demos: int) -> RowCost:
-        """One run with so many demos, measured where it was."""
-        if self.shown is not None:
-            return self.shown
-        return RowCost(self.seed.tokens_in + demos * self.demo, self.tuned_out, self.seed.success)
-
-
-@dataclass(frozen=True)
-class Spent:
-    """Calls and tokens."""
-
-    calls: float = 0.0
-    tokens_in: float = 0.0
-    tokens_out: float = 0.0
-
-    def __add__(self, other: Spent) -> Spent:
-        return Spent(self.calls + other.calls, self.tokens_in + other.tokens_in, self.tokens_out + other.tokens_out)
-
-
-def runs(count: float, tokens_in: float, tokens_out: float) -> Spent:
-    """So many program runs or calls of the same size."""
-    return Spent(count, count * tokens_in, count * tokens_out)
-
-
-@dataclass(frozen=True)
-class Draw:
-    """One way a search may go, counting only what has to be paid: an equal call twice is paid once.
-
-    Attributes:
-        trials: Evaluations on dev.
-        student: Program runs that are paid, holdout and baseline not included.
-        others: Calls of the other roles.
-        winner: One run of the winner; None when the seed stays.
-    """
-
-    trials: int
-    student: Spent
-    others: Mapping[str, Spent]
-    winner: RowCost | None
+    settings: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """What the task file says under ``optimizer.settings``, for the optimiser's own schema to read."""
 
 
 @dataclass
@@ -138,6 +52,8 @@ class Journal:
     dev_ids: tuple[str, ...]
     on_candidate: Callable[[Candidate], None]
     candidates: list[Candidate] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What a person should know about the search, beside its candidates."""
     _seen: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -196,8 +112,14 @@ class Search:
     threads: int
     threshold: float
     journal: Journal
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    max_unreadable: int = 5
+    """Answers in a row of a role other than the student that may be unreadable before the search ends."""
     unscored: Unscored = field(default_factory=Unscored)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the task file says under ``optimizer.settings``."""
+        return self.shape.settings
 
     def scored(self, row_id: str, prediction: Any) -> bool:
         """Whether a row's answer has a score: it was parsed, and it could be judged."""
@@ -214,46 +136,18 @@ class Search:
         return scores
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What a strategy may try before its search, so that the forecast knows its sizes.
-
-    Attributes:
-        search: The search to come; nothing is journalled.
-        pilot: The seed's rows.
-        run: Runs a program on the pilot's rows and says what it took; None when no row was paid.
-    """
-
-    search: Search
-    pilot: Evaluation
-    run: Callable[[dspy.Module], RowCost | None]
-
-
-def bootstrapping(shape: SearchSize, shown: RowCost, rng: random.Random, *, sets: int) -> Spent:
-    """What it takes to collect demos for so many sets.
-
-    For each set DSPy walks the train rows in an order of its own with demos of its own, until a random number of them
-    succeeded, so that the walks share nothing.
-    """
-    rows = 0
-    for index in range(sets):
-        wanted = shape.max_demos if index == 0 else rng.randint(1, max(1, shape.max_demos))
-        for _ in range(shape.train):
-            if wanted <= 0:
-                break
-            rows += 1
-            wanted -= rng.random() < shown.success
-    return runs(rows, shown.tokens_in, shown.tokens_out)
-
-
-def labelled(search: Search, demos: int) -> dspy.Module:
-    """The program with labelled demos that DSPy starts its demo sets from."""
-    train = list(search.train.examples)
-    return dspy.LabeledFewShot(k=demos).compile(search.program, trainset=train)
-
-
 class Optimizer(Protocol):
-    """One strategy. It spends at most its budget and reports candidates to ``search.journal``; it returns nothing."""
+    """One strategy: a name, a line about it, and ``run``. Everything else is optional.
+
+    ``run`` is called in a DSPy context that has the student and the task's adapter. It spends at most
+    ``search.shape.rollouts`` program runs, reports candidates with their scores on dev to ``search.journal`` and
+    returns nothing. It takes all its chance from ``search.seed`` and gives the same candidates on any number of
+    threads, because a killed run is continued by doing the same again.
+
+    Optional attributes: ``schedule``, a :class:`optimizers.schedule.Schedule`, for a sharper forecast; ``Settings``, a
+    :class:`core.section.Section` with what ``optimizer.settings`` of a task file may say; ``unused``, names of general
+    settings (``minibatch``, ``max_demos``) that have no effect on it.
+    """
 
     @property
     def name(self) -> str:
@@ -265,36 +159,23 @@ class Optimizer(Protocol):
         """One line on how it works."""
         ...
 
-    def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
-        """Play the strategy's own schedule once, with chance where the rows decide; forecasts average over many."""
-        ...
-
-    def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
-        """Measure what the forecast needs to know beyond the seed's own rows, with a few calls."""
-        ...
-
     def run(self, search: Search) -> None:
         """Search for better prompts."""
         ...
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keep the optimisers' own bars and prints off our screen; errors are counted by the meter instead."""
-    loggers = [logging.getLogger(name) for name in ("dspy", "gepa", "optuna", "LiteLLM", "litellm")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        with (
-            open(os.devnull, "w", encoding="utf-8") as sink,
-            contextlib.redirect_stdout(sink),
-            contextlib.redirect_stderr(sink),
-        ):
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+def journalled(search: Search, origin: Callable[[int], str]) -> Iterator[None]:
+    """Note every full evaluation on dev inside the block as a candidate; ``origin`` names it by its number.
+
+    Raises:
+        Exception: At the end of the block, what went wrong while noting; DSPy swallows it inside.
+    """
+    watch = EvaluateWatch(search, origin)
+    with dspy.context(callbacks=[*dspy.settings.callbacks, watch]):
+        yield
+    if watch.failure is not None:
+        raise watch.failure
 
 
 class EvaluateWatch(dspy.utils.callback.BaseCallback):

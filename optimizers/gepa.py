@@ -8,17 +8,20 @@ from __future__ import annotations
 import json
 import math
 import random
-from dataclasses import replace
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal
 
 import dspy
 from dspy.teleprompt.gepa import InstructionProposer
 from gepa.utils import NoImprovementStopper, ScoreThresholdStopper
+from pydantic import Field
 
 from calls.account import Meter
 from core.candidate import ProgramPrompts, Prompt
+from core.section import Section
 from metrics.metric import gepa_metric
-from optimizers.base import Draw, Probe, Reflection, RowCost, Search, SearchSize, Sizes, Spent, runs
+from optimizers.base import Search, SearchSize
+from optimizers.schedule import Draw, Probe, Reflection, RowCost, Schedule, Sizes, Spent, runs
 from programs.prompts import read_prompts
 
 ACCEPTANCE = (4.0, 3.2)
@@ -29,49 +32,43 @@ FRAME = 3000
 """Characters of the reflection prompt around the instruction and the rows."""
 PATIENCE = 25
 """Iterations without a better candidate after which the search ends."""
+PLAYED = 150
+"""Iterations that are played; those of a larger budget cost what the last third of these did."""
 
 
-class Gepa:
-    """Reflects on minibatches of failures and keeps what improves them."""
+class GepaSettings(Section):
+    """What ``optimizer.settings`` may say."""
 
-    name: ClassVar[str] = "gepa"
-    summary: ClassVar[str] = "reflects on feedback, rewrites instructions, keeps a Pareto front (dspy.GEPA)"
+    selection: Literal["pareto", "current_best"] = Field(
+        default="pareto", description="Which candidate is rewritten next: one of the best on some row, or the best."
+    )
+    components: Literal["round_robin", "all"] = Field(
+        default="round_robin", description="Which predictors a reflection rewrites: one after the other, or all."
+    )
+    patience: int = Field(
+        default=PATIENCE, ge=1, description="Iterations without a better candidate that end the search."
+    )
+    skip_perfect: bool = Field(default=True, description="Whether a minibatch without a mistake is passed over.")
+
+
+class GepaSchedule(Schedule):
+    """Minibatches, reflections and passes over dev, as GEPA goes about them."""
 
     def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
-        """An iteration costs a minibatch twice, one reflection, and a pass over dev when the minibatch improved.
-
-        The parent's half of a minibatch is free where this parent has seen these rows.
-        """
+        """Play iterations until the budget or the patience is used up; of a very long search only its beginning."""
         accept, known = rng.betavariate(*ACCEPTANCE), sizes.reflection
         reflection = known or _assumed(sizes, rng)
         step = reflection.written * rng.lognormvariate(*(GROWTH if known else (0.0, 0.5)))
-        base, out = sizes.seed.tokens_in, sizes.tuned_out
-        pool: list[tuple[float, set[int]]] = [(0.0, set())]
-        spent, trials, idle = shape.dev, 1, 0
-        student, reflector = Spent(), Spent()
-        order: list[int] = []
-        while spent < shape.rollouts and idle < PATIENCE:
-            if len(order) < shape.minibatch:
-                order = rng.sample(range(shape.train), shape.train) + order
-            batch = [order.pop() for _ in range(shape.minibatch)]
-            length, seen = rng.choice(pool)
-            new = len(set(batch) - seen)
-            seen |= set(batch)
-            child = max(step, length) * rng.lognormvariate(0.03, 0.08)
-            reflector += Spent(
-                1, reflection.base_in + length + shape.minibatch * reflection.row_in, reflection.out * child / step
-            )
-            spent += 2 * shape.minibatch
-            student += runs(new, base + length, out if length else sizes.seed.tokens_out)
-            student += runs(shape.minibatch, base + child, out)
-            idle += 1
-            if rng.random() < accept:
-                pool.append((child, set(batch)))
-                spent, trials = spent + shape.dev, trials + 1
-                student += runs(shape.dev, base + child, out)
-                idle = 0 if rng.random() < 0.5 else idle
-        winner = RowCost(base + rng.choice(pool[1:])[0], out, sizes.seed.success) if len(pool) > 1 else None
-        return Draw(trials, student, {"reflector": reflector}, winner)
+        play = _Play(shape, sizes, reflection, step, accept, rng)
+        while play.spent < shape.rollouts and play.idle < PATIENCE and play.iterations < PLAYED:
+            play.iterate()
+        if play.spent < shape.rollouts and play.idle < PATIENCE:
+            play.extrapolate()
+        found = play.pool[1:]
+        winner = None
+        if found:
+            winner = RowCost(sizes.seed.tokens_in + rng.choice(found)[0], sizes.tuned_out, sizes.seed.success)
+        return Draw(round(play.trials), play.student, {"reflector": play.reflector}, winner)
 
     def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
         """Reflect once on the pilot's rows; how long the new instruction is counts, its text is not used."""
@@ -100,36 +97,49 @@ class Gepa:
             ),
         )
 
-    def run(self, search: Search) -> None:
-        """Run ``dspy.GEPA``; every candidate that reaches dev goes to the journal.
 
-        Merging is off: it depends on the hash seed of the process. The evaluation cache is off: it mixes up train
-        and dev rows in gepa 0.1.4.
-        """
+class Gepa:
+    """Reflects on minibatches of failures and keeps what improves them."""
+
+    name: ClassVar[str] = "gepa"
+    summary: ClassVar[str] = "reflects on feedback, rewrites instructions, keeps a Pareto front (dspy.GEPA)"
+    Settings: ClassVar[type[Section]] = GepaSettings
+    schedule: ClassVar[Schedule] = GepaSchedule()
+    unused: ClassVar[tuple[str, ...]] = ("max_demos",)
+
+    def run(self, search: Search) -> None:
+        """Run ``dspy.GEPA``; every candidate that reaches dev goes to the journal."""
         watch = _Watch(search)
-        optimizer = dspy.GEPA(
-            metric=gepa_metric(search.metric, search.train + search.dev, search.unscored),
-            max_metric_calls=search.shape.rollouts,
-            reflection_minibatch_size=search.shape.minibatch,
-            reflection_lm=search.reflector,
-            candidate_selection_strategy=search.settings.get("selection", "pareto"),
-            add_format_failure_as_feedback=True,
-            use_merge=False,
-            num_threads=search.threads,
-            warn_on_score_mismatch=False,
-            seed=search.seed,
-            gepa_kwargs={
-                "callbacks": [watch],
-                "stop_callbacks": [
-                    ScoreThresholdStopper(1.0),
-                    NoImprovementStopper(int(search.settings.get("patience", PATIENCE))),
-                ],
-            },
-        )
-        with dspy.context(lm=search.student, adapter=search.adapter):
-            optimizer.compile(search.program, trainset=search.train.examples, valset=search.dev.examples)
+        build_gepa(search, watch).compile(search.program, trainset=search.train.examples, valset=search.dev.examples)
         if watch.failure is not None:
             raise watch.failure
+
+
+def build_gepa(search: Search, *callbacks: Any) -> Any:
+    """The optimiser with everything the search says.
+
+    Merging is off: it depends on the hash seed of the process. The evaluation cache is off: it mixes up train and dev
+    rows in gepa 0.1.4.
+    """
+    settings = GepaSettings.model_validate(dict(search.settings))
+    return dspy.GEPA(
+        metric=gepa_metric(search.metric, search.train + search.dev, search.unscored),
+        max_metric_calls=search.shape.rollouts,
+        reflection_minibatch_size=search.shape.minibatch,
+        reflection_lm=search.reflector,
+        candidate_selection_strategy=settings.selection,
+        component_selector=settings.components,
+        skip_perfect_score=settings.skip_perfect,
+        add_format_failure_as_feedback=True,
+        use_merge=False,
+        num_threads=search.threads,
+        warn_on_score_mismatch=False,
+        seed=search.seed,
+        gepa_kwargs={
+            "callbacks": list(callbacks),
+            "stop_callbacks": [ScoreThresholdStopper(1.0), NoImprovementStopper(settings.patience)],
+        },
+    )
 
 
 class _Watch:
@@ -158,6 +168,68 @@ class _Watch:
         parents = [self.index[parent] for parent in event["parent_ids"] if parent in self.index]
         origin = "reflection" if event["candidate_idx"] else "seed"
         self.index[event["candidate_idx"]] = self.search.journal.record(origin, prompts, scores, parents)
+
+
+@dataclass
+class _Play:
+    """One imagined search, iteration by iteration.
+
+    An iteration costs a minibatch twice, one reflection, and a pass over dev when the minibatch improved. The
+    parent's half of a minibatch is free where this parent has seen these rows.
+    """
+
+    shape: SearchSize
+    sizes: Sizes
+    reflection: Reflection
+    step: float
+    accept: float
+    rng: random.Random
+    spent: float = 0.0
+    trials: float = 1.0
+    idle: int = 0
+    iterations: int = 0
+    student: Spent = field(default_factory=Spent)
+    reflector: Spent = field(default_factory=Spent)
+    pool: list[tuple[float, set[int]]] = field(default_factory=lambda: [(0.0, set[int]())])
+    _order: list[int] = field(default_factory=list[int])
+    _mark: tuple[float, float, Spent, Spent] | None = None
+
+    def __post_init__(self) -> None:
+        self.spent = float(self.shape.dev)
+
+    def iterate(self) -> None:
+        """One iteration."""
+        shape, rng, base, out = self.shape, self.rng, self.sizes.seed.tokens_in, self.sizes.tuned_out
+        if len(self._order) < shape.minibatch:
+            self._order = rng.sample(range(shape.train), shape.train) + self._order
+        batch = [self._order.pop() for _ in range(shape.minibatch)]
+        length, seen = rng.choice(self.pool)
+        new = len(set(batch) - seen)
+        seen |= set(batch)
+        child = max(self.step, length) * rng.lognormvariate(0.03, 0.08)
+        shown = self.reflection.base_in + length + shape.minibatch * self.reflection.row_in
+        self.reflector += Spent(1, shown, self.reflection.out * child / self.step)
+        self.spent += 2 * shape.minibatch
+        self.student += runs(new, base + length, out if length else self.sizes.seed.tokens_out)
+        self.student += runs(shape.minibatch, base + child, out)
+        self.idle += 1
+        if rng.random() < self.accept:
+            self.pool.append((child, set(batch)))
+            self.spent, self.trials = self.spent + shape.dev, self.trials + 1
+            self.student += runs(shape.dev, base + child, out)
+            self.idle = 0 if rng.random() < 0.5 else self.idle
+        self.iterations += 1
+        if self.iterations == PLAYED * 2 // 3:
+            self._mark = (self.spent, self.trials, self.student, self.reflector)
+
+    def extrapolate(self) -> None:
+        """Go on to the end of the budget as in the last third."""
+        assert self._mark is not None
+        spent, trials, student, reflector = self._mark
+        times = (self.shape.rollouts - self.spent) / (self.spent - spent)
+        self.trials += times * (self.trials - trials)
+        self.student += times * (self.student + -1.0 * student)
+        self.reflector += times * (self.reflector + -1.0 * reflector)
 
 
 def _assumed(sizes: Sizes, rng: random.Random) -> Reflection:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import dspy
 from dspy.propose.dataset_summary_generator import create_dataset_summary
+from pydantic import Field
 
 from calls.account import Meter
+from core.section import Section
 from metrics.metric import float_metric
-from optimizers.base import (
+from optimizers.base import Search, SearchSize, journalled
+from optimizers.schedule import (
     Draw,
-    EvaluateWatch,
     Probe,
     Reflection,
     RowCost,
-    Search,
-    SearchSize,
+    Schedule,
     Sizes,
     Spent,
     bootstrapping,
@@ -40,13 +41,25 @@ GROWTH = (0.92, 0.5)
 """The same in units of what the proposer wrote about its first rows."""
 BATCH = 10
 """Train rows that DSPy's proposer is shown at a time."""
+MOST_CANDIDATES = 12
+MOST_TRIALS = MOST_CANDIDATES**2
+"""As many as there are combinations of an instruction and a demo set; more could only repeat."""
 
 
-class Mipro:
-    """Instructions and demos together, on full dev evaluations so that trials compare on the same rows."""
+class MiproSettings(Section):
+    """What ``optimizer.settings`` may say."""
 
-    name: ClassVar[str] = "mipro"
-    summary: ClassVar[str] = "proposes instructions and demos, searches their combinations (dspy.MIPROv2)"
+    candidates: int | None = Field(
+        default=None, ge=2, le=50, description="Instructions and demo sets each; by the budget else."
+    )
+    trials: int | None = Field(default=None, ge=1, le=1000, description="Combinations tried; by the budget else.")
+    temperature: float = Field(default=1.0, ge=0, le=2, description="Of the proposer when it writes an instruction.")
+    program_aware: bool = Field(default=True, description="Whether the proposer is shown the program's source.")
+    tips: bool = Field(default=True, description="Whether the proposer is given a tip drawn by chance.")
+
+
+class MiproSchedule(Schedule):
+    """Demo sets, proposals, and trials that are passes over dev."""
 
     def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
         """Collecting demos runs train rows; a trial is a pass over dev; a combination tried before is free."""
@@ -84,44 +97,66 @@ class Mipro:
         seen = (tally.worth.input_tokens - out) / 2
         return replace(sizes, reflection=Reflection(0.0, seen / BATCH, out, out)) if out > 0 else sizes
 
+
+class Mipro:
+    """Instructions and demos together, on full dev evaluations so that trials compare on the same rows."""
+
+    name: ClassVar[str] = "mipro"
+    summary: ClassVar[str] = "proposes instructions and demos, searches their combinations (dspy.MIPROv2)"
+    Settings: ClassVar[type[Section]] = MiproSettings
+    schedule: ClassVar[Schedule] = MiproSchedule()
+    unused: ClassVar[tuple[str, ...]] = ("minibatch",)
+
     def run(self, search: Search) -> None:
         """Run ``dspy.MIPROv2``; every trial goes to the journal.
 
         The proposer is shown train rows (inputs and gold, no other field) and the program's source.
         """
-        watch = EvaluateWatch(search, lambda trial: f"trial {trial}")
-        optimizer = dspy.MIPROv2(
-            metric=float_metric(search.metric, search.train + search.dev, search.unscored),
-            prompt_model=search.proposer,
-            task_model=search.student,
-            teacher_settings={"lm": search.student},
-            max_bootstrapped_demos=search.shape.max_demos,
-            max_labeled_demos=search.shape.max_demos,
-            auto=None,
-            num_candidates=_candidates(search.shape),
-            num_threads=search.threads,
-            max_errors=1_000_000,
-            seed=search.seed + 1,  # a seed of zero is silently replaced by DSPy's default
-            metric_threshold=search.threshold,
-        )
-        with dspy.context(lm=search.student, adapter=search.adapter, callbacks=[watch]):
-            optimizer.compile(
-                search.program,
-                trainset=search.train.examples,
-                valset=search.dev.examples,
-                num_trials=_trials(search.shape),
-                minibatch=False,
+        with journalled(search, lambda trial: f"trial {trial}"):
+            build_mipro(search).compile(
+                search.program, trainset=search.train.examples, valset=search.dev.examples, **compiling(search)
             )
-        if watch.failure is not None:
-            raise watch.failure
+
+
+def build_mipro(search: Search) -> dspy.MIPROv2:
+    """The optimiser with everything the search says."""
+    settings = MiproSettings.model_validate(dict(search.settings))
+    return dspy.MIPROv2(
+        metric=float_metric(search.metric, search.train + search.dev, search.unscored),
+        prompt_model=search.proposer,
+        task_model=search.student,
+        teacher_settings={"lm": search.student},
+        max_bootstrapped_demos=search.shape.max_demos,
+        max_labeled_demos=search.shape.max_demos,
+        auto=None,
+        num_candidates=_candidates(search.shape),
+        num_threads=search.threads,
+        max_errors=1_000_000,
+        seed=search.seed + 1,  # a seed of zero is silently replaced by DSPy's default
+        init_temperature=settings.temperature,
+        metric_threshold=search.threshold,
+    )
+
+
+def compiling(search: Search) -> dict[str, Any]:
+    """What ``compile`` is told: how many trials, and what the proposer may see."""
+    settings = MiproSettings.model_validate(dict(search.settings))
+    return {
+        "num_trials": _trials(search.shape),
+        "minibatch": False,
+        "program_aware_proposer": settings.program_aware,
+        "tip_aware_proposer": settings.tips,
+    }
 
 
 def _trials(shape: SearchSize) -> int:
-    return max(4, shape.rollouts // shape.dev - 1)
+    chosen = MiproSettings.model_validate(dict(shape.settings)).trials
+    return chosen or min(MOST_TRIALS, max(4, shape.rollouts // shape.dev - 1))
 
 
 def _candidates(shape: SearchSize) -> int:
-    return min(12, max(3, _trials(shape) // 2))
+    chosen = MiproSettings.model_validate(dict(shape.settings)).candidates
+    return chosen or min(MOST_CANDIDATES, max(3, _trials(shape) // 2))
 
 
 def _proposing(shape: SearchSize, sizes: Sizes, instruction: float) -> Spent:

@@ -23,10 +23,11 @@ from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from metrics.metric import ExampleBook, MetricError
 from offline import VERSION as OFFLINE_VERSION
-from optimizers.base import Journal, Optimizer, Search, SearchSize, quiet, rollouts
+from optimizers.base import Journal, Optimizer, Search, SearchSize, rollouts
 from optimizers.evidence import Examiner, recent_records
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
+from optimizers.search import quiet, run_search
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, check_caps, policy_of, student_evaluator
 from tracking.events import EventKind
@@ -70,6 +71,7 @@ def shape_of(task: Task, options: Options) -> SearchSize:
         rollouts=rollouts(options.budget, train, dev),
         minibatch=min(options.minibatch, math.ceil(SHARE * train)),
         max_demos=options.max_demos,
+        settings=task.config.optimizer.settings,
     )
 
 
@@ -151,7 +153,7 @@ def _search(task: Task, options: Options, lab: _Lab, shape: SearchSize, journal:
         threads=options.threads,
         threshold=options.threshold,
         journal=journal,
-        settings=task.config.optimizer.settings,
+        max_unreadable=task.config.run.max_unreadable,
     )
 
 
@@ -314,8 +316,7 @@ class _Job:
         left = round(self.plan.roles["student"].calls.expected) - (shape.dev + judging_runs(task))
         progress.phase(f"search with {self.optimizer.name}", left)
         search = _search(task, self.options, lab, shape, journal)
-        with quiet():
-            self.optimizer.run(search)
+        run_search(self.optimizer, search)
         return self._judge(journal.candidates[0], journal.best())
 
     def _forecast(self, shape: SearchSize) -> Plan:
@@ -366,6 +367,7 @@ class _Job:
             found.append(f"{incomplete} of {len(journal.candidates)} candidates had dev rows without a score")
         if len(journal.candidates) == 1:
             found.append("the optimiser proposed nothing that it wanted to try on dev")
+        found += journal.notes
         account = self.lab.account
         if account.failed_for_good:
             found.append(f"{account.failed_for_good} calls failed for good; last: {account.meter.last_error}")

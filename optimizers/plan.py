@@ -18,7 +18,8 @@ from core.optimization import Plan, Range, RoleForecast
 from core.progress import Progress
 from gates.production import build_gate
 from metrics.evaluate import Evaluator
-from optimizers.base import Draw, Optimizer, Probe, RowCost, Search, SearchSize, Sizes, Spent, runs
+from optimizers.base import Optimizer, Search, SearchSize
+from optimizers.schedule import Draw, Probe, RowCost, Sizes, Spent, runs, schedule_of
 from programs.prompts import predictors, read_prompts, render_messages
 from stats import mde
 from tasks.task import Task
@@ -92,7 +93,7 @@ def run_pilot(
         return row_cost(other, threshold)
 
     try:
-        sizes = optimizer.probe(Probe(search, evaluation, run), sizes)
+        sizes = schedule_of(optimizer).probe(Probe(search, evaluation, run), sizes)
     except (dspy.LMError, dspy.AdapterParseError, ValueError) as error:
         progress.note(f"the forecast knows less: {describe_error(error)}")
     return Pilot(
@@ -200,7 +201,7 @@ def _play(
 ) -> _Play:
     """One way the whole run may go: baseline, search, holdout."""
     sizes = _drawn(pilot, _row_tokens(task), rng)
-    draw: Draw = optimizer.draw(shape, sizes, rng)
+    draw: Draw = schedule_of(optimizer).draw(shape, sizes, rng)
     seed = sizes.seed
     student = runs(shape.dev, seed.tokens_in, seed.tokens_out) + draw.student
     if draw.winner is not None:

@@ -320,6 +320,9 @@ class RunSection(Section):
     max_error_share: float = Field(
         default=0.1, ge=0, le=1, description="Share of calls that may fail for good before the run stops."
     )
+    max_unreadable: int = Field(
+        default=5, ge=1, description="Unreadable answers in a row of the reflector or proposer before the run stops."
+    )
     max_cost: float | None = Field(default=None, gt=0, description="US dollars, over all roles together.")
     max_calls: int | None = Field(default=None, ge=1, description="Requests, over all roles together.")
     max_tokens: int | None = Field(default=None, ge=1, description="Input and output tokens together.")

@@ -11,7 +11,8 @@ from core.errors import UsageError
 from core.workspace import HOME, Workspace
 from gates.production import CHECKS, GATES
 from optimizers import OPTIMIZERS
-from optimizers.base import BUDGETS, RowCost, SearchSize, Sizes, rollouts
+from optimizers.base import BUDGETS, SearchSize, rollouts
+from optimizers.schedule import RowCost, Sizes, schedule_of
 from programs import PROGRAMS
 from programs.export import FORMATS
 from programs.prompts import predictors, read_prompts
@@ -43,7 +44,7 @@ def test_every_optimiser_can_say_what_it_will_spend(optimizer, budget):
 
     def rows(times):
         shape = SearchSize(50, 25, 2, times * rollouts(budget, 50, 25), 20, 4)
-        draws = [optimizer.draw(shape, sizes, random.Random(seed)) for seed in range(50)]
+        draws = [schedule_of(optimizer).draw(shape, sizes, random.Random(seed)) for seed in range(50)]
         assert all(draw.trials >= 1 and draw.student.tokens_in >= 300 * draw.student.calls for draw in draws)
         return sum(draw.student.calls for draw in draws) / len(draws)
 
