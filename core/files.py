@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -24,3 +25,17 @@ def write_text(path: Path, text: str) -> None:
         os.replace(handle.name, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def keep_private(path: Path) -> None:
+    """Make an empty file that only its owner may read and write, or make an existing one so.
+
+    What SQLite puts beside a database later has the database's mode.
+
+    Raises:
+        OSError: If it cannot be made.
+    """
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if path.stat().st_mode & 0o077:
+        with contextlib.suppress(PermissionError):  # somebody else's, who shares it with us on purpose
+            path.chmod(0o600)

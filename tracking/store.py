@@ -18,6 +18,7 @@ from core.candidate import ProgramPrompts
 from core.catalog import did_you_mean
 from core.cells import Matrix
 from core.errors import StoreError
+from core.files import keep_private
 from core.optimization import Optimization, RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
@@ -25,35 +26,8 @@ from core.redact import NOTHING, Redactor
 from data.splits import HoldoutIdentity
 from tracking import openings
 from tracking.events import KINDS, Event, EventKind, kind_of
+from tracking.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
 
-SCHEMA = """
-create table if not exists runs (
-    run_id text primary key, task text not null, state text not null, started_at text not null,
-    finished_at text, verdict text, synced integer not null default 0, mlflow_run text,
-    identity text not null default '', stop_requested integer not null default 0,
-    kind text not null default 'optimize'
-);
-create index if not exists runs_by_task on runs (task, started_at);
-create table if not exists events (
-    seq integer primary key autoincrement, run_id text not null references runs, kind text not null,
-    at text not null, payload text not null
-);
-create index if not exists events_by_run on events (run_id, seq);
-create table if not exists champions (
-    seq integer primary key autoincrement, task text not null, run_id text not null, prompts text not null,
-    provenance text not null, forced integer not null, reason text not null, action text not null, at text not null
-);
-"""
-
-SCHEMA_VERSION = 4
-UPGRADES = {
-    1: "alter table runs add column identity text not null default '';"
-    "alter table runs add column stop_requested integer not null default 0;",
-    2: "alter table runs add column kind text not null default 'optimize';"
-    "update runs set kind = 'matrix' where run_id in (select run_id from events where kind = 'matrix');",
-    3: openings.SCHEMA,
-}
-"""What brings a file from a schema version to the next."""
 UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
 _RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity, kind"
 
@@ -109,6 +83,7 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
+                keep_private(path)
                 self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
                 self._db.execute("pragma journal_mode=wal")
                 self._migrate()
@@ -129,10 +104,8 @@ class Store:
             return  # nothing to write, so that opening never waits for another process's writing
         # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
         for step in range(max(1, version), SCHEMA_VERSION) if old else ():
-            self._db.executescript(f"begin immediate; {UPGRADES[step]} pragma user_version={step + 1}; commit;")
-        self._db.executescript(
-            f"begin immediate; {SCHEMA} {openings.SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;"
-        )
+            self._db.executescript(f"begin immediate; {UPGRADES.get(step, '')} pragma user_version={step + 1}; commit;")
+        self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
 
     @contextmanager
     def _write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
@@ -409,3 +382,25 @@ class Store:
                 "update runs set synced = max(synced, ?), mlflow_run = coalesce(?, mlflow_run) where run_id = ?",
                 (seq, mlflow_run, run_id),
             )
+
+    def note_experiment(self, task: str, mlflow: str, experiment: str) -> None:
+        """Note the id that a task's experiment has in one MLflow."""
+        with self._write() as db:
+            db.execute("insert or replace into mlflow_experiments values (?, ?, ?)", (task, mlflow, experiment))
+
+    def experiment(self, task: str, mlflow: str) -> str | None:
+        """The id of a task's experiment in one MLflow; None before anything of the task was written there."""
+        rows = self._read("select experiment from mlflow_experiments where task = ? and mlflow = ?", (task, mlflow))
+        return str(rows[0][0]) if rows else None
+
+    def note_problem(self, text: str) -> None:
+        """Keep what went wrong on the way into MLflow, until somebody is told or it has mended itself."""
+        with self._write() as db:
+            db.execute("insert or ignore into mlflow_problems values (?)", (self.redact.text(text),))
+
+    def take_problems(self) -> tuple[str, ...]:
+        """What went wrong on the way into MLflow and was not told yet; it counts as told from now on."""
+        with self._write() as db:
+            rows = db.execute("select text from mlflow_problems order by rowid").fetchall()
+            db.execute("delete from mlflow_problems")
+        return tuple(row[0] for row in rows)

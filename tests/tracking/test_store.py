@@ -8,6 +8,9 @@ import pytest
 from core.candidate import ProgramPrompts, Prompt
 from core.errors import StoreError
 from core.optimization import RunStart, SplitInfo
+from core.plain import to_json
+from core.redact import Redactor
+from core.verdict import Decision, Verdict
 from tracking.events import EventKind
 from tracking.store import Store
 
@@ -128,3 +131,36 @@ def test_the_last_event_of_a_kind_is_found_among_others(store):
     assert found is not None
     assert found.payload == '{"path": "b"}'
     assert store.last("t-1", EventKind.MATRIX) is None
+
+
+def test_nobody_but_the_owner_may_read_the_record_and_what_lies_beside_it(tmp_path):
+    path = tmp_path / "proven.db"
+    path.touch(mode=0o644)  # as an older version made it
+    store = Store(path)
+    store.start_run(start())
+    modes = {
+        found.name: found.stat().st_mode & 0o777 for found in tmp_path.glob("proven.db*") if "lock" not in found.name
+    }
+    assert modes == {"proven.db": 0o600, "proven.db-shm": 0o600, "proven.db-wal": 0o600}
+    store.close()
+
+
+def test_a_gate_that_was_asked_alone_leaves_its_decision_in_the_list_of_runs(store):
+    store.start_run(start())
+    store.append("t-1", EventKind.VERDICT, to_json(Verdict(Decision.HOLD, ("no lift",))))
+    assert store.run("t-1").verdict == "HOLD"
+
+
+def test_a_problem_on_the_way_into_mlflow_is_told_once_and_without_secrets(tmp_path):
+    store = Store(tmp_path / "proven.db", Redactor({"hunter2!": "PASSWORD"}))
+    store.note_problem("cannot log in with hunter2!")
+    store.note_problem("cannot log in with hunter2!")
+    assert store.take_problems() == ("cannot log in with <PASSWORD>",)
+    assert store.take_problems() == ()
+    store.close()
+
+
+def test_the_id_of_an_experiment_is_known_for_each_mlflow(store):
+    store.note_experiment("t", "here", "7")
+    assert store.experiment("t", "here") == "7"
+    assert store.experiment("t", "there") is None

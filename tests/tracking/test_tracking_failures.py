@@ -16,7 +16,8 @@ from tests.journeys.test_commands import gold, run
 from tests.tracking.test_tracking import query, record
 from tracking.events import EventKind
 from tracking.projection import Tracker
-from tracking.store import SCHEMA_VERSION, Store
+from tracking.schema import SCHEMA_VERSION
+from tracking.store import Store
 
 pytestmark = pytest.mark.filterwarnings("default")
 DEAD = "http://127.0.0.1:9"
