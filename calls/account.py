@@ -80,7 +80,7 @@ class Meter:
 
     by_role: dict[str, Usage] = field(default_factory=dict[str, Usage])
     last_error: str | None = None
-    listener: Callable[[str], None] | None = None
+    listener: Callable[[str, Usage], None] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def add(self, role: str, usage: Usage, worth: Usage | None = None) -> None:
@@ -95,7 +95,7 @@ class Meter:
                 tally.seconds += worth.seconds
         listener = self.listener
         if (usage.calls or usage.hits) and listener is not None:
-            listener(role)
+            listener(role, usage)
 
     def snapshot(self) -> dict[str, Usage]:
         """Usage by role so far."""

@@ -65,7 +65,7 @@ def desk(
         policy = policy_of(task, isolate=True)
         run_id = new_run_id(f"{task.name}-matrix")
         account = Account(ledger, run_id, task.name, policy)
-        account.meter.listener = progress.any_call
+        account.meter.listener = progress.call
         try:
             bench = Bench(task, grid, folder, account, load_models(workspace.models), progress.phase)
             yield Desk(bench, store, workspace, manner, progress, time.perf_counter(), run_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.candidate import Candidate
+from core.evaluation import Usage
 from core.optimization import Plan
 
 
@@ -12,11 +13,11 @@ class Progress:
     def plan(self, plan: Plan) -> None:
         """What is going to be spent; called once, before anything is."""
 
-    def phase(self, name: str, calls: int) -> None:
-        """A phase begins that is expected to take so many model calls."""
+    def phase(self, name: str, calls: int, *, last: bool = False) -> None:
+        """A phase begins that is expected to take so many model calls; ``last`` says that none comes after it."""
 
-    def call(self, role: str) -> None:
-        """One model call ended."""
+    def call(self, role: str, usage: Usage) -> None:
+        """One model call of a role ended, and what it took; a call that the ledger knew is a hit."""
 
     def candidate(self, candidate: Candidate, best: Candidate) -> None:
         """A candidate was scored; ``best`` leads now."""

@@ -347,7 +347,7 @@ class _Job:
         gate = build_gate(task.config.gate, task.root)
         if winner.prompts.hash == seed.prompts.hash:
             return (None, None), gate.no_op()
-        self.environment.progress.phase("holdout and gate", judging_runs(task) * len(seed.prompts.prompts))
+        self.environment.progress.phase("holdout and gate", judging_runs(task) * len(seed.prompts.prompts), last=True)
         opening = store.open_holdout(task.name, task.splits.holdout_identity, self.run.id, winner.prompts.hash)
         self.opened = True
         dossier = Examiner(task, self.lab.evaluate).dossier(

@@ -1,20 +1,28 @@
-"""The live display of a run: a bar with a true ETA in a terminal, a line per event elsewhere."""
+"""The live display of a run: how far, how dear, how good, how long still; a line per event in a pipe."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from core.candidate import Candidate
+from core.evaluation import Usage
 from core.optimization import Plan, Range
 from core.progress import Progress
+
+RECENT = 60
+"""Calls whose pace tells what is left."""
 
 
 def money(cost: float | None) -> str:
@@ -58,83 +66,187 @@ def duration(minutes: float) -> str:
 
 
 class LiveProgress(Progress):
-    """Shows a run on a console; in a pipe it prints one line per phase and per new best candidate."""
+    """Shows a run on a console: two live lines in a terminal, a line per event in a pipe.
+
+    It counts calls that are paid; those that the ledger knew are told apart. The stream is held from the beginning:
+    while an optimiser runs, ``sys.stderr`` is another one.
+    """
 
     def __init__(self, console: Console, task: str) -> None:
+        console.file = console.file  # looked up now, and not at each write
         self.console, self.task = console, task
-        self.live = console.is_terminal
-        self._bar = Bar(
-            TextColumn("[bold]{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("calls"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[best]}"),
-            console=console,
-            disable=not self.live,
-            transient=True,
-        )
-        self._current: TaskID | None = None
-        self._best = ""
-        self._started = time.monotonic()
+        self.live = console.is_terminal and not console.is_dumb_terminal
+        self._count = _Count()
         self._lock = threading.Lock()
+        self._screen = Live(
+            get_renderable=self._render, console=console, refresh_per_second=4, transient=True, auto_refresh=self.live
+        )
 
     def __enter__(self) -> LiveProgress:
-        self._bar.start()
+        if self.live:  # here, and not at the first phase: it puts sys.stderr back in the end as it found it
+            self._screen.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._screen.stop()
+
+    def _render(self) -> RenderableType:
+        with self._lock:
+            return live_lines(self._count, self.console.width)
 
     def _say(self, text: str) -> None:
-        self._bar.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _line(self, text: str) -> None:
+        self._say(f"[{self._count.elapsed:6.1f} s] {text}")
 
     def plan(self, plan: Plan) -> None:
         """Print the forecast."""
         for line in plan_lines(self.task, "forecast", plan):
             self._say(line)
-
-    def phase(self, name: str, calls: int) -> None:
-        """Start a new bar, or say the phase's name in a pipe."""
         with self._lock:
-            if self._current is not None:
-                self._bar.remove_task(self._current)
-            self._current = self._bar.add_task(name, total=calls, best=self._best)
+            self._count.expect(plan)
+
+    def phase(self, name: str, calls: int, *, last: bool = False) -> None:
+        """Show the phase's name; in a pipe, as a line."""
+        with self._lock:
+            self._count.enter(name, calls, last=last)
         if not self.live:
-            self._say(f"[{time.monotonic() - self._started:6.1f} s] {name}: about {calls} calls")
+            self._line(f"{name}: about {calls} calls")
 
-    def call(self, role: str) -> None:
-        """Advance the bar by one student call; other roles are too few to matter."""
-        if role == "student" and self._current is not None:
-            self._bar.advance(self._current)
-
-    def any_call(self, role: str) -> None:
-        """Advance the bar by one call, whoever makes it."""
-        if self._current is not None:
-            self._bar.advance(self._current)
+    def call(self, role: str, usage: Usage) -> None:
+        """Count the call; in a pipe, say every tenth of the way where the run is."""
+        with self._lock:
+            self._count.add(usage)
+            due = not self.live and self._count.line_is_due()
+            text = self._count.text() if due else ""
+        if text:
+            self._line(text)
 
     def candidate(self, candidate: Candidate, best: Candidate) -> None:
-        """Show the leader; in a pipe, say when it changes."""
-        score = "-" if best.dev_score is None else f"{best.dev_score:.3f}"
-        self._best = f"best dev {score} (#{best.index} of {candidate.index + 1})"
-        if self._current is not None:
-            self._bar.update(self._current, best=self._best)
-        if not self.live and best.index == candidate.index:
-            self._say(f"[{time.monotonic() - self._started:6.1f} s] candidate {candidate.index}: dev {score}, new best")
+        """Show the leader; in a pipe, a line per candidate."""
+        score, leader = _score(candidate.dev_score), _score(best.dev_score)
+        with self._lock:
+            self._count.candidates = candidate.index + 1
+            self._count.best = f"best dev {leader} (#{best.index})"
+        if not self.live:
+            lead = "new best" if best.index == candidate.index else f"best is {leader} (#{best.index})"
+            self._line(f"candidate {candidate.index}: dev {score}, {lead}")
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Take the bar off the screen while a person is asked something."""
-        self._bar.stop()
+        """Take the display off the screen while a person is asked something."""
+        self._screen.stop()
         try:
             yield
         finally:
-            self._bar.start()
+            if self.live:
+                self._screen.start()
 
     def note(self, text: str) -> None:
-        """Print a note above the bar."""
+        """Print a note above the display."""
         self._say(text)
+
+
+def _score(score: float | None) -> str:
+    return "-" if score is None else f"{score:.3f}"
+
+
+@dataclass
+class _Count:
+    """How far a run is.
+
+    ``total`` is what the forecast says, corrected by what has happened since: it never lies below the calls made, and
+    in the last phase it is what is left.
+    """
+
+    phase: str = ""
+    paid: int = 0
+    known: int = 0
+    total: int = 0
+    cost: float | None = 0.0
+    expected_cost: float | None = None
+    candidates: int = 0
+    best: str = ""
+    planned: bool = False
+    started: float = field(default_factory=time.monotonic)
+    recent: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _said: tuple[int, float] = (0, 0.0)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning."""
+        return time.monotonic() - self.started
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that are left, at the pace of the latest calls; None where there is no pace yet."""
+        if len(self.recent) < 2:
+            return None
+        pace = (time.monotonic() - self.recent[0]) / len(self.recent)
+        return pace * (self.total - self.paid)
+
+    def expect(self, plan: Plan) -> None:
+        """Take the forecast's totals."""
+        self.total, self.planned = max(self.paid, round(plan.calls.expected)), True
+        self.expected_cost = plan.cost_usd.expected if plan.cost_usd else None
+
+    def enter(self, name: str, calls: int, *, last: bool) -> None:
+        """A phase begins."""
+        self.phase = name
+        if last or not self.planned:
+            self.total = self.paid + calls
+        self.recent.clear()
+        self._said = (self.paid, self.elapsed)
+
+    def add(self, usage: Usage) -> None:
+        """A call ended."""
+        self.known += usage.hits
+        if not usage.calls:
+            return
+        self.paid += usage.calls
+        self.total = max(self.total, self.paid)
+        self.cost = None if self.cost is None or usage.cost_usd is None else self.cost + usage.cost_usd
+        self.recent.append(time.monotonic())
+
+    def line_is_due(self) -> bool:
+        """Whether a pipe should get a line: every tenth of the way, and twice a minute on a slow way."""
+        step, seconds = self.paid - self._said[0], self.elapsed - self._said[1]
+        if step < max(1, self.total / 10) and not (step and seconds >= 30):
+            return False
+        self._said = (self.paid, self.elapsed)
+        return True
+
+    def money(self) -> str:
+        """What was spent, beside what is expected."""
+        spent = money(self.cost)
+        return spent if self.expected_cost is None else f"{spent} of about {money(self.expected_cost)}"
+
+    def text(self) -> str:
+        """Where the run is, on one line."""
+        parts = [f"{self.phase}: {self.paid} of about {self.total} calls", self.money()]
+        if self.candidates:
+            parts += [f"{self.candidates} candidate{'s' * (self.candidates != 1)}", self.best]
+        if self.left is not None:
+            parts.append(f"about {duration(self.left / 60)} left")
+        return ", ".join(parts)
+
+
+def live_lines(count: _Count, width: int) -> RenderableType:
+    """The two lines of the live display, for a terminal of so many columns; nothing before the first phase."""
+    if not count.phase:
+        return Text("")
+    left = "" if count.left is None else f"{duration(count.left / 60)} left"
+    bar = ProgressBar(total=max(1, count.total), completed=count.paid, width=12 if width < 100 else 30)
+    first = Table.grid(padding=(0, 2, 0, 0))
+    first.add_row(
+        Text(count.phase, style="bold"), bar, f"{count.paid}/{count.total} calls", duration(count.elapsed / 60), left
+    )
+    parts = [count.money()]
+    if count.candidates:
+        parts += [f"{count.candidates} candidate{'s' * (count.candidates != 1)}", count.best]
+    if count.known:
+        parts.append(f"{count.known} known")
+    return Group(first, Text("  " + "   ".join(parts), no_wrap=True, overflow="ellipsis"))
