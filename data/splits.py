@@ -6,16 +6,70 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Self
 
+from pydantic import Field, field_validator, model_validator
+
+from core.catalog import did_you_mean
 from core.errors import DataError
 from core.optimization import SplitInfo
 from core.plain import canonical
+from core.section import Section
 from data.corpus import Corpus, Row, fingerprint
 from data.leaks import find_duplicates, row_fingerprint
 
 NAMES = ("train", "dev", "holdout")
 RANK = {name: rank for rank, name in enumerate(NAMES)}
+
+
+class Fractions(Section):
+    """Shares of train and dev; the rest is holdout."""
+
+    train: float = Field(default=0.4, gt=0, lt=1)
+    dev: float = Field(default=0.2, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leaves_a_holdout(self) -> Self:
+        if self.train + self.dev >= 1:
+            raise ValueError(f"train + dev = {self.train + self.dev:g} leaves no holdout; their sum must be below 1")
+        return self
+
+
+class SplitSection(Section):
+    """How rows become train, dev and holdout."""
+
+    salt: str = "1"
+    tags: Literal["use", "ignore"] = Field(default="use", description="Whether a row's own split field counts.")
+    fractions: Fractions = Fractions()
+    counts: dict[Literal["train", "dev", "holdout"], int] | None = None
+    stride: int | None = Field(
+        default=None, ge=2, description="Every N-th untagged row, the first included, is holdout."
+    )
+    stratify_by: str | None = None
+    leaks: Literal["error", "drop"] = Field(default="error", description="What to do with duplicates in two splits.")
+
+    @field_validator("salt", mode="before")
+    @classmethod
+    def _salt_is_text(cls, salt: Any) -> Any:
+        return str(salt) if isinstance(salt, int) and not isinstance(salt, bool) else salt
+
+    @field_validator("counts")
+    @classmethod
+    def _all_three(cls, counts: dict[str, int] | None) -> dict[str, int] | None:
+        if counts is not None and (set(counts) != {"train", "dev", "holdout"} or min(counts.values()) < 1):
+            raise ValueError("counts needs train, dev and holdout, each at least 1")
+        return counts
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        others = [name for name in ("counts", "stratify_by") if getattr(self, name) is not None]
+        if self.stride is not None and others:
+            raise ValueError(
+                f"stride places every N-th row, which {' and '.join(others)} would undo; name only one way"
+            )
+        if self.counts is not None and "fractions" in self.model_fields_set:
+            raise ValueError("counts and fractions both say how many rows a split gets; name only one of them")
+        return self
 
 
 @dataclass(frozen=True)
@@ -62,16 +116,17 @@ def position(row_id: str, salt: str) -> float:
     return int.from_bytes(digest[:8], "big") / 2**64
 
 
-def make_splits(corpus: Corpus, config: Any) -> Splits:
+def make_splits(corpus: Corpus, config: SplitSection) -> Splits:
     """Split a corpus as a task's ``split`` section says.
 
     An explicit ``split`` field wins unless ``tags`` is ``ignore``. Untagged rows are placed by ``position``: by
     ``fractions`` a row keeps its split when others are appended; with ``counts`` the rows nearest to the front are
-    taken, so that appended rows may replace some. ``stride`` sends every N-th untagged row, starting with the first, to
-    the holdout.
+    taken, and with ``stratify_by`` each split gets its share of every value of that gold field, so that appended rows
+    may replace some. ``stride`` sends every N-th untagged row, starting with the first, to the holdout.
 
     Raises:
-        DataError: If a split is empty, an exact duplicate straddles splits, or there is nothing to learn.
+        DataError: If a split is empty, an exact duplicate straddles splits, there is nothing to learn, or no row has
+            the field of ``stratify_by``.
     """
     rows = list(corpus.rows)
     if len(rows) < 10 and not (config.tags == "use" and all(row.split for row in rows)):
@@ -79,12 +134,13 @@ def make_splits(corpus: Corpus, config: Any) -> Splits:
             f"{corpus.path}: {len(rows)} rows are too few to split into train, dev and holdout",
             hint="at least 10; below 20 holdout rows nothing can be promoted",
         )
+    _check_stratum(corpus, config.stratify_by)
     notes = _constant_fields(rows, corpus)
     groups = _groups(rows)
     placed = _place(rows, groups, config)
     placed, leak_notes = _keep_together(placed, groups, config, corpus)
     if config.counts:
-        placed = _trim(placed, config.counts, config.salt, config.stratify_by)
+        placed = _trim(placed, config.counts, config.salt)
     splits = {name: tuple(row for row in rows if placed.get(row.id) == name) for name in NAMES}
     empty = [name for name in NAMES if not splits[name]]
     if empty:
@@ -94,6 +150,15 @@ def make_splits(corpus: Corpus, config: Any) -> Splits:
             hint="tag rows with split train, dev and holdout, or set split.tags to ignore",
         )
     return Splits(splits["train"], splits["dev"], splits["holdout"], (*notes, *leak_notes))
+
+
+def _check_stratum(corpus: Corpus, field: str | None) -> None:
+    names = sorted({name for row in corpus.rows for name in row.gold})
+    if field is not None and field not in names:
+        raise DataError(
+            f"{corpus.path}: split.stratify_by: no row has gold for {field!r}; it has {', '.join(names) or 'no gold'}",
+            hint=did_you_mean(field, names),
+        )
 
 
 def _constant_fields(rows: Sequence[Row], corpus: Corpus) -> list[str]:
@@ -127,7 +192,7 @@ def _groups(rows: Sequence[Row]) -> dict[str, str]:
     return {row_id: find(key) for row_id, key in keys.items()}
 
 
-def _place(rows: Sequence[Row], groups: Mapping[str, str], config: Any) -> dict[str, str]:
+def _place(rows: Sequence[Row], groups: Mapping[str, str], config: SplitSection) -> dict[str, str]:
     tags = {row.id: row.split for row in rows if row.split and config.tags == "use"}
     placed: dict[str, str] = dict(tags)
     untagged = [row for row in rows if row.id not in tags]
@@ -135,7 +200,13 @@ def _place(rows: Sequence[Row], groups: Mapping[str, str], config: Any) -> dict[
         for index, row in enumerate(untagged):
             placed[row.id] = "holdout" if index % config.stride == 0 else "train"
     elif config.counts:
-        placed.update(_by_counts(untagged, groups, config, Counter(tags.values())))
+        tagged = Counter(tags.values())
+        wanted = {name: max(0, config.counts[name] - tagged[name]) for name in NAMES}
+        placed.update(_dealt(untagged, groups, config, wanted))
+    elif config.stratify_by is not None:
+        shares = config.fractions
+        wanted = {"train": shares.train, "dev": shares.dev, "holdout": 1 - shares.train - shares.dev}
+        placed.update(_dealt(untagged, groups, config, wanted))
     else:
         edges = (config.fractions.train, config.fractions.train + config.fractions.dev)
         for row in untagged:
@@ -161,12 +232,13 @@ def _carve_dev(placed: dict[str, str], groups: Mapping[str, str], share: float, 
             placed[row_id] = "dev"
 
 
-def _by_counts(rows: Sequence[Row], groups: Mapping[str, str], config: Any, tagged: Counter[str]) -> dict[str, str]:
-    """Deal whole groups, in order of position, to the split that is furthest from its count."""
+def _dealt(
+    rows: Sequence[Row], groups: Mapping[str, str], config: SplitSection, wanted: Mapping[str, float]
+) -> dict[str, str]:
+    """Deal whole groups, in order of position, to the split that is furthest from the number or share it wants."""
     members: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         members[groups[row.id]].append(row)
-    wanted = {name: max(0, config.counts[name] - tagged[name]) for name in NAMES}
     total = sum(wanted.values())
     placed: dict[str, str] = {}
     if not total:
@@ -196,7 +268,7 @@ def _stratum(row: Row, field: str | None) -> str:
 
 
 def _keep_together(
-    placed: Mapping[str, str], groups: Mapping[str, str], config: Any, corpus: Corpus
+    placed: Mapping[str, str], groups: Mapping[str, str], config: SplitSection, corpus: Corpus
 ) -> tuple[dict[str, str], list[str]]:
     """Where tags tear duplicates apart, drop the copies on the less protected side, or refuse."""
     sides: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -223,7 +295,7 @@ def _keep_together(
     return kept, [f"{dropped} rows are left out because a duplicate or a row of their group is in another split"]
 
 
-def _trim(placed: Mapping[str, str], counts: Mapping[str, int], salt: str, stratify_by: str | None) -> dict[str, str]:
+def _trim(placed: Mapping[str, str], counts: Mapping[Any, int], salt: str) -> dict[str, str]:
     """Keep as many rows of each split as were asked for, those nearest to the front."""
     kept = {}
     for name in NAMES:

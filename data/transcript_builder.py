@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.plain import canonical
+from data.json_text import JsonError, load_json
 from data.transcripts import ALIASES, Role, Turn, tidy, tidy_name, user_turn
 
 TOOL_CHARS = 2000
@@ -74,8 +74,8 @@ def call_text(arguments: Any) -> str:
     """A tool call's arguments as one reads them: ``$ command`` for shells, JSON for anything else."""
     if isinstance(arguments, str):
         try:
-            loaded = json.loads(arguments)
-        except json.JSONDecodeError:
+            loaded = load_json(arguments)
+        except JsonError:
             return arguments
         return call_text(loaded) if isinstance(loaded, (dict, list)) else arguments
     if isinstance(arguments, Mapping):

@@ -11,6 +11,8 @@ from typing import Any, Literal, Self, cast
 from pydantic import Field, field_validator, model_validator
 
 from core.section import Section
+from data.source import CorpusSection
+from data.splits import SplitSection
 
 FieldType = Literal["text", "categorical", "boolean", "number", "date", "array", "records"]
 ComparatorName = Literal[
@@ -40,70 +42,6 @@ class FieldSpec(Section):
         if self.labels is not None and len(set(self.labels)) != len(self.labels):
             raise ValueError("labels are repeated")
         return self
-
-
-class CorpusSection(Section):
-    """Where the rows are: gold rows at ``path``, or transcripts without gold at ``source``."""
-
-    path: str | None = Field(default=None, description="File of gold rows, JSONL, JSON or CSV.")
-    source: str | None = Field(default=None, description="Transcripts: a file, a folder or a glob pattern.")
-    format: Literal["auto", "claude-code", "codex", "openai", "mlflow", "text", "rows"] = Field(
-        default="auto", description="Form of the transcripts; told by their content by default."
-    )
-    count: int | None = Field(
-        default=None, ge=1, description="Transcripts taken from a source; rows of a matrix where there is gold."
-    )
-    min_user_messages: int = Field(default=0, ge=0, description="Transcripts with fewer messages of people are left.")
-    field: str | None = Field(default=None, description="Input that a transcript fills; the only input by default.")
-    max_row_bytes: int = Field(default=5_000_000, gt=0)
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.path is None) == (self.source is None):
-            raise ValueError("name either path (gold rows) or source (transcripts), and only one of them")
-        told = [name for name, said in (("format", self.format != "auto"), ("field", self.field is not None)) if said]
-        if self.source is None and told:
-            raise ValueError(f"{', '.join(told)} belongs to source; gold rows of path are taken as they are")
-        return self
-
-
-class Fractions(Section):
-    """Shares of train and dev; the rest is holdout."""
-
-    train: float = Field(default=0.4, gt=0, lt=1)
-    dev: float = Field(default=0.2, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _leaves_a_holdout(self) -> Self:
-        if self.train + self.dev >= 1:
-            raise ValueError(f"train + dev = {self.train + self.dev:g} leaves no holdout; their sum must be below 1")
-        return self
-
-
-class SplitSection(Section):
-    """How rows become train, dev and holdout."""
-
-    salt: str = "1"
-    tags: Literal["use", "ignore"] = Field(default="use", description="Whether a row's own split field counts.")
-    fractions: Fractions = Fractions()
-    counts: dict[Literal["train", "dev", "holdout"], int] | None = None
-    stride: int | None = Field(
-        default=None, ge=2, description="Every N-th untagged row, the first included, is holdout."
-    )
-    stratify_by: str | None = None
-    leaks: Literal["error", "drop"] = Field(default="error", description="What to do with duplicates in two splits.")
-
-    @field_validator("salt", mode="before")
-    @classmethod
-    def _salt_is_text(cls, salt: Any) -> Any:
-        return str(salt) if isinstance(salt, int) and not isinstance(salt, bool) else salt
-
-    @field_validator("counts")
-    @classmethod
-    def _all_three(cls, counts: dict[str, int] | None) -> dict[str, int] | None:
-        if counts is not None and (set(counts) != {"train", "dev", "holdout"} or min(counts.values()) < 1):
-            raise ValueError("counts needs train, dev and holdout, each at least 1")
-        return counts
 
 
 class CriterionSpec(Section):

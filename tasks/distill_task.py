@@ -19,10 +19,10 @@ from core.evaluation import Judgement
 from core.plain import canonical
 from data.corpus import Corpus, Row, parse_jsonl, read_corpus
 from data.leaks import find_duplicates
-from data.splits import make_splits
+from data.splits import SplitSection, make_splits
 from metrics.comparators import Categorical, SetJaccard
 from metrics.field_agreement import FieldAgreement, FieldRule
-from tasks.config import SplitSection, TaskConfig
+from tasks.config import TaskConfig
 from tasks.scaffold import MAX_LABEL_CHARS, MAX_LABELS, infer_field, infer_fields, listing, write_task
 
 MINIBATCH = 20

@@ -2,16 +2,16 @@
 
 import json
 import random
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from core.errors import DataError
 from data.corpus import Corpus, Row, content_id, read_corpus, safe_name
 from data.leaks import find_duplicates, normalised
-from data.splits import make_splits
+from data.splits import SplitSection, make_splits, position
 
 
 def write(path, *rows):
@@ -20,8 +20,7 @@ def write(path, *rows):
 
 
 def config(**given):
-    defaults = {"salt": "1", "tags": "use", "counts": None, "stride": None, "stratify_by": None, "leaks": "error"}
-    return SimpleNamespace(fractions=SimpleNamespace(train=0.4, dev=0.2), **{**defaults, **given})
+    return SplitSection(**given)
 
 
 def rows(n, **extra):
@@ -189,3 +188,82 @@ def test_splits_are_disjoint_ignore_file_order_and_survive_appending(tmp_path_fa
         assert ids == {r.id for r in getattr(again, name)}
         assert ids <= {r.id for r in getattr(longer, name)}
     assert len({r.id for part in (before.train, before.dev, before.holdout) for r in part}) == n
+
+
+def test_dev_is_carved_out_of_train_with_at_least_one_group_moved_and_one_left(tmp_path):
+    """Two groups of train rows and no dev: a third of train is due, by position, but never none and never all."""
+    tagged = [
+        Row(f"t{i}", {"text": f"train {i} {i * 7}"}, {"label": "ab"[i % 2]}, "train", "gh"[i % 2]) for i in range(8)
+    ]
+    held = [Row(f"h{i}", {"text": f"held {i} {i * 7}"}, {"label": "ab"[i % 2]}, "holdout") for i in range(8)]
+    due = set()
+    for salt in map(str, range(40)):
+        places = {group: position(f"group:{group}", f"dev/{salt}") for group in "gh"}
+        nearest = min(places, key=lambda group: places[group])
+        splits = make_splits(corpus([*tagged, *held], tmp_path), config(salt=salt))
+        assert {r.group for r in splits.dev} == {nearest}
+        assert len(splits.dev) == len(splits.train) == 4
+        due.add(sum(place < 1 / 3 for place in places.values()))
+    assert due == {0, 1, 2}
+
+
+def test_the_carved_share_is_that_of_dev_among_train_and_dev(tmp_path):
+    items = [Row(r.id, r.inputs, r.gold, "holdout" if i < 20 else "train") for i, r in enumerate(rows(220))]
+    splits = make_splits(corpus(items, tmp_path), config(fractions={"train": 0.6, "dev": 0.2}))
+    expected = {r.id for r in items[20:] if position(f"row:{r.id}", "dev/1") < 0.25}
+    assert {r.id for r in splits.dev} == expected
+
+
+def test_one_train_row_alone_is_not_carved(tmp_path):
+    items = [Row(r.id, r.inputs, r.gold, "train" if i == 0 else "holdout") for i, r in enumerate(rows(12))]
+    with pytest.raises(DataError, match=r"no rows for dev \(train 1, dev 0, holdout 11\)"):
+        make_splits(corpus(items, tmp_path), config())
+
+
+def test_stratify_by_gives_every_split_its_share_of_each_value_with_fractions_too(tmp_path):
+    items = [
+        Row(f"r{i}", {"text": f"text {i} {i * 7}"}, {"label": "ab"[i % 2], "rare": "yes" if i < 20 else "no"})
+        for i in range(200)
+    ]
+    spread = {}
+    for field in (None, "rare"):
+        splits = make_splits(corpus(items, tmp_path), config(salt="3", stratify_by=field))
+        parts = (splits.train, splits.dev, splits.holdout)
+        spread[field] = [sum(row.gold["rare"] == "yes" for row in part) for part in parts]
+        if field:
+            assert [len(part) for part in parts] == [80, 40, 80]
+    assert spread["rare"] == [8, 4, 8]
+    assert spread[None] != [8, 4, 8]
+
+
+def test_stratify_by_deals_counts_by_the_field_that_is_named(tmp_path):
+    items = [
+        Row(f"r{i}", {"text": f"text {i} {i * 7}"}, {"a": "xy"[i % 2], "b": "yes" if i < 30 else "no"})
+        for i in range(120)
+    ]
+    splits = make_splits(
+        corpus(items, tmp_path), config(counts={"train": 40, "dev": 20, "holdout": 60}, stratify_by="b")
+    )
+    assert [sum(row.gold["b"] == "yes" for row in part) for part in (splits.train, splits.dev, splits.holdout)] == [
+        10,
+        5,
+        15,
+    ]
+
+
+def test_stratify_by_a_field_that_no_row_has_names_the_nearest(tmp_path):
+    with pytest.raises(DataError, match=r"split.stratify_by: no row has gold for 'lable'; it has label\n.*'label'"):
+        make_splits(corpus(rows(40), tmp_path), config(stratify_by="lable"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"stride": 4, "counts": {"train": 4, "dev": 2, "holdout": 4}},
+        {"stride": 4, "stratify_by": "label"},
+        {"fractions": {"train": 0.5}, "counts": {"train": 4, "dev": 2, "holdout": 4}},
+    ],
+)
+def test_two_ways_to_split_at_once_are_refused(given):
+    with pytest.raises(ValidationError, match="name only one"):
+        config(**given)

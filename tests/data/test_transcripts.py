@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import DataError, UsageError
-from data.transcript_files import FORMATS, read_transcripts
+from data.formats import AUTO, FORMATS
+from data.transcript_files import read_transcripts
 from data.transcripts import Transcript, Turn, parse_text, render, select, tidy, tidy_name, with_ids
 
 HOME = Path(__file__).resolve().parents[2]
@@ -208,7 +209,7 @@ def test_a_missing_source_an_empty_folder_and_an_unknown_format_are_usage_errors
     for name, form, says in [
         ("gone.jsonl", "auto", "no such file or folder"),
         (".", "auto", "the folder has no .jsonl"),
-        (".", "chatgpt", ", ".join(FORMATS)),
+        (".", "chatgpt", ", ".join((AUTO, *FORMATS.names))),
     ]:
         with pytest.raises(UsageError) as caught:
             read(tmp_path, name, form=form)

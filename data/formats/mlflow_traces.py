@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from core.plain import canonical
+from data.formats.base import Complain, Draft, Records, TranscriptFormat, messages_in
+from data.json_text import JsonError, load_json
 from data.transcript_builder import Reading, TranscriptBuilder, content_text, role_of
-from data.transcript_formats import Complain, Draft, Records, messages_in
 from data.transcripts import Turn
 
 ASKED = ("question", "query", "input", "inputs", "prompt", "message", "text", "request", "content")
 ANSWERED = ("answer", "output", "response", "result", "text", "content", "message")
 
 
-def mlflow(records: Records, reading: Reading, complain: Complain) -> Iterator[Draft]:
+def read(records: Records, reading: Reading, complain: Complain) -> Iterator[Draft]:
     """Each record is a trace ``{info, data: {spans}}``, a list of them, ``{traces: [...]}``, or a row of a data frame.
 
     Turns come from the root span when it holds chat messages, else from the last chat span, else from whatever the root
@@ -41,7 +41,7 @@ def mlflow(records: Records, reading: Reading, complain: Complain) -> Iterator[D
         yield _joined([draft for _, draft in sorted(drafts, key=lambda item: item[0])])
 
 
-def is_trace(record: Any) -> bool:
+def recognises(record: Any) -> bool:
     """Whether a record looks like a trace or a list of traces."""
     if not isinstance(record, Mapping):
         return False
@@ -74,8 +74,8 @@ def _loaded(value: Any) -> Any:
     """A value that may be JSON in a string, as attributes of spans are."""
     if isinstance(value, str) and value[:1] in '{["':
         try:
-            return json.loads(value)
-        except json.JSONDecodeError:
+            return load_json(value)
+        except JsonError:
             return value
     return value
 
@@ -164,3 +164,6 @@ def _joined(drafts: Sequence[Draft]) -> Draft:
         turns = draft.turns if draft.turns[: len(turns)] == turns else turns + draft.turns
     metadata = {"traces": len(drafts)} if len(drafts) > 1 else {}
     return Draft(drafts[0].id, turns, drafts[0].line, metadata)
+
+
+MLFLOW = TranscriptFormat("mlflow", read, recognises)
