@@ -1,5 +1,6 @@
 """Statistics, each one once: intervals, paired decisions, power, agreement, comparisons of many cells, and races."""
 
+from stats.adjusted import AdjustedLift, adjusted_lift
 from stats.agreement import Measured, bounded_mean, noise_sd, spearman, weighted_kappa
 from stats.comparison import Comparison, compare_all, dominates, pareto_front, rows_to_show
 from stats.holdout import opening_alpha
@@ -21,6 +22,7 @@ from stats.skewed import skew_interval, skew_test
 from stats.worst_case import unseen_share, worst_case_test
 
 __all__ = [
+    "AdjustedLift",
     "CategoryShift",
     "Comparison",
     "Interval",
@@ -30,6 +32,7 @@ __all__ = [
     "PairedDecision",
     "Preflight",
     "Race",
+    "adjusted_lift",
     "bootstrap_mean",
     "bounded_mean",
     "category_shift",

@@ -15,6 +15,11 @@ def normal_below(value: float) -> float:
     return float(special.ndtr(value))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
 
 
+def log_normal_below(value: float) -> float:
+    """The natural logarithm of P(Z <= value), accurate far below 0 where the probability itself underflows."""
+    return float(special.log_ndtr(value))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+
+
 def t_quantile(probability: float, df: int) -> float:
     """The value of Student's t with ``df`` degrees of freedom below which a share ``probability`` lies."""
     return float(special.stdtrit(df, probability))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
