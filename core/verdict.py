@@ -41,7 +41,9 @@ class Evidence:
 
     ``low`` and ``high`` bound the mean lift (candidate minus baseline) at confidence ``1 - alpha``;
     ``mde`` is the smallest lift that this many rows could have shown with 80 % power;
-    ``sd`` is the standard deviation of the rows' lifts.
+    ``sd`` is the standard deviation of the rows' lifts. Once the lift is proven, ``delta_adjusted`` and
+    ``adjusted_low`` to ``adjusted_high`` say what it is worth after the selection that a proof is
+    (:func:`stats.adjusted.adjusted_lift`); the estimate is None below 60 rows, where there is the interval alone.
     """
 
     n: int
@@ -64,6 +66,21 @@ class Evidence:
         default_factory=dict[str, tuple[float, float, float, float]]
     )
     """Per field: baseline mean, candidate mean, lower and upper bound of the lift."""
+    delta_adjusted: float | None = None
+    adjusted_low: float | None = None
+    adjusted_high: float | None = None
+
+
+def size_of_lift(evidence: Evidence) -> str:
+    """What follows "the lift is proven": what it is worth after the selection; empty where nothing is known of that."""
+    low, high = evidence.adjusted_low, evidence.adjusted_high
+    if low is None or high is None:
+        return ""
+    if evidence.delta_adjusted is None:
+        return f", allowing for the selection it is worth {low:+.3f} to {high:+.3f}"
+    if evidence.delta_adjusted <= evidence.margin:
+        return f", its size is not: {low:.3g} to {high:+.3f}"
+    return f", allowing for the selection it is worth {evidence.delta_adjusted:+.3f} ({low:+.3f} to {high:+.3f})"
 
 
 @dataclass(frozen=True)

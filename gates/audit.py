@@ -22,6 +22,9 @@ CLOSE = 1e-9
 """Rounding that another version of a numerical library may bring."""
 NUMBERS = ("n", "baseline", "candidate", "delta", "low", "high", "p_value", "alpha", "wins", "losses", "ties", "mde")
 
+ADJUSTED = ("delta_adjusted", "adjusted_low", "adjusted_high")
+"""Numbers that a record from before they were measured does not have."""
+
 
 def audit_scores(o: Optimization) -> list[str]:
     """Means that do not follow from the rows they are means of."""
@@ -162,9 +165,10 @@ def audit_closed(o: Optimization, gate: HoldoutGate) -> list[str]:
 def _audit_evidence(said: Evidence | None, again: Evidence | None) -> list[str]:
     if said is None or again is None:
         return [] if said is again else ["evidence: stored and recomputed evidence differ in whether there is any"]
+    measured = any(getattr(said, name) is not None for name in ADJUSTED)
     found = [
         f"{name}: stored {getattr(said, name)}, the rows give {getattr(again, name)}"
-        for name in NUMBERS
+        for name in (*NUMBERS, *(ADJUSTED if measured else ()))
         if not _close(getattr(said, name), getattr(again, name))
     ]
     for name in sorted({*said.fields, *again.fields}):

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from core.candidate import ProgramPrompts
 from core.evaluation import Evaluation, RowStatus
-from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
+from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict, size_of_lift
 from gates.constant import constant_check
 from gates.copying import CorpusText, copying_check
-from stats import PairedDecision, compare_scores, mde, minimum_pairs, opening_alpha, rows_to_show, t_interval
+from stats import (
+    PairedDecision,
+    adjusted_lift,
+    compare_scores,
+    mde,
+    minimum_pairs,
+    opening_alpha,
+    rows_to_show,
+    t_interval,
+)
 from stats.paired import TWO_POINT, WORST_CASE_ALPHAS
 
 LIFT = "lift"
@@ -119,7 +128,10 @@ class HoldoutGate:
         alpha = opening_alpha(self.alpha * math.pi**2 / 6, opening)  # the first opening keeps all of alpha
         decision = _decide(baseline, candidate, self.margin, alpha)
         evidence = _evidence(baseline, candidate, decision, alpha, self.margin, opening)
-        checks.append(_lift_check(decision, evidence, max(self.min_rows, minimum_pairs(alpha))))
+        needed = max(self.min_rows, minimum_pairs(alpha))
+        if evidence.n >= needed and (size := adjusted_lift(decision)):
+            evidence = replace(evidence, delta_adjusted=size.estimate, adjusted_low=size.low, adjusted_high=size.high)
+        checks.append(_lift_check(decision, evidence, needed))
         if constant is not None:
             checks.append(constant_check(candidate, constant))
         checks += [_guard_check(guard, baseline, candidate, alpha) for guard in self.guards]
@@ -217,7 +229,7 @@ def _lift_check(decision: PairedDecision, evidence: Evidence, needed: int) -> Ch
         f"{decision.low:+.3f} to {decision.high:+.3f}, p = {decision.p_value:.2g}, n = {decision.n}"
     )
     if decision.promote:
-        return Check(LIFT, CheckStatus.PASS, f"{numbers}: proven above {evidence.margin:+.3f}")
+        return Check(LIFT, CheckStatus.PASS, f"{numbers}: proven above {evidence.margin:+.3f}{size_of_lift(evidence)}")
     return Check(LIFT, CheckStatus.FAIL, f"{numbers}: not proven above {evidence.margin:+.3f} ({decision.reason})")
 
 

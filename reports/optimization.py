@@ -11,7 +11,7 @@ from typing import Any
 from core.economy import Distillation
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
 from core.optimization import Optimization, Range
-from core.verdict import Decision
+from core.verdict import Decision, size_of_lift
 from reports.blocks import (
     Banner,
     Block,
@@ -94,7 +94,7 @@ def _sentence(o: Optimization) -> str:
         f"{signed(evidence.low)} to {signed(evidence.high)}."
     )
     ending = {
-        Decision.PROMOTE: " The lift is proven.",
+        Decision.PROMOTE: f" The lift is proven{size_of_lift(evidence)}.",
         Decision.HOLD: " It may not replace the prompt before it.",
         Decision.INCONCLUSIVE: " That is not enough to tell.",
     }
@@ -127,7 +127,11 @@ def _evidence(o: Optimization) -> list[Block]:
     blocks: list[Block] = [Heading("Evidence"), Bullets(o.verdict.reasons)]
     if evidence is not None:
         if evidence.low is not None and evidence.high is not None:
-            blocks.append(IntervalChart((("lift", evidence.delta, evidence.low, evidence.high),), evidence.margin))
+            lifts = [("lift", evidence.delta, evidence.low, evidence.high)]
+            if evidence.delta_adjusted is not None and evidence.delta_adjusted > evidence.margin:
+                low, high = evidence.adjusted_low or 0.0, evidence.adjusted_high or 0.0
+                lifts.append(("lift, adjusted", evidence.delta_adjusted, low, high))
+            blocks.append(IntervalChart(tuple(lifts), evidence.margin))
         blocks.append(
             Facts(
                 (

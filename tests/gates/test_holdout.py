@@ -145,3 +145,31 @@ def test_a_demo_from_the_holdout_is_rejected():
     demo = ProgramPrompts((Prompt("p", "Tuned.", ({"text": ROW_TEXT, "label": "x"},)),))
     verdict = HoldoutGate().decide(evaluation(BASE), evaluation(BETTER, demo), SEED, demo, corpus=corpus)
     assert verdict.decision is Decision.HOLD
+
+
+def binary(wins, losses, ties):
+    return [0.0] * wins + [1.0] * losses + [1.0] * ties, [1.0] * wins + [0.0] * losses + [1.0] * ties
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "ties", "said"),
+    [
+        (19, 7, 74, "proven above +0.000, its size is not: 0 to +0.221"),
+        (25, 5, 70, "proven above +0.000, allowing for the selection it is worth +0.196 (+0.051 to +0.303)"),
+        (12, 1, 27, "proven above +0.000, allowing for the selection it is worth +0.000 to +0.437"),
+    ],
+)
+def test_a_promotion_says_what_the_lift_is_worth_after_the_selection(wins, losses, ties, said):
+    verdict = decide(*binary(wins, losses, ties))
+    assert verdict.decision is Decision.PROMOTE
+    assert verdict.reasons[0].endswith(said)
+    evidence = verdict.evidence
+    assert evidence.adjusted_low <= evidence.low < evidence.delta < evidence.adjusted_high == evidence.high
+    assert (evidence.delta_adjusted is None) == (evidence.n < 60)
+    assert evidence.delta_adjusted is None or evidence.delta_adjusted < evidence.delta
+
+
+@pytest.mark.parametrize("rows", [binary(12, 8, 80), ([0.0] * 10 + [1.0] * 2, [1.0] * 12)])
+def test_a_lift_that_is_not_proven_has_no_size(rows):
+    evidence = decide(*rows).evidence
+    assert (evidence.delta_adjusted, evidence.adjusted_low, evidence.adjusted_high) == (None, None, None)

@@ -67,6 +67,27 @@ def test_a_check_that_needs_no_model_is_asked_again(copy, name):
     assert f"check '{name}': stored fail, the rows give pass" in differences(root, run_id)
 
 
+def flattered(body):
+    body["verdict"]["evidence"]["adjusted_low"] += 0.1
+
+
+def before_it_was_measured(body):
+    for name in ("delta_adjusted", "adjusted_low", "adjusted_high"):
+        del body["verdict"]["evidence"][name]
+
+
+def test_the_lift_after_the_selection_is_computed_again(copy):
+    root, run_id = copy
+    tamper(root, run_id, flattered)
+    assert "adjusted_low: stored" in differences(root, run_id)
+
+
+def test_a_record_from_before_it_was_measured_is_not_held_against_it(copy):
+    root, run_id = copy
+    tamper(root, run_id, before_it_was_measured)
+    assert "adjusted" not in differences(root, run_id)
+
+
 def cheaper(body):
     for row in body["holdout_baseline"]["rows"]:
         row["worth"]["cost_usd"] /= 1000
