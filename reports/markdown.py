@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from core.display import harmless
 from reports.blocks import (
     Banner,
     Block,
@@ -31,13 +32,20 @@ from reports.blocks import (
 )
 from reports.numbers import UNKNOWN, dollars, finite, number, span
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]#|~])")
+_HTML = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
+"""As entities, because not every Markdown reader lets a backslash stand before these."""
+_LIST_MARK = re.compile(r"^([-+]|\d{1,9}(?=[.)]))(?=[-.)]*(\s|$))")
 
 
 def plain(text: object) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(_CONTROL.sub("", str(text)).split()))
+    """Text that Markdown shows as it is, on one line: neither its syntax nor HTML in it has any effect."""
+    return _SPECIAL.sub(r"\\\1", " ".join(harmless(text).split()).translate(_HTML))
+
+
+def _paragraph(text: str) -> str:
+    """Plain text that stands at the beginning of a line, where a dash or a number would begin a list."""
+    return _LIST_MARK.sub(lambda mark: f"\\{mark[0]}" if mark[0] in "-+" else f"{mark[0]}\\", plain(text))
 
 
 def render_markdown(report: Report) -> str:
@@ -53,7 +61,7 @@ def _rows(columns: tuple[str, ...], rows: tuple[tuple[str, ...], ...]) -> str:
 def _fence(text: str, language: str = "diff") -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     marks = "`" * max(3, longest + 1)
-    return f"{marks}{language}\n{_CONTROL.sub('', text)}\n{marks}"
+    return f"{marks}{language}\n{harmless(text)}\n{marks}"
 
 
 def _block(block: Block) -> str:
@@ -67,9 +75,9 @@ def _words(block: Words) -> str:
         case Heading(text):
             return f"## {plain(text)}"
         case Paragraph(text):
-            return plain(text)
+            return _paragraph(text)
         case Bullets(items):
-            return "\n".join(f"- {plain(item)}" for item in items)
+            return "\n".join(f"- {_paragraph(item)}" for item in items)
         case Commands(lines):
             return "\n".join(f"    {_line(command)}  # {_line(what)}" for command, what in lines)
         case Facts(items):
@@ -112,7 +120,7 @@ def _figure(block: Figure) -> str:
 
 
 def _line(text: str) -> str:
-    return " ".join(_CONTROL.sub("", text).split())
+    return " ".join(harmless(text).split())
 
 
 def _square(cell: HeatCell | None) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from core.display import harmless
 from reports.blocks import (
     Banner,
     Block,
@@ -36,12 +35,6 @@ SHOWN = (
 DIFF_LINES = 14
 SQUARE = 19
 """Columns of the screen that one square of a heat map needs."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-
-
-def clean(text: object) -> str:
-    """Text without control characters, so that model output cannot steer the terminal."""
-    return _CONTROL.sub("", str(text))
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -52,7 +45,7 @@ def print_report(report: Report, console: Console) -> None:
         if isinstance(block, Heading):
             section = block.text
             if section in SHOWN:
-                console.print(f"\n[bold]{section}[/bold]", highlight=False)
+                console.print(Text(f"\n{section}", "bold"), highlight=False)
         elif isinstance(block, Banner) or section in SHOWN:
             _print(block, console)
 
@@ -72,18 +65,19 @@ def _last(blocks: tuple[Block, ...], name: str) -> list[Block]:
 def _print(block: Block, console: Console) -> None:
     match block:
         case Banner(title, sentence, tone):
-            console.print(Text.assemble((f"\n{clean(title)}  ", COLOURS[tone]), clean(sentence)), highlight=False)
+            console.print(Text.assemble((f"\n{harmless(title)}  ", COLOURS[tone]), harmless(sentence)), highlight=False)
         case Paragraph(text):
-            console.print(Text(clean(text)), highlight=False)
+            console.print(Text(harmless(text)), highlight=False)
         case Bullets(items):
             for item in items:
-                console.print(Text(f"- {clean(item)}"), highlight=False)
+                console.print(Text(f"- {harmless(item)}"), highlight=False)
         case Facts(items):
             for name, value in items:
-                console.print(Text.assemble((f"  {name}: ", "dim"), clean(value)), highlight=False)
+                console.print(Text.assemble((f"  {harmless(name)}: ", "dim"), harmless(value)), highlight=False)
         case Commands(lines):
             for command, what in lines:
-                console.print(Text.assemble((f"  {command}", "cyan"), (f"\n      {what}", "dim")), highlight=False)
+                said = ((f"  {harmless(command)}", "cyan"), (f"\n      {harmless(what)}", "dim"))
+                console.print(Text.assemble(*said), highlight=False)
         case _:
             _figure(block, console)
 
@@ -109,9 +103,9 @@ def _figure(block: Block, console: Console) -> None:
 def _table(table: Table, console: Console) -> None:
     grid = RichTable(box=None, pad_edge=False, header_style="dim")
     for index, column in enumerate(table.columns):
-        grid.add_column(column, justify="right" if index in table.numeric else "left", overflow="fold")
+        grid.add_column(Text(harmless(column)), justify="right" if index in table.numeric else "left", overflow="fold")
     for row in (*table.rows, *table.totals):
-        grid.add_row(*(Text(clean(cell)) for cell in row))
+        grid.add_row(*(Text(harmless(cell)) for cell in row))
     console.print(grid)
 
 
@@ -121,15 +115,15 @@ def _heat_map(block: HeatMap, console: Console) -> None:
     grid = RichTable(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 1, 0))
     if min(names, 20) + (SQUARE + 2) * len(block.columns) <= console.width:
         for name in (block.corner, *block.columns):
-            grid.add_column(Text(clean(name)), overflow="fold")
+            grid.add_column(Text(harmless(name)), overflow="fold")
         for name, cells in block.rows:
-            grid.add_row(Text(clean(name)), *(_square(cell, "\n") for cell in cells))
+            grid.add_row(Text(harmless(name)), *(_square(cell, "\n") for cell in cells))
     else:
         for name in (block.corner, ""):
-            grid.add_column(Text(clean(name)), overflow="fold")
+            grid.add_column(Text(harmless(name)), overflow="fold")
         for name, cells in block.rows:
             for column, cell in zip(block.columns, cells, strict=True):
-                grid.add_row(Text(clean(f"{name}, {column}")), _square(cell, "  "))
+                grid.add_row(Text(harmless(f"{name}, {column}")), _square(cell, "  "))
     console.print(grid, highlight=False)
 
 
@@ -137,12 +131,12 @@ def _square(cell: HeatCell | None, between: str) -> Text:
     if cell is None:
         return Text("not run", "dim")
     score = "no score" if finite(cell.value) is None else number(cell.value)
-    text = Text(f"{score} ", "bold").append(f"{cell.mark} {clean(cell.word)}".strip(), COLOURS.get(cell.tone, ""))
+    text = Text(f"{score} ", "bold").append(f"{cell.mark} {harmless(cell.word)}".strip(), COLOURS.get(cell.tone, ""))
     if finite(cell.value) is not None:
         text.append(f"{between}{span(cell.low, cell.high)}", "not bold dim")
     for note in cell.notes:
-        text.append(f"{between}{clean(note)}", "not bold")
-    return text.append(f"{between}{clean(cell.problem)}", "not bold red") if cell.problem else text
+        text.append(f"{between}{harmless(note)}", "not bold")
+    return text.append(f"{between}{harmless(cell.problem)}", "not bold red") if cell.problem else text
 
 
 def _front(chart: ScatterChart, console: Console) -> None:
@@ -150,17 +144,19 @@ def _front(chart: ScatterChart, console: Console) -> None:
     front = sorted((p for p in chart.points if p.front), key=lambda p: (finite(p.x) is None, finite(p.x) or 0.0))
     for point in front:
         where = f"{number(point.y)} at {dollars(point.x)}  "
-        outcome = (f"{point.mark} {clean(point.word)}", COLOURS.get(point.tone, ""))
-        console.print(Text.assemble(("  front  ", "dim"), where, f"{clean(point.label)}  ", outcome), highlight=False)
+        outcome = (f"{point.mark} {harmless(point.word)}", COLOURS.get(point.tone, ""))
+        console.print(
+            Text.assemble(("  front  ", "dim"), where, f"{harmless(point.label)}  ", outcome), highlight=False
+        )
 
 
 def _diff(diff: Diff, console: Console) -> None:
     changed = [(mark, text) for mark, text in diff.lines if mark != " "]
     for mark, text in changed[:DIFF_LINES]:
-        console.print(Text(f"  {mark} {clean(text)[:160]}", "green" if mark == "+" else "red"), highlight=False)
+        console.print(Text(f"  {mark} {harmless(text)[:160]}", "green" if mark == "+" else "red"), highlight=False)
     more = len(changed) - DIFF_LINES + diff.left_out
     if more > 0:
-        console.print(f"  … {more} more changed lines in the report", highlight=False)
+        console.print(Text(f"  … {more} more changed lines in the report"), highlight=False)
 
 
 def _ruler(value: float, low: float, high: float, width: int = 50) -> str:

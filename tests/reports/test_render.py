@@ -1,6 +1,7 @@
 """Reports: the numbers that matter, in every form, and nothing from outside that could do harm."""
 
 import io
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -12,6 +13,29 @@ from core.optimization import Optimization, Plan, Range, RoleForecast, SplitInfo
 from core.plain import from_json, to_json
 from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
 from reports import optimization_report, print_report, render_html, render_markdown
+from reports.blocks import (
+    Banner,
+    Bullets,
+    Case,
+    Cases,
+    Commands,
+    Confusion,
+    CurveChart,
+    Diff,
+    Example,
+    Examples,
+    Facts,
+    Heading,
+    HeatCell,
+    HeatMap,
+    IntervalChart,
+    Paragraph,
+    Report,
+    ScatterChart,
+    ScatterPoint,
+    Table,
+    Tree,
+)  # fmt: skip
 from reports.script import SCRIPT
 
 NASTY = '<script>alert(1)</script>"><img src=x onerror=alert(1)> | ]]> \x1b[31mred\x1b[0m \u202eflip ``` {{x}}'
@@ -124,3 +148,72 @@ def test_the_terminal_reads_at_80_columns_without_colour_in_a_pipe():
 
 def test_an_outcome_goes_to_json_and_back_without_loss():
     assert from_json(Optimization, to_json(outcome())) == outcome()
+
+
+STEERING = "\x1b]52;c;aGk=\x07 [bold red]loud[/bold red] [link=file:///etc]x[/link] \u202eflip :warning:"
+SHOWN = "\ufffd]52;c;aGk=\ufffd [bold red]loud[/bold red] [link=file:///etc]x[/link] \ufffdflip :warning:"
+
+
+def everywhere(text):
+    """A report with a text from outside in every place that holds text."""
+    square = HeatCell(0.5, 0.4, 0.6, text, "good", "?", (text,), text)
+    return Report(
+        text,
+        (
+            Banner(text, text, "good"),
+            Heading("Evidence"),
+            Paragraph(text),
+            Bullets((text,)),
+            Facts(((text, text),)),
+            Commands(((text, text),)),
+            Table((text,), ((text,), (text,)), totals=((text,),)),
+            HeatMap(text, (text,), ((text, (square,)),)),
+            ScatterChart(
+                (ScatterPoint(text, 1.0, 0.5, 0.4, 0.6, text, "good", "?", True),), text, text, ((text, 0.5),)
+            ),
+            IntervalChart(((text, 0.1, 0.0, 0.2),)),
+            CurveChart(((0, 0.5),), ((0, 0.5),), ((text, 0.4),), text, text),
+            Tree(((0, text, (), True), (1, text, (0,), False))),
+            Diff(text, (("+", text), ("-", text), (" ", text))),
+            Confusion(text, (text,), ((1,),), ((1,),)),
+            Cases(text, (Case(text, 0.1, 0.2, text, text, text, text),)),
+            Examples(text, (Example(text, ((text, text),)),)),
+            Heading(text),
+        ),
+        {text: "https://example.org/" + text},
+    )
+
+
+def test_no_text_steers_the_terminal_and_none_is_read_as_markup():
+    out = io.StringIO()
+    print_report(everywhere(STEERING), Console(file=out, width=400, force_terminal=True, color_system=None))
+    text = out.getvalue()
+    assert text.count(SHOWN) >= 20
+    assert not [c for c in text if (ord(c) < 32 or 127 <= ord(c) < 160 or c == "\u202e") and c != "\n"]
+
+
+def test_markdown_shows_html_and_markdown_and_obeys_neither():
+    text = render_markdown(everywhere("<b onclick=x>&#x202e; **loud** [go](javascript:x) ~~gone~~ | `x`"))
+    outside = re.sub(r"^(`{3,})\w*\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    outside = "\n".join(line for line in outside.splitlines() if not line.startswith("    "))  # a block of code
+    assert (
+        "&lt;b onclick=x&gt;&amp;\\#x202e; \\*\\*loud\\*\\* \\[go\\](javascript:x) \\~\\~gone\\~\\~ \\| \\`x\\`"
+        in outside
+    )
+    assert "<" not in outside
+    assert not re.search(r"&(?!amp;|lt;|gt;)", outside)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("- item", "\\- item"),
+        ("1. first", "1\\. first"),
+        ("+ more", "\\+ more"),
+        ("---", "\\---"),
+        ("-0.5 less", "-0.5 less"),
+        ("0.5 of it", "0.5 of it"),
+    ],
+)
+def test_a_paragraph_of_markdown_begins_no_list_and_no_rule(text, shown):
+    assert render_markdown(Report("t", (Paragraph(text),))).splitlines()[2] == shown
