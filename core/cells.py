@@ -73,6 +73,7 @@ class Cell:
         latency: Median seconds of one row; None when nothing was answered.
         on_front: Whether no other cell is at least as good and cheaper.
         stopped: Why it was not run on all rows (racing); empty when it was.
+        stale: Which stored rows are left out because they are of an earlier prompt, model, row or judge; else empty.
     """
 
     prompt: str
@@ -86,6 +87,7 @@ class Cell:
     companions: Mapping[str, float] = field(default_factory=dict[str, float])
     on_front: bool = False
     stopped: str = ""
+    stale: str = ""
 
     @property
     def name(self) -> str:

@@ -18,12 +18,12 @@ from core.cells import (
 )
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage
 from core.plain import canonical
+from experiments.freshness import REMEDY, Key, Marks, stale_rows, told
 from experiments.grid import CellPlan, Grid, available_rows, keeps_holdout
 from experiments.lines import CorpusLine, OutputLine, ScoreLine
 from stats import compare_all, pareto_front, t_interval
 from tasks.task import Task
 
-Key = tuple[str, str, str]
 NOT_COMPARED = "stopped early by the race, so it is not compared; what stopped it: "
 
 EQUAL = "; every output is, to the letter, that of the reference cell"
@@ -31,13 +31,23 @@ EQUAL = "; every output is, to the letter, that of the reference cell"
 
 @dataclass(frozen=True)
 class Results:
-    """What the steps have stored."""
+    """What the steps have stored, and the marks of what is still of this task."""
 
+    marks: Marks
     corpus: Sequence[CorpusLine]
     outputs: Sequence[OutputLine]
     scores: Sequence[ScoreLine]
     race: RaceInfo | None = None
     card: JudgeCard | None = None
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Stored lines by prompt, model and row, and which of them are not scored because they are of something else."""
+
+    outputs: Mapping[Key, OutputLine]
+    scores: Mapping[Key, ScoreLine]
+    stale: Mapping[Key, str]
 
 
 def build_matrix(
@@ -56,7 +66,8 @@ def build_matrix(
     outputs = {(o.prompt, o.model, o.row_id): o for o in results.outputs}
     stopped = dict(text.split(": ", 1) for text in results.race.stopped) if results.race else {}
     rows = [line for line in results.corpus if line.reference_output]
-    cells = [_cell(plan, rows, outputs, scores, stopped.get(plan.name, "")) for plan in grid.cells]
+    stale = stale_rows(results.marks, grid.cells, rows, outputs, scores)
+    cells = [_cell(plan, rows, Lines(outputs, scores, stale), stopped.get(plan.name, "")) for plan in grid.cells]
     cells = _compared(cells, grid.baseline, task)
     front = set(pareto_front([(cell.cost_per_1000, cell.score.value if cell.score else None) for cell in cells]))
     cells = [replace(cell, on_front=i in front and cell.score is not None) for i, cell in enumerate(cells)]
@@ -83,18 +94,21 @@ def build_matrix(
         corpus=_origins(rows, keeps_holdout(task)),
         available=len(available_rows(task)),
         offline=task.offline or any(cell.spec.offline for cell in grid.cells),
-        warnings=(*grid.notes, *((f"{lost} rows have no reference and are left out",) if lost else ())),
+        warnings=(
+            *grid.notes,
+            *told(stale, task.name),
+            *((f"{lost} rows have no reference and are left out",) if lost else ()),
+        ),
     )
 
 
 def _cell(
     plan: CellPlan,
     rows: Sequence[CorpusLine],
-    outputs: Mapping[Key, OutputLine],
-    scores: Mapping[Key, ScoreLine],
+    lines: Lines,
     stopped: str,
 ) -> Cell:
-    results = [_row(plan, line, outputs, scores) for line in rows]
+    results = [_row(plan, line, lines) for line in rows]
     results = [row for row in results if row is not None]
     evaluation = Evaluation("matrix", plan.prompts.hash, tuple(results))
     answered = [row for row in results if row.worth.calls]
@@ -111,16 +125,25 @@ def _cell(
         latency=median(row.latency for row in answered) if answered else None,
         companions=evaluation.companion_means(),
         stopped=stopped,
+        stale=_stale(plan, lines.stale),
     )
 
 
-def _row(
-    plan: CellPlan, line: CorpusLine, outputs: Mapping[Key, OutputLine], scores: Mapping[Key, ScoreLine]
-) -> RowResult | None:
+def _stale(plan: CellPlan, stale: Mapping[Key, str]) -> str:
+    """What of a cell is left out because it is of something else, and what makes it fresh."""
+    reasons = [why for (prompt, model, _), why in stale.items() if (prompt, model) == (plan.prompt, plan.model)]
+    return "; ".join(f"{reasons.count(why)} rows: {why}" for why in REMEDY if why in reasons)
+
+
+def _row(plan: CellPlan, line: CorpusLine, lines: Lines) -> RowResult | None:
     key = (plan.prompt, plan.model, line.id)
-    output, score = outputs.get(key), scores.get(key)
+    output, score = lines.outputs.get(key), lines.scores.get(key)
     if output is None:
         return None
+    if key in lines.stale:
+        return RowResult(
+            line.id, RowStatus.SKIPPED, inputs=line.input, gold=line.reference_output, error=lines.stale[key]
+        )
     scored = score is not None and score.status is RowStatus.OK and score.score is not None
     status = RowStatus.OK if scored else score.status if score is not None else RowStatus.SKIPPED
     return RowResult(

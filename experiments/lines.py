@@ -11,7 +11,7 @@ import pydantic
 
 from core.errors import UsageError
 from core.evaluation import RowStatus, Usage
-from core.plain import from_json, to_json
+from core.plain import canonical, digest, from_json, to_json
 from core.workspace import Workspace
 
 Line = TypeVar("Line")
@@ -29,7 +29,10 @@ class CorpusLine:
 
 @dataclass(frozen=True)
 class OutputLine:
-    """What one prompt on one model gave for one row. ``worth`` is what it costs when nothing is in the ledger yet."""
+    """What one prompt on one model gave for one row.
+
+    ``worth`` is what it costs when nothing is in the ledger yet; ``made_from`` is a hash of all that it depends on.
+    """
 
     prompt: str
     model: str
@@ -40,11 +43,15 @@ class OutputLine:
     error: str | None = None
     worth: Usage = field(default_factory=Usage)
     latency: float = 0.0
+    made_from: str = ""
 
 
 @dataclass(frozen=True)
 class ScoreLine:
-    """What the judge said of one output; without a score where the judgement failed."""
+    """What the judge said of one output; without a score where the judgement failed.
+
+    ``judged_from`` is a hash of all that it depends on.
+    """
 
     prompt: str
     model: str
@@ -55,6 +62,7 @@ class ScoreLine:
     feedback: str = ""
     companions: Mapping[str, float] = field(default_factory=dict[str, float])
     error: str | None = None
+    judged_from: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,3 +102,7 @@ class Folder:
     def text(self, lines: Iterable[Any]) -> str:
         """Lines as they are stored."""
         return "".join(self.mask(to_json(line)) + "\n" for line in lines)
+
+    def mark(self, *values: Any) -> str:
+        """Hash of values as they would be stored, so that it is the same before and after secrets are masked."""
+        return digest(self.mask(canonical(values)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import dspy
 
@@ -12,12 +13,13 @@ from calls.account import Account
 from calls.lm import RoleLM, build_lm
 from calls.models import ModelSpec
 from core.cells import JudgeCard, Matrix, RaceInfo
-from core.errors import ConfigError, Problem
+from core.errors import ConfigError, Problem, UsageError
 from core.evaluation import RowStatus, Usage
 from core.files import write_text
 from core.plain import to_json, to_plain
 from data.corpus import Row
 from experiments.analysis import Results, build_matrix
+from experiments.freshness import Marks, judge_mark
 from experiments.grid import CellPlan, Grid, choose_rows
 from experiments.lines import CorpusLine, Folder, OutputLine, ScoreLine
 from experiments.pool import fan_out, pipeline
@@ -55,6 +57,13 @@ class Bench:
     def lms(self, role: str) -> dict[str, RoleLM]:
         """The model of every cell, by alias."""
         return {cell.model: build_lm(cell.spec, role, self.account) for cell in self.grid.cells}
+
+    @cached_property
+    def marks(self) -> Marks:
+        """What stored lines bear if they are of this task as it is now."""
+        config = self.task.config
+        judged = config.judge is not None and config.judge.criteria
+        return Marks(self.folder, judge_mark(config, judge_specs(config, self.aliases) if judged else ()))
 
 
 def prepare(bench: Bench) -> list[CorpusLine]:
@@ -140,6 +149,7 @@ def _output(bench: Bench, cell: CellPlan, row: Row, lm: dspy.LM) -> OutputLine:
         answer.error,
         answer.tally.worth,
         answer.tally.seconds,
+        bench.marks.output(cell, to_plain(row.inputs)),
     )
 
 
@@ -151,12 +161,33 @@ def judge(bench: Bench) -> list[ScoreLine]:
         BudgetError: If the budget is used up.
     """
     rows = {row.id: row for row in _rows(bench)}
-    outputs = [line for line in bench.folder.read(OUTPUTS, OutputLine, "run") if line.row_id in rows]
+    outputs = _fresh_outputs(bench, rows)
     metric, spec = the_judge(bench)
     bench.phase("judgements", sum(line.status is RowStatus.OK for line in outputs))
-    lines = fan_out(outputs, lambda line: spec, lambda line: _score(metric, rows[line.row_id], line), bench.threads)
+    lines = fan_out(
+        outputs, lambda line: spec, lambda line: _score(bench, metric, rows[line.row_id], line), bench.threads
+    )
     write_text(bench.folder.path / SCORES, bench.folder.text(lines))
     return lines
+
+
+def _fresh_outputs(bench: Bench, rows: Mapping[str, Row]) -> list[OutputLine]:
+    """The stored outputs of the prompts, models and rows as they are now; others are not worth a judgement."""
+    cells = {(cell.prompt, cell.model): cell for cell in bench.grid.cells}
+    stored = bench.folder.read(OUTPUTS, OutputLine, "run")
+    fresh = [
+        line
+        for line in stored
+        if line.row_id in rows
+        and (cell := cells.get((line.prompt, line.model))) is not None
+        and line.made_from == bench.marks.output(cell, rows[line.row_id].inputs)
+    ]
+    if stored and not fresh:
+        raise UsageError(
+            f"none of the {len(stored)} stored outputs is of the prompts, models and rows as they are now",
+            hint=f"first: python cli.py run {bench.task.name}",
+        )
+    return fresh
 
 
 def the_judge(bench: Bench) -> tuple[Metric, ModelSpec]:
@@ -187,7 +218,7 @@ def run_and_judge(bench: Bench) -> list[ScoreLine]:
         lambda job: job[0].spec,
         lambda job: _output(bench, job[0], job[1], lms[job[0].model]),
         judge_spec,
-        lambda line: _score(metric, by_id[line.row_id], line),
+        lambda line: _score(bench, metric, by_id[line.row_id], line),
         bench.threads,
     )
     write_text(bench.folder.path / OUTPUTS, bench.folder.text(output for output, _ in pairs))
@@ -196,12 +227,13 @@ def run_and_judge(bench: Bench) -> list[ScoreLine]:
     return [score for _, score in pairs]
 
 
-def _score(metric: Metric, row: Row, line: OutputLine) -> ScoreLine:
+def _score(bench: Bench, metric: Metric, row: Row, line: OutputLine) -> ScoreLine:
+    mark = bench.marks.score(line, to_plain(row.inputs), to_plain(row.gold))
     if line.status is not RowStatus.OK:
-        return ScoreLine(line.prompt, line.model, line.row_id, line.status, error=line.error)
+        return ScoreLine(line.prompt, line.model, line.row_id, line.status, error=line.error, judged_from=mark)
     status, judgement, error, _ = judge_row(metric, row, line.prediction)
     if judgement is None:
-        return ScoreLine(line.prompt, line.model, line.row_id, status, error=error)
+        return ScoreLine(line.prompt, line.model, line.row_id, status, error=error, judged_from=mark)
     return ScoreLine(
         line.prompt,
         line.model,
@@ -211,6 +243,7 @@ def _score(metric: Metric, row: Row, line: OutputLine) -> ScoreLine:
         dict(judgement.fields),
         judgement.feedback,
         dict(judgement.companions),
+        judged_from=mark,
     )
 
 
@@ -235,7 +268,7 @@ def race(bench: Bench, alpha: float) -> RaceInfo:
     for row in rows:
         live = [cells[name] for name in contest.running]
         made = fan_out(live, lambda c: c.spec, lambda c, row=row: _output(bench, c, row, lms[c.model]), bench.threads)
-        said = fan_out(made, lambda o: judge_spec, lambda o, row=row: _score(metric, row, o), bench.threads)
+        said = fan_out(made, lambda o: judge_spec, lambda o, row=row: _score(bench, metric, row, o), bench.threads)
         outputs += made
         scores += said
         for line in made:
@@ -269,6 +302,7 @@ def report(bench: Bench, run_id: str, usage: Mapping[str, Usage], seconds: float
     corpus = folder.read(CORPUS, CorpusLine, "prepare")
     metric, _ = the_judge(bench)
     results = Results(
+        marks=bench.marks,
         corpus=corpus,
         outputs=folder.read(OUTPUTS, OutputLine, "run"),
         scores=folder.read(SCORES, ScoreLine, "judge"),

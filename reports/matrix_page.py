@@ -84,7 +84,8 @@ def _failed(cell: Cell) -> int:
 
 def _problem(cell: Cell) -> str:
     failed = _failed(cell)
-    return f"{failed} of {len(cell.evaluation.rows)} failed" if failed else ""
+    told = [f"{failed} of {len(cell.evaluation.rows)} failed"] if failed else []
+    return "; ".join([*told, *(["stale: see Worth knowing"] if cell.stale else [])])
 
 
 def _square(m: Matrix, cell: Cell) -> HeatCell:
@@ -199,7 +200,7 @@ def _cell(cell: Cell) -> tuple[str, ...]:
         dollars(cell.cost_per_1000),
         seconds(cell.latency),
         f"{_failed(cell)} of {len(cell.evaluation.rows)}",
-        shorten("; ".join(filter(None, (cell.stopped, s.reason))), REASON_CHARS),
+        shorten("; ".join(filter(None, (cell.stopped, cell.stale, s.reason))), REASON_CHARS),
     )
 
 
