@@ -17,6 +17,7 @@ from core.errors import StoreError, UsageError
 from core.optimization import Range
 from core.redact import Redactor, from_environment
 from core.workspace import HOME, Workspace
+from optimizers.settings import chosen_optimizer
 from reports.progress import LiveProgress
 from tasks.task import Task, assemble, policy_of, read_config
 from tracking.events import Event, EventKind
@@ -39,9 +40,11 @@ def as_sets(flags: Mapping[str, Any]) -> list[str]:
 
 
 def open_task(workspace: Workspace, name: str, sets: Sequence[str]) -> Task:
-    """Load and assemble a task; keys come from the environment or the workspace's ``.env``."""
+    """Load, assemble and check a task; keys come from the environment or the workspace's ``.env``."""
     load_dotenv(workspace.root / ".env", override=False)
-    return assemble(read_config(workspace, name, sets), workspace)
+    task = assemble(read_config(workspace, name, sets), workspace)
+    chosen_optimizer(task)
+    return task
 
 
 def redactor(workspace: Workspace, task: Task | None = None) -> Redactor:

@@ -9,7 +9,7 @@ from pathlib import Path
 from commands.session import Finish, open_task
 from core.errors import ConfigError, OutputError, ProvenError
 from core.workspace import HOME, Workspace, find_workspace
-from optimizers import OPTIMIZERS
+from optimizers.settings import chosen_optimizer, without_effect
 from programs.prompts import component_hashes, predictors, read_prompts
 from tasks.loading import list_tasks
 from tasks.scaffold import scaffold
@@ -66,20 +66,21 @@ def run_validate(workspace: Workspace, name: str | None, sets: Sequence[str], *,
     for task in [name] if name else list_tasks(workspace.root):
         try:
             loaded = open_task(workspace, task, sets)
-            OPTIMIZERS.get(loaded.config.optimizer.name)
             info = loaded.splits.info
             results.append(
                 {"task": task, "valid": True, "train": info.train, "dev": info.dev, "holdout": info.holdout,
-                 "notes": list(loaded.splits.notes)}
+                 "notes": [*loaded.splits.notes, *without_effect(chosen_optimizer(loaded), loaded.config.optimizer)]}
             )  # fmt: skip
         except ProvenError as error:
             worst = max(worst, error.exit_code)
             results.append({"task": task, "valid": False, "error": str(error)})
-    lines = [
-        f"{r['task']}: ok, {r['train']} train / {r['dev']} dev / {r['holdout']} holdout" if r["valid"]
-        else f"{r['task']}: {r['error']}"
-        for r in results
-    ]  # fmt: skip
+    lines = []
+    for r in results:
+        if r["valid"]:
+            lines.append(f"{r['task']}: ok, {r['train']} train / {r['dev']} dev / {r['holdout']} holdout")
+            lines += [f"  note: {note}" for note in r["notes"]]
+        else:
+            lines.append(f"{r['task']}: {r['error']}")
     finish({"tasks": results}, "\n".join(lines), as_json=as_json, code=worst)
 
 

@@ -28,6 +28,7 @@ from optimizers.evidence import Examiner, recent_records
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import judging_runs, plan_run, run_pilot
 from optimizers.search import quiet, run_search
+from optimizers.settings import check_settings
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, bound_metric, check_caps, policy_of, student_evaluator
 from tracking.events import EventKind
@@ -199,6 +200,7 @@ def optimize(task: Task, optimizer: Optimizer, options: Options, environment: En
     if not task.splits.dev or not task.splits.holdout:
         raise DataError(f"{task.corpus.path}: nothing to prove a lift on: {'; '.join(task.splits.notes)}")
     check_caps(task)
+    check_settings(optimizer, task.config.optimizer.settings)
     for role in ROLES:  # a missing key is told before anything is written
         build_lm(task.models[role], role, Account(environment.ledger))
     bound_metric(task, Account(environment.ledger))

@@ -20,6 +20,7 @@ from gates.production import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Optimizer, Search, SearchSize
 from optimizers.schedule import Draw, Probe, RowCost, Sizes, Spent, runs, schedule_of
+from optimizers.settings import without_effect
 from programs.prompts import predictors, read_prompts, render_messages
 from stats import mde
 from tasks.task import Task
@@ -167,6 +168,7 @@ def plan_run(task: Task, optimizer: Optimizer, shape: SearchSize, *, threads: in
             f"from {measured_by}",
             f"power assumes a standard deviation of {ASSUMED_SD:.2f} for a row's lift",
             *_gate_note(judging - 2 * holdout),
+            *without_effect(optimizer, task.config.optimizer),
         ),
     )
 

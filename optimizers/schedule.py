@@ -162,12 +162,16 @@ class Schedule:
     share: float = 0.04
     least: float = 0.5
 
+    def most(self, shape: SearchSize) -> int:
+        """Program runs that the search makes at most."""
+        return shape.rollouts
+
     def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
         """Play the strategy's own schedule once, with chance where the rows decide; forecasts average over many.
 
         It takes about as long for a large budget as for a small one.
         """
-        count = max(1.0, rng.uniform(self.least, 1.0) * (shape.rollouts - shape.dev))
+        count = max(1.0, rng.uniform(self.least, 1.0) * (self.most(shape) - shape.dev))
         longer = sizes.demo * rng.uniform(0.0, 4.0)
         tuned = RowCost(sizes.seed.tokens_in + longer, sizes.tuned_out, sizes.seed.success)
         written = max(50.0, longer) + 50

@@ -8,12 +8,14 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from core.catalog import did_you_mean
-from core.errors import ConfigError, Problem
+from core.errors import ConfigError, Problem, UsageError
 from core.section import Section
+from optimizers import OPTIMIZERS
 from optimizers.base import Optimizer
+from tasks.config import OptimizerSection
+from tasks.loading import place_of
+from tasks.task import Task
 
-GENERAL: Mapping[str, Any] = {"minibatch": 20, "max_demos": 4}
-"""Settings that several optimisers share, with their defaults."""
 AT = ("optimizer", "settings")
 
 
@@ -55,11 +57,31 @@ def check_settings(
         raise ConfigError(problems) from None
 
 
-def without_effect(optimizer: Optimizer, given: Mapping[str, Any]) -> tuple[str, ...]:
+def without_effect(optimizer: Optimizer, section: OptimizerSection) -> tuple[str, ...]:
     """A line for each general setting that was changed and that this optimiser does not use."""
-    unused = cast(tuple[str, ...], getattr(optimizer, "unused", ()))
+    usual = OptimizerSection()
     return tuple(
-        f"optimizer.{key}: {given[key]} has no effect, {optimizer.name} does not use it"
-        for key in unused
-        if given.get(key, GENERAL[key]) != GENERAL[key]
+        f"optimizer.{key}: {getattr(section, key)} has no effect, {optimizer.name} does not use it"
+        for key in cast(tuple[str, ...], getattr(optimizer, "unused", ()))
+        if getattr(section, key) != getattr(usual, key)
     )
+
+
+def chosen_optimizer(task: Task) -> Optimizer:
+    """The optimiser that a task names, after a look at its settings.
+
+    Raises:
+        UsageError: If there is no such optimiser.
+        ConfigError: If it does not take these settings; with file and line where the task has a file.
+    """
+    section = task.config.optimizer
+    optimizer = OPTIMIZERS.get(section.name)
+
+    def place(at: tuple[str, ...]) -> tuple[str, int | None]:
+        try:
+            return place_of(task.name, task.root, at)
+        except UsageError:
+            return "configuration", None
+
+    check_settings(optimizer, section.settings, place)
+    return optimizer

@@ -15,16 +15,23 @@ from metrics.metric import float_metric
 from optimizers.base import Search, SearchSize, journalled
 from optimizers.schedule import Schedule
 
-MOST_STEPS = 100
-
 
 class SimbaSettings(Section):
     """What ``optimizer.settings`` may say."""
 
     candidates: int = Field(default=4, ge=2, le=50, description="Samples of a row, and new programs, in each step.")
-    steps: int | None = Field(default=None, ge=1, le=MOST_STEPS, description="Minibatches; by the budget else.")
+    steps: int | None = Field(default=None, ge=1, le=100, description="Minibatches; by the budget else.")
     sampling: float = Field(default=0.2, gt=0, description="Temperature of the choice whose answers are sampled.")
     choosing: float = Field(default=0.2, gt=0, description="Temperature of the choice which program is changed.")
+
+
+class SimbaSchedule(Schedule):
+    """A budget in steps."""
+
+    def most(self, shape: SearchSize) -> int:
+        """Minibatches twice per candidate, and winners on train and dev."""
+        steps, candidates = _steps(shape), SimbaSettings.model_validate(dict(shape.settings)).candidates
+        return 2 * steps * candidates * shape.minibatch + (min(steps, candidates) + 1) * (shape.train + shape.dev)
 
 
 class Simba:
@@ -33,17 +40,13 @@ class Simba:
     name: ClassVar[str] = "simba"
     summary: ClassVar[str] = "adds demos and self-written rules where answers differ most (dspy.SIMBA)"
     Settings: ClassVar[type[Section]] = SimbaSettings
-    schedule: ClassVar[Schedule] = Schedule(share=0.02, least=0.3)
+    schedule: ClassVar[Schedule] = SimbaSchedule(share=0.02, least=0.3)
 
     def run(self, search: Search) -> None:
         """Run ``dspy.SIMBA`` on train, then its winning programs on dev; those go to the journal."""
         found = build_simba(search).compile(search.program, trainset=search.train.examples, seed=search.seed)
-        evaluate = dspy.Evaluate(
-            devset=search.dev.examples,
-            metric=float_metric(search.metric, search.dev, search.unscored),
-            num_threads=search.threads,
-            max_errors=1_000_000,
-        )
+        score = float_metric(search.metric, search.dev, search.unscored)
+        evaluate = dspy.Evaluate(devset=search.dev.examples, metric=score, num_threads=search.threads, max_errors=10**6)
         with journalled(search, lambda trial: f"step {trial}"):
             for candidate in found.candidate_programs:
                 evaluate(candidate["program"])
@@ -58,7 +61,7 @@ def build_simba(search: Search) -> Any:
         metric=lambda gold, pred: 0.0 if pred is None else score(gold, pred),
         bsize=search.shape.minibatch,
         num_candidates=settings.candidates,
-        max_steps=settings.steps or _steps(search.shape, settings.candidates),
+        max_steps=_steps(search.shape),
         max_demos=search.shape.max_demos,
         prompt_model=search.reflector,
         num_threads=search.threads,
@@ -67,9 +70,10 @@ def build_simba(search: Search) -> Any:
     )
 
 
-def _steps(shape: SearchSize, candidates: int) -> int:
+def _steps(shape: SearchSize) -> int:
     """Steps that the budget buys: each runs a minibatch twice per candidate, its winner runs on train and dev."""
-    step, winner = 2 * candidates * shape.minibatch, shape.train + shape.dev
+    settings = SimbaSettings.model_validate(dict(shape.settings))
+    step, winner = 2 * settings.candidates * shape.minibatch, shape.train + shape.dev
     few = (shape.rollouts - winner) // (step + winner)
-    many = (shape.rollouts - (candidates + 1) * winner) // step  # SIMBA looks at so many winners at most
-    return max(1, min(MOST_STEPS, few if few <= candidates else many))
+    many = (shape.rollouts - (settings.candidates + 1) * winner) // step  # it looks at so many winners at most
+    return settings.steps or max(1, min(100, few if few <= settings.candidates else many))

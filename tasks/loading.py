@@ -79,6 +79,16 @@ def load_task(name: str, *, workspace: Path, sets: Sequence[str] = ()) -> TaskCo
     return _validated(values, places, str(find_task(name, workspace)))
 
 
+def place_of(name: str, workspace: Path, at: Path_) -> tuple[str, int | None]:
+    """File and line where a task says something; ``--set`` where no file says it.
+
+    Raises:
+        UsageError: If there is no such task.
+        ConfigError: If its file cannot be read.
+    """
+    return _with_parents(find_task(name, workspace), workspace, ()).places.get(at, ("--set", None))
+
+
 def _with_parents(path: Path, root: Path, seen: tuple[Path, ...]) -> _Document:
     resolved = path.resolve()
     if resolved in seen:
