@@ -22,7 +22,7 @@ from calls.limits import Breaker, Budget, Caps, Limiter, Reservation
 from calls.models import ModelSpec
 from calls.records import CallSite, Completion, Request
 from calls.wire import EmptyAnswerError, Wire
-from core.errors import BudgetError, ModelError, ProvenError
+from core.errors import BudgetError, ModelError, OutputError, ProvenError
 from core.evaluation import Usage, total
 
 CHARS_PER_TOKEN_LOW = 2.5
@@ -160,7 +160,7 @@ class CourierTransport:
 
     def attempt(self, key: str, site: CallSite, request: Request) -> Response:
         """Have the courier send the request."""
-        delivery = self.account.courier().carry(key, site, self._line, request)
+        delivery = self.account.courier().carry(key, site, self._line, request, self.account.check)
         return Response(delivery.answer, delivery.hit, delivery.run_id)
 
 
@@ -248,7 +248,7 @@ class Account:
         return list(sent.answer.outputs)
 
     def _answer(self, line: Transport, spec: ModelSpec, role: str, request: Request, key: str) -> Response:
-        self._check()
+        self.check()
         entry = self.ledger.find(key)
         if entry is not None:
             sent = Response(entry.answer, hit=True, run_id=entry.run_id)
@@ -299,11 +299,11 @@ class Account:
         self, line: Transport, spec: ModelSpec, role: str, request: Request, key: str, site: CallSite, limiter: Limiter
     ) -> Response:
         estimate = self._estimate(spec, role, request)
-        moment = limiter.acquire(estimate.tokens, self._check)
+        moment = limiter.acquire(estimate.tokens, self.check)
         ok, overloaded = False, False
         try:
             try:
-                self.budget.reserve(estimate, self._check)
+                self.budget.reserve(estimate, self.check)
             except BudgetError as error:
                 raise self.halted(error) from None
             cost, tokens, sent_out = 0.0, 0, True
@@ -320,7 +320,7 @@ class Account:
                 self.meter.last_error = self.describe(error)
                 self.meter.add(role, Usage(calls=1, errors=1))
                 raise
-            except ModelError as error:
+            except (ModelError, OutputError) as error:
                 raise self.halted(error) from None
             finally:
                 self.budget.settle(estimate, cost, tokens, sent=sent_out)
@@ -328,6 +328,10 @@ class Account:
             limiter.release(moment, ok=ok, overloaded=overloaded)
 
     # Ending
+
+    def interrupt(self) -> None:
+        """End every wait of every thread soon, as on Ctrl-C; what is in flight is finished by the courier."""
+        self.halted(StopRequestedError("interrupted", hint="the same command continues"))
 
     def halted(self, cause: ProvenError) -> Halt:
         """End the run: the caller raises what is returned, and so does every later call; the first cause stays."""
@@ -344,19 +348,28 @@ class Account:
             self._down.setdefault(spec.alias, cause)
         return ModelDownError(str(cause))
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Return while the run goes on; called by whoever waits, twice a second at least.
+
+        Raises:
+            Halt: If it has ended, was asked to stop, or its time is over.
+        """
         if self._halt is not None:
             raise Halt(self._halt)
         now = time.monotonic()
         if now - self._asked_at > 0.5:
             self._asked_at = now
+            try:
+                self.budget.refuse_if_late()
+            except BudgetError as error:
+                raise self.halted(error) from None
             if self.stop_requested():
                 raise self.halted(StopRequestedError("stopped on request", hint=f"python cli.py resume {self.run_id}"))
 
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._check()
+            self.check()
             time.sleep(min(left, 0.2))
 
     def _failed_for_good(self, spec: ModelSpec, error: dspy.LMError) -> None:

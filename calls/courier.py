@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import queue
 import secrets
 import socket
 import subprocess
@@ -16,23 +17,28 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dspy
 
 from calls.ledger import Ledger
 from calls.models import ModelSpec
 from calls.records import CallSite, Claim, Completion, Request
-from calls.wire import EmptyAnswerError, Wire, remember_listed_prices
-from core.errors import ModelError
+from calls.wire import EmptyAnswerError, LateAnswerError, Wire, remember_listed_prices
+from core.errors import ModelError, OutputError
 from core.owner import Owner
 from core.redact import Redactor
 
-WORKERS = 256
+PATIENCE_SECONDS = 600.0
+"""How long answers that could not be written are kept after the run has ended, for somebody to free space."""
+LOOK_SECONDS = 0.5
+"""How often whoever waits for an answer looks whether the run goes on."""
+Done = TypeVar("Done")
 HOME = Path(__file__).resolve().parent.parent
 
 
@@ -68,7 +74,9 @@ class Courier:
         self._send(setup)
         threading.Thread(target=self._listen, name="courier", daemon=True).start()
 
-    def carry(self, key: str, site: CallSite, line: str, request: Request) -> Delivery:
+    def carry(
+        self, key: str, site: CallSite, line: str, request: Request, halted: Callable[[], None] = lambda: None
+    ) -> Delivery:
         """Have one attempt made, unless the call was answered before, here or in another process.
 
         Args:
@@ -76,10 +84,13 @@ class Courier:
             site: Who asks.
             line: The model and its key, as :func:`line_to` writes them.
             request: What is asked.
+            halted: Called every now and then while waiting; raises when the run has ended meanwhile. The attempt is
+                finished all the same, and its answer found by the next run.
 
         Raises:
             dspy.LMError: What the provider or the network answered instead.
             ModelError: If the courier itself is gone.
+            OutputError: If the ledger cannot be written.
         """
         future: Future[dict[str, Any]] = Future()
         with self._lock:
@@ -91,7 +102,12 @@ class Courier:
             "messages": request.messages, "params": request.params,
         }  # fmt: skip
         self._send(body)
-        reply = future.result()
+        while True:
+            try:
+                reply = future.result(LOOK_SECONDS)
+                break
+            except TimeoutError:
+                halted()
         if "error" in reply:
             raise _error(reply)
         return Delivery(Completion(**reply["answer"]), reply["hit"], reply["run_id"])
@@ -108,7 +124,7 @@ class Courier:
         reaper = threading.Thread(target=self._reap, name="courier-end", daemon=True)
         reaper.start()
         if not self._waiting:
-            reaper.join()
+            reaper.join(2.0)  # it may stay longer, for what it could not write
 
     def _reap(self) -> None:
         self._process.wait()
@@ -157,19 +173,49 @@ _ERRORS: dict[str, type[dspy.LMError]] = {
         dspy.LMTransportError, dspy.LMAuthError, dspy.LMBillingError, dspy.LMRateLimitError, dspy.LMInvalidRequestError,
         dspy.LMUnsupportedModelError, dspy.LMTimeoutError, dspy.LMServerError, dspy.LMConfigurationError,
         dspy.LMNotConfiguredError, dspy.LMProviderError, dspy.LMUnexpectedError, EmptyAnswerError,
+        LateAnswerError,
     )
 }  # fmt: skip
 
 
 def _error(reply: Mapping[str, Any]) -> Exception:
+    if reply["error"] == "OutputError":
+        return OutputError(reply["message"], hint=reply["hint"])
     kind = _ERRORS.get(reply["error"])
     if kind is None:
         kind = dspy.LMInvalidRequestError if reply.get("status") in (400, 413, 422) else dspy.LMUnexpectedError
     return kind(reply["message"], status=reply.get("status"), retry_after=reply.get("retry_after"))
 
 
+class _Hands:
+    """Threads that do what they are given; as many as are needed at a time. None of them keeps the process alive."""
+
+    def __init__(self) -> None:
+        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._idle, self._lock = 0, threading.Lock()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Have something done as soon as possible."""
+        with self._lock:
+            start = self._idle == 0
+            self._idle -= not start
+        self._work.put(work)
+        if start:
+            threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            self._work.get()()
+            with self._lock:
+                self._idle += 1
+
+
 class _CourierServer:
-    """The process's side: takes requests, claims them in the ledger, sends them and writes down what came back."""
+    """The process's side: takes requests, claims them in the ledger, sends them and writes down what came back.
+
+    Every request gets one reply: its answer, or what came instead, at the latest when the time of its attempt is
+    over. What cannot be written is kept and tried again, so that an answer that was paid is not lost to a full disk.
+    """
 
     def __init__(self, connection: socket.socket) -> None:
         self._lines = connection.makefile("rb")
@@ -177,6 +223,8 @@ class _CourierServer:
         self._lock = threading.Lock()
         self._wires: dict[str, Wire] = {}
         self._closing = threading.Event()
+        self._hands, self._open, self._changed = _Hands(), 0, threading.Condition()
+        self._unwritten: deque[Callable[[], object]] = deque()
 
     def serve(self) -> None:
         """Work until the run hangs up, then finish what is in flight."""
@@ -186,57 +234,124 @@ class _CourierServer:
         redact = Redactor(setup["secrets"], tuple(setup["patterns"]))
         self._ledger = Ledger(Path(setup["ledger"]), redact)
         self._owner = Owner(self._ledger.owners, f"{os.getpid()}-{secrets.token_hex(4)}")
-        with ThreadPoolExecutor(WORKERS) as pool:
-            try:
-                for line in self._lines:
-                    pool.submit(self._handle, json.loads(line))
-            except OSError:
-                pass  # the run is gone
-            self._closing.set()
+        try:
+            for line in self._lines:
+                self._take(json.loads(line))
+        except OSError:
+            pass  # the run is gone
+        self._closing.set()
+        with self._changed:  # every attempt ends within its own limit
+            self._changed.wait_for(lambda: self._open == 0)
+            self._changed.wait_for(lambda: not self._unwritten, PATIENCE_SECONDS)
         self._ledger.close()
         self._owner.close()
+
+    def _take(self, body: dict[str, Any]) -> None:
+        with self._changed:
+            self._open += 1
+        self._hands.do(lambda: self._handle(body))
 
     def _handle(self, body: dict[str, Any]) -> None:
         try:
             reply = self._attempt(body)
-        except dspy.LMError as error:
-            name = type(error).__name__
-            details = {"status": error.status, "retry_after": error.retry_after}
-            reply = {"error": name, "message": self._ledger.redact.text(str(error)), **details}
         except Exception as error:  # noqa: BLE001 - travels to the run, which names it
-            reply = {"error": "LMUnexpectedError", "message": f"{type(error).__name__}: {error}"}
-        line = json.dumps({"n": body["n"], **reply}, ensure_ascii=False, default=str)
+            reply = self._told(error)
+        if reply is not None:
+            self._reply(body["n"], reply)
+
+    def _told(self, error: Exception) -> dict[str, Any]:
+        """An error as it travels to the run."""
+        text = self._ledger.redact.text
+        if isinstance(error, dspy.LMError):
+            details = {"status": error.status, "retry_after": error.retry_after}
+            return {"error": type(error).__name__, "message": text(str(error)), **details}
+        if isinstance(error, OutputError):
+            return {"error": "OutputError", "message": error.message, "hint": error.hint}
+        return {"error": "LMUnexpectedError", "message": text(f"{type(error).__name__}: {error}")}
+
+    def _reply(self, number: int, reply: dict[str, Any]) -> None:
+        line = json.dumps({"n": number, **reply}, ensure_ascii=False, default=str)
         with self._lock:
             try:
                 self._out.write(line.encode("utf-8", "surrogatepass") + b"\n")
                 self._out.flush()
             except (OSError, ValueError):
                 self._closing.set()  # the run is gone; the answer is in the ledger
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
 
-    def _attempt(self, body: dict[str, Any]) -> dict[str, Any]:
+    def _attempt(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """Make one attempt; None if its time was over and that has been told already."""
         site, wire = CallSite(*body["site"]), self._wire(body["line"])
         request = Request(body["messages"], body["params"])
+        pause = 0.02
         while True:
             if self._closing.is_set():
                 raise dspy.LMTransportError("the run ended before this call was made")
             claim = self._ledger.claim(body["key"], site, wire.spec, request, self._owner.name)
             if claim.kind != "busy":
                 break
-            time.sleep(0.02)
+            time.sleep(pause)  # another process asks the same thing
+            pause = min(1.5 * pause, 0.5)
         if claim.entry is not None:
             return {"answer": vars(claim.entry.answer), "hit": True, "run_id": claim.entry.run_id}
-        answer = self._send(claim, wire, request)
-        return {"answer": vars(answer), "hit": False, "run_id": site.run_id}
+        answer = self._send(body["n"], claim, wire, request)
+        return None if answer is None else {"answer": vars(answer), "hit": False, "run_id": site.run_id}
 
-    def _send(self, claim: Claim, wire: Wire, request: Request) -> Completion:
-        started = time.perf_counter()
+    def _send(self, number: int, claim: Claim, wire: Wire, request: Request) -> Completion | None:
+        started, first = time.perf_counter(), threading.Lock()
+
+        def fail(error: Exception) -> None:
+            seconds, text = time.perf_counter() - started, f"{type(error).__name__}: {error}"[:2000]
+            self._write(lambda: self._ledger.fail(claim, text, seconds))
+
+        def late() -> None:
+            if not first.acquire(blocking=False):
+                return
+            error: Exception = LateAnswerError(f"no whole answer within {wire.spec.timeout:g} s")
+            try:
+                fail(error)
+            except OutputError as unwritable:
+                error = unwritable
+            self._reply(number, self._told(error))
+
         try:
-            answer = wire.send(request)
+            answer = wire.send(request, late)
         except Exception as error:
-            text = f"{type(error).__name__}: {error}"
-            self._ledger.fail(claim, text[:2000], time.perf_counter() - started)
+            if not first.acquire(blocking=False):
+                return None
+            fail(error)
             raise
-        return self._ledger.settle(claim, answer)
+        if not first.acquire(blocking=False):
+            return None
+        return self._write(lambda: self._ledger.settle(claim, answer))
+
+    def _write(self, work: Callable[[], Done]) -> Done:
+        """Write to the ledger; what cannot be written is kept and tried again.
+
+        Raises:
+            OutputError: If it cannot be written now. The run is told and ends; this process stays for it.
+        """
+        try:
+            return work()
+        except OutputError:
+            with self._changed:
+                self._unwritten.append(work)
+                if len(self._unwritten) == 1:
+                    threading.Thread(target=self._write_again, name="unwritten", daemon=True).start()
+            raise
+
+    def _write_again(self) -> None:
+        while self._unwritten:
+            time.sleep(0.5)
+            try:
+                self._unwritten[0]()
+            except OutputError:
+                continue
+            with self._changed:
+                self._unwritten.popleft()
+                self._changed.notify_all()
 
     def _wire(self, line: str) -> Wire:
         with self._lock:

@@ -18,8 +18,8 @@ from typing import Any
 from filelock import FileLock
 
 from calls.models import ModelSpec
-from calls.records import CallSite, Claim, Completion, Entry, Request
-from core.errors import StoreError
+from calls.records import CallSite, Claim, Completion, Entry, Request, storable
+from core.errors import OutputError, StoreError
 from core.evaluation import Usage
 from core.owner import Owner
 from core.redact import NOTHING, Redactor
@@ -85,6 +85,8 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
+                path.touch(mode=0o600)  # it holds whatever people put into prompts
+                path.chmod(0o600)
                 self._writer_db = self._connect()
                 self._create()
             self._db = self._connect()
@@ -96,6 +98,7 @@ class Ledger:
         self._commit_lock = threading.Lock()
         self._wake, self._closing = threading.Event(), False
         self._pending: dict[str, Entry] = {}
+        self._lost: OutputError | None = None
         self._thread = threading.Thread(target=self._write_behind, name="ledger", daemon=True)
         self._thread.start()
 
@@ -153,22 +156,35 @@ class Ledger:
             self._writer_db.execute("begin immediate")
             results = [work(self._writer_db) for work, _ in batch]
             self._writer_db.execute("commit")
-        except Exception as error:  # noqa: BLE001 - handed to every caller that waits for this transaction
+        except Exception as error:  # noqa: BLE001 - handed to the caller whose write it is
             if self._writer_db.in_transaction:
                 self._writer_db.execute("rollback")
-            for _, future in batch:
-                future.set_exception(StoreError(f"{self.path}: {error}", hint="is the disk full?"))
+            if len(batch) > 1:
+                for one in batch:  # the others are not to suffer for it
+                    self._commit([one])
+                return
+            batch[0][1].set_exception(self._unwritable(error))
             return
         for (_, future), result in zip(batch, results, strict=True):
             future.set_result(result)
+
+    def _unwritable(self, error: Exception) -> OutputError:
+        return OutputError(
+            f"the call ledger cannot be written: {self.path}: {error}",
+            hint="if the disk is full, free space, then run the same command again: it continues, and nothing that "
+            "was answered is paid twice",
+        )
 
     def flush(self) -> None:
         """Wait until everything written so far is on disk.
 
         Raises:
-            StoreError: If the ledger cannot be written.
+            OutputError: If something could not be written, now or since the last time; said once.
         """
         self._now(lambda db: None)
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            raise lost
 
     def close(self) -> None:
         """Write what is left and close the file."""
@@ -209,7 +225,7 @@ class Ledger:
                 error = "the process ended while the call was in flight"
                 db.execute("update calls set state = 'lost', error = ? where id = ?", (error, row[0]))
             values = (
-                key, "inflight", owner, site.run_id, site.task, site.role, prompt_hash(request), site.row_id,
+                key, "inflight", owner, site.run_id, site.task, site.role, prompt_hash(request), storable(site.row_id),
                 spec.model, spec.api_base or "", body, _now(),
             )  # fmt: skip
             cursor = db.execute(
@@ -237,7 +253,7 @@ class Ledger:
 
     def fail(self, claim: Claim, error: str, seconds: float) -> None:
         """Note that a claimed call failed; the next attempt is a call of its own."""
-        values = (self.redact.text(error), seconds, claim.id)
+        values = (storable(self.redact.text(error)), seconds, claim.id)
         self._now(
             lambda db: db.execute("update calls set state = 'failed', error = ?, seconds = ? where id = ?", values)
         )
@@ -246,8 +262,8 @@ class Ledger:
         """Note a call that is free to repeat, without waiting for the disk; the first answer of a key stays."""
         answer = replace(answer, outputs=self.redact.value(answer.outputs))
         values = (
-            key, "answered", "", site.run_id, site.task, site.role, prompt_hash(request), site.row_id, spec.model,
-            spec.api_base or "", *_numbers(answer), self._request_json(request),
+            key, "answered", "", site.run_id, site.task, site.role, prompt_hash(request), storable(site.row_id),
+            spec.model, spec.api_base or "", *_numbers(answer), self._request_json(request),
             json.dumps(answer.outputs, ensure_ascii=False, default=str), _now(),
         )  # fmt: skip
         self._pending[key] = Entry(answer, site.run_id)
@@ -260,12 +276,18 @@ class Ledger:
                 values,
             )
         )
-        written.add_done_callback(lambda _: self._pending.pop(key, None))
+        written.add_done_callback(lambda done: self._kept(key, done))
         return answer
+
+    def _kept(self, key: str, written: Future[Any]) -> None:
+        self._pending.pop(key, None)
+        error = written.exception()
+        if isinstance(error, OutputError):
+            self._lost = error
 
     def _request_json(self, request: Request) -> str:
         body = {"messages": list(request.messages), "params": dict(request.params)}
-        return json.dumps(self.redact.value(body), ensure_ascii=False, default=str)
+        return json.dumps(storable(self.redact.value(body)), ensure_ascii=False, default=str)
 
     # Accounts
 

@@ -102,15 +102,25 @@ class Budget:
 
     def _refuse_if_spent(self) -> None:
         caps = self.caps
-        minutes = (self._clock() - self._started) / 60
+        self.refuse_if_late()
         if caps.calls is not None and self.calls >= caps.calls:
             raise _exhausted("--max-calls", f"{caps.calls}", f"{self.calls} calls were made")
         if caps.cost is not None and self.cost >= caps.cost:
             raise _exhausted("--max-cost", f"{caps.cost:g}", f"${self.cost:.4f} was spent")
         if caps.tokens is not None and self.tokens >= caps.tokens:
             raise _exhausted("--max-tokens", f"{caps.tokens}", f"{self.tokens} tokens were used")
-        if caps.minutes is not None and minutes >= caps.minutes:
-            raise _exhausted("--max-minutes", f"{caps.minutes:g}", f"{minutes:.1f} minutes have passed")
+
+    def refuse_if_late(self) -> None:
+        """Return while there is time.
+
+        Raises:
+            BudgetError: If the cap on minutes is reached.
+        """
+        if self.caps.minutes is None:
+            return
+        minutes = (self._clock() - self._started) / 60
+        if minutes >= self.caps.minutes:
+            raise _exhausted("--max-minutes", f"{self.caps.minutes:g}", f"{minutes:.1f} minutes have passed")
 
 
 def _exhausted(flag: str, cap: str, spent: str) -> BudgetError:

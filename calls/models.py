@@ -48,7 +48,8 @@ class ModelSpec:
         max_tokens: Longest answer; sent when given.
         params: Further request parameters, such as ``reasoning_effort``.
         latency: Typical seconds per answer, used by forecasts until a pilot has measured it.
-        timeout: Seconds that one attempt may take.
+        timeout: Seconds that one attempt may take, from the first byte out to the last byte in.
+        max_answer_mb: Largest answer that is read, in megabytes.
         deadline: Seconds that one call may take with all its retries.
         attempts: Most requests that one call may send.
         max_concurrency: Most requests in flight.
@@ -69,6 +70,7 @@ class ModelSpec:
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     latency: float = 2.0
     timeout: float = 60.0
+    max_answer_mb: float = 64.0
     deadline: float = 300.0
     attempts: int = 8
     max_concurrency: int = 64
@@ -99,7 +101,15 @@ class ModelSpec:
 
 _SPEC = TypeAdapter(ModelSpec)
 _SPEC_KEYS = sorted({f.name for f in dataclasses.fields(ModelSpec)} - {"alias"})
-_POSITIVE = ("timeout", "deadline", "attempts", "max_concurrency", "requests_per_minute", "tokens_per_minute")
+_POSITIVE = (
+    "timeout",
+    "max_answer_mb",
+    "deadline",
+    "attempts",
+    "max_concurrency",
+    "requests_per_minute",
+    "tokens_per_minute",
+)
 _NOT_NEGATIVE = ("input_price", "output_price", "cached_price", "latency")
 
 

@@ -63,3 +63,23 @@ class Claim:
     kind: Literal["ours", "busy", "answered"]
     id: int = 0
     entry: Entry | None = None
+
+
+def storable(value: Any) -> Any:
+    """Plain data whose every string can be written as UTF-8.
+
+    A model may cut a character in two and answer with half of a surrogate pair, which no file and no database takes.
+    The half becomes U+FFFD, here and not where it is stored, so that the program sees what the ledger will give it
+    when the run is continued.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value
+    if isinstance(value, Mapping):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [storable(item) for item in value]
+    return value

@@ -5,12 +5,14 @@ Holds the three internals of DSPy's LM layer that we depend on; ``tests/contract
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import functools
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import dspy
@@ -18,10 +20,14 @@ import httpx
 from dspy.clients._deprecation import adapter_message_call
 from pydantic import BaseModel
 
+from calls.deadlines import Deadlines
 from calls.models import OFFLINE_PREFIX, ModelSpec
-from calls.records import Completion, Request
+from calls.records import Completion, Request, storable
 
 CONNECT_SECONDS = 3.0
+GRACE_SECONDS = 1.0
+MOST_TOKENS = 10**12
+"""More than any answer has; a count beyond it is a server's mistake."""
 #: Settings of a connection; never part of the ledger's key and never stored.
 CONNECTION = frozenset(
     {"api_key", "api_base", "base_url", "timeout", "headers", "extra_headers", "num_retries", "cache", "rollout_id"}
@@ -70,14 +76,17 @@ class EmptyAnswerError(dspy.LMServerError):
 
 
 def make_request(lm: dspy.LM, prompt: Any, messages: Any, kwargs: Mapping[str, Any]) -> Request:
-    """The request that a call of ``lm`` stands for; a response format given as a class becomes its JSON schema."""
+    """The request that a call of ``lm`` stands for; a response format given as a class becomes its JSON schema.
+
+    Half a character in a row becomes U+FFFD: no provider takes it.
+    """
     rendered = messages if messages is not None else [{"role": "user", "content": prompt}]
     merged = {**lm.kwargs, **kwargs}
     params = {k: v for k, v in merged.items() if k not in CONNECTION and v is not None}
     form = params.get("response_format")
     if isinstance(form, type) and issubclass(form, BaseModel):
         params["response_format"] = _schema_format(form)
-    return Request([dict(m) for m in rendered], params)
+    return Request(storable([dict(m) for m in rendered]), params)
 
 
 def _schema_format(form: type[BaseModel]) -> dict[str, Any]:
@@ -97,8 +106,16 @@ class _Recorder(dspy.LM):
         self._last.entry = entry
 
 
+class LateAnswerError(dspy.LMTimeoutError):
+    """The provider had not answered in full when the attempt's time was over."""
+
+
 class Wire:
     """A line to one model. Safe for many threads.
+
+    An attempt has a client of its own, taken from those that are idle: so many attempts may be under way as there are
+    threads (a client of DSPy's has 100 connections and no setting for it), and what is late can be hung up on without
+    touching the others.
 
     Args:
         spec: The model.
@@ -112,40 +129,75 @@ class Wire:
     def __init__(self, spec: ModelSpec, key: str | None = None) -> None:
         self.spec = spec
         if spec.offline:
-            self._lm = _Recorder(spec.model, cache=False, num_retries=0, engine=offline_engine(spec))
+            self._options: dict[str, Any] = {"engine": offline_engine(spec)}
         else:
-            timeout = httpx.Timeout(spec.timeout, connect=min(CONNECT_SECONDS, spec.timeout))
-            options: dict[str, Any] = {"timeout": timeout, "engine": spec.engine}
+            bound_answers()
+            # A little more than the attempt's own limit, so that it is the attempt that is told to be late.
+            gap = spec.timeout + GRACE_SECONDS
+            timeout = httpx.Timeout(gap, connect=min(CONNECT_SECONDS, spec.timeout))
+            self._options = {"timeout": timeout, "engine": spec.engine}
             if spec.api_base:
-                options["api_base"] = spec.api_base
+                self._options["api_base"] = spec.api_base
             if key is not None:
-                options["api_key"] = key
-            self._lm = _Recorder(spec.model, cache=False, num_retries=0, **options)
+                self._options["api_key"] = key
+        self._idle: deque[_Recorder] = deque([self._client()])
+        self._deadlines = Deadlines()
+
+    def _client(self) -> _Recorder:
+        return _Recorder(self.spec.model, cache=False, num_retries=0, **self._options)
 
     @property
     def structured_output(self) -> bool:
         """Whether DSPy knows that the model takes a JSON schema."""
-        return bool(self._lm.supports_response_schema)
+        return bool(self._client().supports_response_schema)
 
-    def send(self, request: Request) -> Completion:
-        """Send one request and wait.
+    def send(self, request: Request, late: Callable[[], None] = lambda: None) -> Completion:
+        """Send one request and wait, ``spec.timeout`` seconds at most for the answer as a whole.
+
+        Args:
+            request: What is asked.
+            late: Called, from another thread, as soon as that time is over. With DSPy's native engine the connection
+                is closed then, and the call itself ends with the next byte; LiteLLM has no such door.
 
         Raises:
             dspy.LMError: Whatever the provider or the network answered instead.
         """
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = self._client()
+
+        def hang_up() -> None:
+            late()
+            client.close()
+
         started = time.perf_counter()
         _Recorder._last.entry = {}
         messages = [dict(m) for m in request.messages]
-        with adapter_message_call(self._lm, messages):
-            outputs = self._lm(messages=messages, **dict(request.params))
+        token = _largest.set(int(self.spec.max_answer_mb * 1e6))
+        limit = self._deadlines.start(self.spec.timeout, hang_up)
+        try:
+            with adapter_message_call(client, messages):
+                outputs = client(messages=messages, **dict(request.params))
+        except Exception as error:
+            if limit.passed:
+                raise LateAnswerError(
+                    f"no whole answer within {self.spec.timeout:g} s", model=self.spec.model
+                ) from error
+            raise
+        finally:
+            _largest.reset(token)
+            if limit.end():
+                self._idle.append(client)
         seconds = time.perf_counter() - started
         if not outputs or not any(_text(output) for output in outputs):
             raise EmptyAnswerError("the provider answered without any text", model=self.spec.model)
-        return self._answer(list(outputs), _Recorder._last.entry, seconds)
+        return self._answer(storable(list(outputs)), _Recorder._last.entry, seconds)
 
     def _answer(self, outputs: list[Any], entry: Mapping[str, Any], seconds: float) -> Completion:
-        usage: Mapping[str, Any] = entry.get("usage") or {}
-        tokens_in, tokens_out = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        usage = entry.get("usage")
+        usage = usage if isinstance(usage, Mapping) else {}
+        tokens_in, tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
         cached = _detail(usage, "prompt_tokens_details", "cached_tokens")
         reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
         cost = self.spec.price(tokens_in, tokens_out, cached)
@@ -154,18 +206,65 @@ class Wire:
         return Completion(outputs, tokens_in, tokens_out, cached, reasoning, cost, seconds)
 
 
+_largest: contextvars.ContextVar[int | None] = contextvars.ContextVar("largest_answer", default=None)
+"""The most bytes that an answer of this thread's attempt may have."""
+
+
+@functools.cache
+def bound_answers() -> None:
+    """Have DSPy's native engine read no answer beyond the limit of its attempt.
+
+    An engine that DSPy makes itself cannot be handed a transport, so the class it makes one of is replaced, once.
+    """
+    from dspy._vendor.lm15 import transports
+
+    class BoundedTransport(transports.StdlibTransport):
+        """Ends an answer that is too large; asks for proxies only if the environment names one."""
+
+        def __init__(self, **options: Any) -> None:
+            # Else the whole environment is searched for proxies at every request: a fifth of the work of a call.
+            named = any(name.lower().endswith("_proxy") for name in os.environ)
+            super().__init__(**{"trust_env": named, **options})
+
+        def stream(self, request: transports.TransportRequest) -> transports.TransportResponse:
+            response, largest = super().stream(request), _largest.get()
+            if largest is None:
+                return response
+            return transports.TransportResponse(
+                status=response.status, reason=response.reason, headers=response.headers,
+                http_version=response.http_version, chunks=_at_most(largest, response),
+                release=lambda consumed: response.close(),
+            )  # fmt: skip
+
+    def _at_most(largest: int, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > largest:
+                raise transports.ReadError(f"the answer is larger than {largest / 1e6:g} MB")
+            yield chunk
+
+    transports.StdlibTransport = BoundedTransport
+
+
 def _text(output: Any) -> bool:
     if isinstance(output, Mapping):
         return bool(output.get("text") or output.get("tool_calls"))
     return bool(output)
 
 
+def _count(value: Any) -> int:
+    """A number of tokens; whatever else a server writes there counts as none, so that its answer is not lost."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < MOST_TOKENS:
+        return 0
+    return int(value)
+
+
 def _detail(usage: Mapping[str, Any], group: str, name: str) -> int:
     details = usage.get(group)
     if details is None:
         return 0
-    value = details.get(name) if isinstance(details, Mapping) else getattr(details, name, None)
-    return int(value or 0)
+    return _count(details.get(name) if isinstance(details, Mapping) else getattr(details, name, None))
 
 
 def offline_engine(spec: ModelSpec) -> Any:

@@ -95,6 +95,7 @@ class Evaluator:
             raise halt.cause from None
         except KeyboardInterrupt:
             stop.set()
+            self.lm.account.interrupt()  # else rows that wait for an answer would hold up the end
             pool.shutdown(wait=True, cancel_futures=True)
             finished = tuple(results.get(row.id, _skipped(row)) for row in rows)
             raise EvaluationInterrupted(Evaluation(split, program_hash, finished)) from None

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import random
+import re
 import select
 import socket
 import struct
@@ -33,6 +34,13 @@ Fault = Callable[["Provider", int, str, int], str | tuple[int, dict[str, str], b
 KINDS = (
     "429", "429 wait", "500", "503", "reset", "slow", "truncated", "no fences", "no choices", "wrong type",
 )  # fmt: skip
+
+
+FAULTS = (
+    *KINDS, "429 hour", "429 nan", "429 negative", "stall", "drip", "drip head", "flood", "half closed", "empty",
+    "deep", "not text", "odd usage", "html", "redirect", "surrogate", "nul",
+)  # fmt: skip
+"""Everything that can go wrong; the last two are answers all the same."""
 
 
 def chaos(share: float, seed: int = 0, kinds: tuple[str, ...] = KINDS, most: int = 2) -> Fault:
@@ -113,11 +121,22 @@ def error(message: str, **details: str) -> bytes:
     return json.dumps({"error": {"message": message, **details}}).encode()
 
 
+ENDINGS = {"surrogate": " \ud83d", "nul": " \x00"}
+"""What some models append to an answer: half a character, a byte that ends a string in C."""
+
+
+def _content(done: dict[str, Any], change: Callable[[str], Any]) -> dict[str, Any]:
+    """A completion with another text."""
+    message = done["choices"][0]["message"]
+    return {**done, "choices": [{**done["choices"][0], "message": {**message, "content": change(message["content"])}}]}
+
+
 def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:  # noqa: C901 - one class
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # else every answer waits 40 ms for the caller's delayed acknowledgement
         wbufsize = 1 << 16
+        ending = ""
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
@@ -155,7 +174,9 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
                     provider.faults[planned] += 1
                 if not self._misbehave(planned, body):
                     return
-            payload = json.dumps(provider.completion(body)).encode()
+            done, ending = provider.completion(body), self.ending
+            self.ending = ""
+            payload = json.dumps(_content(done, lambda text: text + ending)).encode()
             if self._caller_is_gone():
                 return
             with provider.lock:
@@ -171,30 +192,61 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:  # noqa: C901 
                 "400": (400, {}, error("content policy")),
                 "500": (500, {}, error("internal")),
                 "503": (503, {}, error("overloaded")),
+                "429 nan": (429, {"Retry-After": "nan"}, error("slow down")),
+                "429 negative": (429, {"Retry-After": "-5"}, error("slow down")),
                 "no choices": (200, {}, json.dumps({**provider.completion(body), "choices": []}).encode()),
                 "wrong type": (200, {"Content-Type": "text/html"}, b"<html>gateway</html>"),
+                "html": (502, {"Content-Type": "text/html"}, b"<html><h1>502 Bad Gateway</h1></html>"),
                 "truncated": (200, {}, json.dumps(provider.completion(body)).encode()[:-40]),
+                "deep": (200, {}, b"[" * 100_000),
+                "redirect": (307, {"Location": provider.url + "/chat/completions"}, b""),
             }  # fmt: skip
             if kind in plain:
                 self._send(*plain[kind])
+            elif kind in self.rewritten:
+                self._send(200, {}, json.dumps(self.rewritten[kind](provider.completion(body))).encode())
             elif kind == "reset":
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.close_connection = True
                 self.connection.close()
-            elif kind == "no fences":
-                done = provider.completion(body)
-                text = done["choices"][0]["message"]["content"].replace("[[ ##", "").replace("## ]]", "")
-                done["choices"][0]["message"]["content"] = text.replace("{", "").replace("}", "")
-                self._send(200, {}, json.dumps(done).encode())
-            elif kind == "stall":
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", "100000")
-                self.end_headers()
-                time.sleep(30)
-            else:
+            elif kind in ("stall", "drip", "drip head", "flood", "half closed"):
+                with contextlib.suppress(OSError):
+                    self._never_end(kind)
+                self.close_connection = True
+            elif kind == "slow":
                 time.sleep(0.3)
-            return kind == "slow"
+            elif kind in ENDINGS:
+                self.ending = ENDINGS[kind]
+            return kind == "slow" or kind in ENDINGS
+
+        rewritten = {
+            "no fences": lambda done: _content(done, lambda text: re.sub(r"\[\[ ##|## \]\]|[{}]", "", text)),
+            "empty": lambda done: _content(done, lambda text: ""),
+            "not text": lambda done: _content(done, lambda text: {"text": [text]}),
+            "odd usage": lambda done: {**_content(done, lambda text: ""), "usage": {"prompt_tokens": "many"}},
+        }
+
+        def _never_end(self, kind: str) -> None:
+            """Begin an answer that does not end, or not in order."""
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n")
+            if kind == "drip head":
+                for number in range(600):
+                    self.wfile.write(b"X-Drop-%d: 1\r\n" % number)
+                    self.wfile.flush()
+                    time.sleep(0.1)
+            self.wfile.write(b"Content-Length: 1000000000\r\n\r\n")
+            self.wfile.flush()
+            if kind == "half closed":
+                self.wfile.write(b'{"choices": [')
+                self.wfile.flush()
+                self.connection.shutdown(socket.SHUT_WR)
+                time.sleep(0.1)
+            elif kind == "stall":
+                time.sleep(30)
+            for _ in range(1000 if kind == "flood" else 600 if kind == "drip" else 0):
+                self.wfile.write(b" " * (1_000_000 if kind == "flood" else 1))
+                self.wfile.flush()
+                time.sleep(0 if kind == "flood" else 0.1)
 
         def _caller_is_gone(self) -> bool:
             readable, _, _ = select.select([self.connection], [], [], 0)
