@@ -40,7 +40,7 @@ def plan_matrix(bench: Bench, steps: Sequence[str]) -> Plan:
     if "judge" in steps and section is not None and section.criteria:
         inputs = fmean(len(json.dumps(dict(row.inputs), default=str)) for row in rows) / CHARS_PER_TOKEN
         each = JUDGE_IN + inputs + 2 * out
-        calls = count * len(bench.grid.cells) * section.repeats * (2 if section.kind == "preference" else 1)
+        calls = count * len(bench.grid.cells) * section.requests
         roles["judge"] = [(calls, each, JUDGE_OUT, spec) for spec in judge_specs(bench.task.config, bench.aliases)]
     forecasts = {role: _role(parts) for role, parts in roles.items()}
     seconds = sum(

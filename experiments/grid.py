@@ -13,12 +13,13 @@ from calls.models import ModelSpec, find_model, load_models
 from calls.wire import with_known_price
 from core.candidate import ProgramPrompts, Prompt
 from core.errors import ConfigError, DataError, Problem
+from core.own_code import own_code
 from core.plain import digest
 from core.workspace import Workspace
 from data.corpus import Row
 from data.transcripts import Transcript, parse_text
 from programs.prompts import apply_prompts, read_prompts
-from tasks.task import Task, own_code
+from tasks.task import Task
 from tracking.store import Store
 
 ReadPrompt = Callable[[str, str], str]
@@ -128,7 +129,7 @@ def production_prompts(
 
 
 def _constant(source: str, workspace: Workspace) -> str:
-    text = own_code(source, "production", workspace)
+    text = own_code(source, "production", workspace.root)
     if not isinstance(text, str):
         raise _bad("production", f"{source} is a {type(text).__name__}, not a text")
     return text

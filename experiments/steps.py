@@ -23,10 +23,11 @@ from experiments.freshness import Marks, judge_mark
 from experiments.grid import CellPlan, Grid, choose_rows
 from experiments.lines import CorpusLine, Folder, OutputLine, ScoreLine
 from experiments.pool import fan_out, pipeline
+from metrics.catalog import judge_metric
 from metrics.evaluate import judge_row, run_row
 from metrics.metric import Metric
 from stats import Race
-from tasks.task import Task, judge_metric, judge_specs
+from tasks.task import Task, judge_specs
 
 CORPUS, OUTPUTS, SCORES, RACE, CARD = "corpus.jsonl", "outputs.jsonl", "scores.jsonl", "race.json", "judge_card.json"
 OnCall = Callable[[str, int], None]
@@ -195,8 +196,8 @@ def the_judge(bench: Bench) -> tuple[Metric, ModelSpec]:
     task = bench.task
     if task.config.judge is not None and task.config.judge.criteria:
         specs = judge_specs(task.config, bench.aliases)
-        metric = judge_metric(task.config).bound([build_lm(spec, "judge", bench.account) for spec in specs])
-        return metric, specs[0]
+        lms = [build_lm(spec, "judge", bench.account) for spec in specs]
+        return judge_metric(task.config, task.adapter).bound(lms), specs[0]
     return task.metric, task.models["student"]
 
 

@@ -12,8 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol, Self
 
+from core.catalog import Catalog
 from core.plain import canonical
 
 
@@ -29,11 +30,24 @@ ABSENT: Final = _Absent()
 
 
 class Comparator(Protocol):
-    """Agreement of one value with gold."""
+    """Agreement of one value with gold.
+
+    A member of the catalog is a class with a ``name``, a ``summary`` and ``of``, which makes it from what a task file
+    says about the field.
+    """
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return the agreement in [0, 1]; either side may be :data:`ABSENT`."""
         ...
+
+
+class _Plain:
+    """A comparator without settings."""
+
+    @classmethod
+    def of(cls, spec: Any) -> Self:
+        """Make it; the field's other keys do not matter."""
+        return cls()
 
 
 def _same(gold: Any, produced: Any) -> bool:
@@ -43,10 +57,11 @@ def _same(gold: Any, produced: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Exact:
+class Exact(_Plain):
     """1 when both are the same JSON value, else 0."""
 
     name: ClassVar[str] = "exact"
+    summary: ClassVar[str] = "the same JSON value"
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return 1.0 or 0.0."""
@@ -54,10 +69,11 @@ class Exact:
 
 
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(_Plain):
     """1 when the labels are the same JSON value, else 0; the labels also make a confusion table."""
 
     name: ClassVar[str] = "categorical"
+    summary: ClassVar[str] = "the same label"
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return 1.0 or 0.0."""
@@ -65,10 +81,11 @@ class Categorical:
 
 
 @dataclass(frozen=True)
-class Boolean:
+class Boolean(_Plain):
     """1 when both are the same truth value; the text ``"true"`` is not a truth value."""
 
     name: ClassVar[str] = "boolean"
+    summary: ClassVar[str] = "the same truth value"
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return 1.0 or 0.0."""
@@ -82,6 +99,12 @@ class Number:
     tolerance: float = 0.0
     relative: float = 0.0
     name: ClassVar[str] = "number"
+    summary: ClassVar[str] = "equal within a tolerance"
+
+    @classmethod
+    def of(cls, spec: Any) -> Self:
+        """With the field's ``tolerance``, where it has one."""
+        return cls(tolerance=getattr(spec, "tolerance", None) or 0.0)
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return 1.0 or 0.0; anything but two finite numbers falls back on equality."""
@@ -96,10 +119,11 @@ def _is_number(value: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class Date:
+class Date(_Plain):
     """1 when both texts name the same calendar day, in ISO form or a plain variant of it."""
 
     name: ClassVar[str] = "date"
+    summary: ClassVar[str] = "the same calendar day"
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return 1.0 or 0.0; texts that are no dates fall back on equality."""
@@ -138,10 +162,11 @@ def _elements(value: Any) -> set[str]:
 
 
 @dataclass(frozen=True)
-class SetJaccard:
+class SetJaccard(_Plain):
     """Size of the intersection over size of the union; order and duplicates do not count; two empty sets agree."""
 
     name: ClassVar[str] = "set_jaccard"
+    summary: ClassVar[str] = "shared elements over all elements"
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return the Jaccard index."""
@@ -150,10 +175,11 @@ class SetJaccard:
 
 
 @dataclass(frozen=True)
-class SetF1:
+class SetF1(_Plain):
     """Harmonic mean of precision and recall over the elements; two empty sets agree."""
 
     name: ClassVar[str] = "set_f1"
+    summary: ClassVar[str] = "harmonic mean of precision and recall over elements"
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return the F1 score."""
@@ -172,13 +198,14 @@ def words(text: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Text:
+class Text(_Plain):
     """Token F1: harmonic mean of precision and recall over the bag of lower-case words (as in SQuAD).
 
     Reference: Rajpurkar et al., "SQuAD: 100,000+ Questions for Machine Comprehension of Text", 2016, section 6.1.
     """
 
     name: ClassVar[str] = "text"
+    summary: ClassVar[str] = "harmonic mean of precision and recall over words"
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return the token F1; two texts without a word agree."""
@@ -204,10 +231,25 @@ class Records:
     fields: Mapping[str, Comparator]
     weights: Mapping[str, float] = field(default_factory=dict)
     name: ClassVar[str] = "records"
+    summary: ClassVar[str] = "the best one-to-one matching of two lists of records"
 
     def __post_init__(self) -> None:
         if not self.fields:
             raise ValueError("records: name at least one field to compare")
+
+    @classmethod
+    def of(cls, spec: Any) -> Self:
+        """With the comparators and weights of the records' own fields.
+
+        Raises:
+            ValueError: If the field names none.
+        """
+        fields = getattr(spec, "fields", None)
+        if not fields:
+            raise ValueError("to compare records a field needs 'fields', and type records")
+        return cls(
+            {name: sub.comparison() for name, sub in fields.items()}, {name: sub.weight for name, sub in fields.items()}
+        )
 
     def pair(self, gold: Any, produced: Any) -> float:
         """Agreement of one record with one record."""
@@ -245,8 +287,7 @@ def _records(value: Any) -> Sequence[Any]:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
-#: Comparators that need no further definition, by the name used in a task file.
-SIMPLE: Mapping[str, type[Any]] = {
-    c.name: c for c in (Exact, Categorical, Boolean, Number, Date, SetJaccard, SetF1, Text)
-}
-NAMES: tuple[str, ...] = (*SIMPLE, Records.name)
+COMPARATORS: Catalog[Any] = Catalog(
+    "comparator", (Exact, Categorical, Boolean, Number, Date, SetJaccard, SetF1, Text, Records)
+)
+"""The comparators that a task file may name."""

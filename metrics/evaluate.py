@@ -17,7 +17,7 @@ from calls.lm import RoleLM
 from core.errors import ModelError
 from core.evaluation import Evaluation, Judgement, RowResult, RowStatus, total
 from data.corpus import Row
-from metrics.metric import Metric, produced
+from metrics.metric import Metric, judged, produced
 
 FEW_ROWS = 20
 """Among so few rows the share that may fail is taken of this number: a few may be unlucky."""
@@ -186,12 +186,12 @@ def judge_row(
     """
     with Meter.row(row.id, repeat) as tally:
         try:
-            return RowStatus.OK, metric.judge(row, values), None, tally
+            return RowStatus.OK, judged(metric, row, values), None, tally
         except dspy.LMError as failure:
-            status, error = RowStatus.LM_ERROR, f"metric: {type(failure).__name__}: {describe_error(failure)}"
+            status, error = RowStatus.LM_ERROR, f"{type(failure).__name__}: {describe_error(failure)}"
         except Exception as failure:  # noqa: BLE001 - a metric is anybody's code; what it raised is stored
-            status, error = RowStatus.METRIC_ERROR, f"metric: {describe_error(failure)}"
-    return status, None, error, tally
+            status, error = RowStatus.METRIC_ERROR, describe_error(failure)
+    return status, None, f"metric {metric.name}: {error}", tally
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import dspy
 
@@ -26,6 +26,32 @@ class Metric(Protocol):
     def judge(self, row: Row, prediction: Any) -> Judgement:
         """Return score, per-field scores and feedback; raise when the prediction cannot be judged."""
         ...
+
+
+@runtime_checkable
+class TakesModels(Metric, Protocol):
+    """A metric that asks language models; the run gives them to it, so that their calls are counted and capped."""
+
+    def bound(self, lms: Sequence[dspy.LM]) -> Metric:
+        """The metric with its models."""
+        ...
+
+
+class NoScoreError(ValueError):
+    """What a metric returned is no score in [0, 1]."""
+
+
+def judged(metric: Metric, row: Row, prediction: Any) -> Judgement:
+    """Judge one prediction, and see that what comes back is a judgement.
+
+    Raises:
+        NoScoreError: If it is something else.
+        Exception: What the metric raises.
+    """
+    found: Any = metric.judge(row, prediction)
+    if not isinstance(found, Judgement):
+        raise NoScoreError(f"judge() returned {found!r}; it must return a Judgement (core.evaluation)")
+    return found
 
 
 class MetricError(ProvenError):
@@ -123,7 +149,7 @@ class _Judge:
             if key in self._memo:
                 return self._memo[key]
         try:
-            judgement = self.metric.judge(row, values)
+            judgement = judged(self.metric, row, values)
         except (JudgementError, dspy.LMError) as error:
             self.unscored.add(*key)
             return Judgement(0.0, feedback=f"This answer could not be judged: {describe_error(error)}")
@@ -158,8 +184,3 @@ def float_metric(metric: Metric, book: ExampleBook, unscored: Unscored) -> Calla
         return judge(gold, pred).score
 
     return scored
-
-
-def labels_of(fields: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Categorical fields and their labels, from field specifications that have ``labels``."""
-    return {name: tuple(map(str, spec.labels)) for name, spec in fields.items() if getattr(spec, "labels", None)}

@@ -15,11 +15,12 @@ from data.corpus import Row
 from gates.constant import best_constant, constant_evaluation
 from gates.copying import corpus_texts
 from gates.gate import GateInput, Record, Reply, row_records
+from metrics.catalog import gold_agreement
 from metrics.evaluate import Evaluator
 from metrics.field_agreement import FieldAgreement
 from metrics.metric import Metric, produced
 from programs.prompts import apply_prompts
-from tasks.task import Task, gold_agreement
+from tasks.task import Task
 from tracking.events import EventKind
 from tracking.store import Store
 
@@ -139,7 +140,7 @@ def _truth(task: Task, before: Evaluation, after: Evaluation) -> tuple[Evaluatio
     """Agreement with gold of what both have answered; calls no model. None when the task names no outputs."""
     if not task.config.outputs:
         return None
-    metric = gold_agreement(task.config)
+    metric = gold_agreement(task.config.outputs)
     return rejudged(metric, before, task), rejudged(metric, after, task)
 
 

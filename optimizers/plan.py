@@ -226,7 +226,7 @@ def _judged(task: Task, pilot: Pilot | None, sizes: Sizes, student: Spent, shape
     if pilot is not None and pilot.judging.calls:
         each = pilot.judging
     else:
-        calls = len(task.judges) * (task.config.judge.repeats if task.config.judge else 1)
+        calls = len(task.judges) * (task.config.judge.requests if task.config.judge else 1)
         each = runs(calls, 600 + sizes.demo + 2 * sizes.gold_out, JUDGEMENT)
     return Spent(rows * each.calls, rows * each.tokens_in, rows * each.tokens_out)
 

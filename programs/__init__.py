@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import dspy
@@ -14,6 +15,7 @@ from programs.commitments import DroppedCommitments
 from programs.condensation import Condensation
 from programs.extraction import Extraction
 from programs.follow_ups import FollowUps
+from programs.own import instructed, own_program
 
 
 @dataclass(frozen=True)
@@ -33,28 +35,26 @@ def _stage(program: type[dspy.Module]) -> Callable[[Any], dspy.Module]:
     """Build a stage of one predictor; the task file may replace its seed instruction."""
 
     def build(config: Any) -> dspy.Module:
-        made = program()
-        if config.instruction:
-            (predictor,) = (p for _, p in made.named_predictors())
-            signature: Any = predictor.signature
-            predictor.signature = signature.with_instructions(config.instruction)
-        return made
+        return instructed(program(), config.instruction)
 
     return build
 
 
 def _llm_task(config: Any) -> dspy.Module:
-    outputs = config.outputs or {"output": TextField()}
-    inputs = config.inputs or {"input": TextField()}
+    outputs = config.outputs or {"output": PlainText()}
+    inputs = config.inputs or {"input": PlainText()}
     return Analyst(analyst_signature(config.task, config.instruction or config.description, inputs, outputs))
 
 
 @dataclass(frozen=True)
-class TextField:
+class PlainText:
     """A text without any description of its own."""
 
-    type: str = "text"
     description: str = ""
+
+    def annotation(self, title: str) -> Any:
+        """Text."""
+        return str
 
 
 PROGRAMS: Catalog[ProgramEntry] = Catalog(
@@ -70,3 +70,15 @@ PROGRAMS: Catalog[ProgramEntry] = Catalog(
         ProgramEntry("llm_task", "any other call: an instruction, inputs, and a text or typed fields", _llm_task),
     ),
 )
+
+
+def build_program(config: Any, root: Path) -> dspy.Module:
+    """The program that a task file names: one of the catalog, or a person's own.
+
+    Raises:
+        ConfigError: If a person's own program cannot be had.
+        UsageError: If the catalog has no such program.
+    """
+    if ":" in config.program:
+        return own_program(config.program, config, root)
+    return PROGRAMS.get(config.program).build(config)

@@ -13,72 +13,14 @@ from pydantic import Field, field_validator, model_validator
 from core.section import Section
 from data.source import CorpusSection
 from data.splits import SplitSection
+from metrics.catalog import AnyJudge, AnyMetric, FieldAgreementSpec
+from metrics.fields import AnyField, InputSpec
 
-FieldType = Literal["text", "categorical", "boolean", "number", "date", "array", "records"]
-ComparatorName = Literal[
-    "exact", "categorical", "boolean", "number", "date", "set_jaccard", "set_f1", "text", "records"
-]
 NAME = r"^[a-z][a-z0-9_-]*$"
 STAGES = ("condensation", "extraction", "follow_ups", "dropped_commitments")
 """Programs that a task of the same name has when its file names neither a program nor outputs."""
 
 
-class FieldSpec(Section):
-    """One input or output field: what the model is told about it, and how it is compared."""
-
-    type: FieldType = "text"
-    description: str = ""
-    labels: tuple[str, ...] | None = Field(default=None, description="Allowed values of a categorical field.")
-    item_labels: tuple[str, ...] | None = Field(default=None, description="Allowed elements of an array.")
-    fields: dict[str, FieldSpec] | None = Field(default=None, description="Fields of each record, for type records.")
-    weight: float = Field(default=1.0, gt=0, description="How much the field counts in the mean.")
-    tolerance: float | None = Field(default=None, ge=0, description="Allowed absolute difference of a number.")
-    comparator: ComparatorName | None = Field(default=None, description="How it is compared; follows from the type.")
-
-    @model_validator(mode="after")
-    def _fits_its_type(self) -> Self:
-        if self.type == "records" and not self.fields:
-            raise ValueError("a field of type records needs 'fields'")
-        if self.labels is not None and len(set(self.labels)) != len(self.labels):
-            raise ValueError("labels are repeated")
-        return self
-
-
-class CriterionSpec(Section):
-    """One line of a judge's rubric. A higher score is always better: word inverted ones accordingly."""
-
-    name: str
-    weight: float = Field(default=1.0, gt=0, description="In any scale; shares are taken of their sum.")
-    description: str = ""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _shorthand(cls, value: Any) -> Any:
-        """Read ``relevance (weight: 35)``, alone or as the name."""
-        given = cast(dict[str, Any], {"name": value} if isinstance(value, str) else value)
-        name = given.get("name") if isinstance(value, (str, dict)) else None
-        match = re.fullmatch(r"\s*([\w -]+?)\s*\(\s*weight\s*:\s*([\d.]+)\s*%?\s*\)\s*", str(name or ""), re.I)
-        return {**given, "name": match[1], "weight": float(match[2])} if match else given
-
-
-class JudgeSection(Section):
-    """A judge by language model, with its rubric."""
-
-    kind: Literal["rubric", "preference"] = "rubric"
-    model: str | None = Field(default=None, description="The reference model by default.")
-    panel: tuple[str, ...] = Field(default=(), description="Further judges; the score is the mean over all.")
-    criteria: tuple[CriterionSpec, ...] = Field(default=(), description="Weighted lines, each scored 0 to 100.")
-    repeats: int = Field(default=1, ge=1, le=20, description="Judgements by each judge.")
-    sought: float = Field(default=0.05, gt=0, lt=1, description="The lift that one wants to be able to see.")
-    trusted: bool = Field(default=False, description="Optimise although the judge is too noisy; recorded.")
-
-    @field_validator("criteria")
-    @classmethod
-    def _distinct(cls, criteria: tuple[CriterionSpec, ...]) -> tuple[CriterionSpec, ...]:
-        names = [c.name.casefold() for c in criteria]
-        if len(set(names)) != len(names):
-            raise ValueError("a criterion is named twice")
-        return criteria
 
 
 class ReferenceSection(Section):
@@ -94,18 +36,6 @@ class MatrixSection(Section):
     margin: float = Field(default=0.05, gt=0, lt=1, description="How much worse is still good enough.")
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     baseline: str | None = Field(default=None, description="Model of the reference cell; the reference model else.")
-
-
-class MetricSection(Section):
-    """How a prediction is judged."""
-
-    name: str = Field(
-        default="field_agreement", description="field_agreement, judge (by the rubric), or module:Name of your own."
-    )
-    threshold: float = Field(
-        default=0.7, ge=0, le=1, description="From this score on a trace is good enough for a demo."
-    )
-    reveal_gold: bool = Field(default=True, description="Whether feedback may quote gold values.")
 
 
 class ModelsSection(Section):
@@ -309,11 +239,11 @@ class TaskConfig(Section):
     program: str = Field(default="analyst", description="A program of the catalog, or module:Name of your own.")
     instruction: str | None = Field(default=None, description="The seed instruction.")
     adapter: Literal["chat", "json"] = "chat"
-    inputs: dict[str, FieldSpec] = Field(default_factory=dict)
-    outputs: dict[str, FieldSpec] = Field(default_factory=dict)
+    inputs: dict[str, InputSpec] = Field(default_factory=dict)
+    outputs: dict[str, AnyField] = Field(default_factory=dict)
     corpus: CorpusSection
     split: SplitSection = SplitSection()
-    metric: MetricSection = MetricSection()
+    metric: AnyMetric = FieldAgreementSpec()
     models: ModelsSection = ModelsSection()
     prompts: dict[str, str | None] = Field(
         default_factory=lambda: {"default": None}, description="Prompts of the matrix; null is the production prompt."
@@ -324,7 +254,7 @@ class TaskConfig(Section):
         "By default the champion, or the seed where there is none.",
     )
     reference: ReferenceSection = ReferenceSection()
-    judge: JudgeSection | None = None
+    judge: AnyJudge | None = None
     matrix: MatrixSection = MatrixSection()
     optimizer: OptimizerSection = OptimizerSection()
     gate: GateSection = GateSection()

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem, UsageError
+from core.section import ChosenBy, without_choices
 from tasks.config import NAME, TaskConfig
 
 DROP = "DROP"
@@ -214,16 +215,19 @@ def _validated(values: dict[str, Any], places: Mapping[Path_, tuple[str, int | N
 
 
 def _problem(detail: Any, places: Mapping[Path_, tuple[str, int | None]], file: str) -> Problem:
-    at = whole = tuple(str(part) for part in detail["loc"])
+    loc = tuple(str(part) for part in detail["loc"])
+    at = whole = without_choices(loc)
+    if detail["type"] == "union_tag_invalid":
+        return _unknown_kind(detail, at, places, file)
     while at and at not in places and detail["type"] != "missing":
         at = at[:-1]
     place = at
     while place and place not in places:
         place = place[:-1]
     where, line = places.get(place, (file, None))
-    key = ".".join(str(part) for part in detail["loc"] if part not in ("int", "str")) or "task"
+    key = ".".join(part for part in whole if part not in ("int", "str")) or "task"
     if detail["type"] == "extra_forbidden":
-        known = _known_keys(whole[:-1])
+        known = _known_keys(loc[:-1])
         return Problem(
             where, line, ".".join(whole), f"unknown key; known: {', '.join(known)}", did_you_mean(whole[-1], known)
         )
@@ -238,15 +242,35 @@ def _problem(detail: Any, places: Mapping[Path_, tuple[str, int | None]], file: 
     return Problem(where, line, ".".join(at) or key, f"{message}{shown}", hint)
 
 
-def _known_keys(at: Path_) -> list[str]:
+def _unknown_kind(detail: Any, at: Path_, places: Mapping[Path_, tuple[str, int | None]], file: str) -> Problem:
+    """A section whose kind, type or name is none of those there are."""
+    key, _, received = detail["ctx"]["tag"].partition("=")
+    known = [tag.partition("=")[2] for tag in re.findall(r"'([^']*)'", detail["ctx"]["expected_tags"])]
+    where, line = places.get((*at, key), places.get(at, (file, None)))
+    message = f"received {received!r}; allowed: {', '.join(known)}"
+    return Problem(where, line, ".".join((*at, key)), message, did_you_mean(received, known))
+
+
+def _known_keys(loc: Path_) -> list[str]:
     """The keys that the section at this place may have."""
     model: Any = TaskConfig
-    for part in at:
+    choice: ChosenBy | None = None
+    for part in loc:
+        if choice is not None and part in choice.sections:
+            model = choice.sections[part]
         field = model.model_fields.get(part) if isinstance(model, type) and issubclass(model, BaseModel) else None
         if field is None:
             continue
+        choice = next((m for m in field.metadata if isinstance(m, ChosenBy)), None) or _choice_of(field.annotation)
         model = _section_of(field.annotation) or model
     return list(model.model_fields) + (["parent"] if model is TaskConfig else [])
+
+
+def _choice_of(annotation: Any) -> ChosenBy | None:
+    """What chooses the section inside an annotation."""
+    own = next((m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, ChosenBy)), None)
+    inner = (_choice_of(argument) for argument in getattr(annotation, "__args__", ()))
+    return own or next((found for found in inner if found is not None), None)
 
 
 def _section_of(annotation: Any) -> Any:

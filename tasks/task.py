@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import json
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import dspy
 
@@ -20,32 +17,20 @@ from calls.lm import RoleLM, build_lm
 from calls.models import ModelSpec, find_model, load_models
 from calls.wire import with_known_price
 from core.candidate import ProgramPrompts
-from core.errors import ConfigError, DataError, Problem, UsageError
+from core.errors import DataError, UsageError
+from core.own_code import mistake
 from core.workspace import HOME, Workspace
 from data.corpus import Corpus, Row, read_corpus
 from data.splits import Splits, make_splits
 from data.transcript_files import SUFFIXES, read_transcripts
 from data.transcripts import select
-from metrics.comparators import (
-    Boolean,
-    Categorical,
-    Comparator,
-    Date,
-    Exact,
-    Number,
-    Records,
-    SetF1,
-    SetJaccard,
-    Text,
-)
+from metrics.catalog import OWN, judge_models, metric_kind
 from metrics.evaluate import Evaluator
-from metrics.field_agreement import FieldAgreement, FieldRule
-from metrics.judges import JudgeMetric, PairJudge, PreferenceJudge, PreferenceMetric, RubricMetric
-from metrics.metric import Metric
-from metrics.rubric import Criterion
-from programs import PROGRAMS
-from programs.prompts import apply_prompts, make_adapter
-from tasks.config import JudgeSection, TaskConfig, config_hash
+from metrics.metric import Metric, TakesModels
+from metrics.own import try_on
+from programs import build_program
+from programs.prompts import apply_prompts, make_adapter, predictors
+from tasks.config import TaskConfig, config_hash
 from tasks.loading import load_task
 
 CHAINED = "matrix:"
@@ -94,10 +79,7 @@ class Task:
     @property
     def categorical(self) -> dict[str, tuple[str, ...]]:
         """Output fields with a closed set of labels, truth values included."""
-        outputs = self.config.outputs.items()
-        truths = {name: ("False", "True") for name, spec in outputs if spec.type == "boolean"}
-        labels = {name: spec.labels for name, spec in outputs if spec.type == "categorical" and spec.labels}
-        return {name: (labels | truths)[name] for name, _ in outputs if name in labels or name in truths}
+        return {name: spec.values for name, spec in self.config.outputs.items() if spec.values is not None}
 
     def starting_from(self, prompts: ProgramPrompts | None) -> Task:
         """The same task with other prompts as its seed."""
@@ -122,15 +104,16 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     models = load_models(workspace.models)
     names = {role: getattr(config.models, role) or config.models.reflector for role in ROLES}
     chosen = {role: with_known_price(find_model(name, models)) for role, name in names.items()}
-    judges = judge_specs(config, models) if config.metric.name == "judge" else ()
+    judges = _priced(metric_kind(config.metric.name).models(config.metric, config), models)
+    program, adapter = build_program(config, workspace.root), make_adapter(config.adapter)
     return Task(
         config=config,
         config_hash=config_hash(config),
         corpus=corpus,
         splits=_splits(corpus, config),
-        program=_program(config, workspace),
-        metric=_metric(config, workspace),
-        adapter=make_adapter(config.adapter),
+        program=program,
+        metric=_metric(config, adapter, corpus, program, workspace.root),
+        adapter=adapter,
         models=chosen,
         judges=judges,
         root=workspace.root,
@@ -149,25 +132,11 @@ def _splits(corpus: Corpus, config: TaskConfig) -> Splits:
 
 def judge_specs(config: TaskConfig, aliases: Mapping[str, ModelSpec]) -> tuple[ModelSpec, ...]:
     """The judge's models: its own, or the reference's, or the reflector, and then the panel."""
-    section = config.judge or JudgeSection()
-    names = (section.model or config.reference.model or config.models.reflector, *section.panel)
+    return _priced(judge_models(config), aliases)
+
+
+def _priced(names: Iterable[str], aliases: Mapping[str, ModelSpec]) -> tuple[ModelSpec, ...]:
     return tuple(with_known_price(find_model(name, aliases)) for name in names)
-
-
-def judge_metric(config: TaskConfig) -> JudgeMetric:
-    """The judge of a task file, without its models.
-
-    Raises:
-        ConfigError: If the task has no criteria.
-    """
-    section = config.judge
-    if section is None or not section.criteria:
-        raise _bad("judge.criteria", "the task has no rubric; name at least one criterion")
-    criteria = [Criterion(c.name, c.weight, c.description) for c in section.criteria]
-    adapter = make_adapter(config.adapter)
-    if section.kind == "preference":
-        return PreferenceMetric(PreferenceJudge(criteria), adapter)
-    return RubricMetric(PairJudge(criteria), adapter, section.repeats, config.metric.reveal_gold)
 
 
 def _corpus(config: TaskConfig, workspace: Workspace) -> Corpus:
@@ -230,7 +199,7 @@ def _place(source: str, workspace: Workspace) -> str:
     for path in (workspace.corpora / source, *sorted(workspace.corpora.glob(f"{source}.*"))):
         if path.is_dir() or path.suffix.lower() in SUFFIXES:
             return str(path.relative_to(workspace.root))
-    raise _bad(
+    raise mistake(
         "corpus.source",
         f"received {source!r}: there is no such file or folder in {workspace.root}, nor in its corpora/; "
         f"name a file, a folder or a pattern of transcripts (such as corpora/{source}/ or ~/logs/**/*.jsonl), "
@@ -266,47 +235,30 @@ def _chained(config: TaskConfig, workspace: Workspace, source: str) -> Corpus:
     return Corpus(tuple(rows), folder / "outputs.jsonl")
 
 
-def _program(config: TaskConfig, workspace: Workspace) -> dspy.Module:
-    if ":" in config.program:
-        made = own_code(config.program, "program", workspace)
-        program = made(config) if not isinstance(made, type) else made()
-        if not isinstance(program, dspy.Module):
-            raise _bad("program", f"{config.program} made a {type(program).__name__}, not a dspy.Module")
-        return program
-    return PROGRAMS.get(config.program).build(config)
+def _metric(config: TaskConfig, adapter: dspy.Adapter, corpus: Corpus, program: dspy.Module, root: Path) -> Metric:
+    """The task's metric; a person's own is tried on one row, so that a mistake in it shows before anything is paid."""
+    kind = metric_kind(config.metric.name)
+    metric = kind.build(config.metric, config, adapter, root)
+    if kind.name == OWN and not kind.models(config.metric, config):
+        try_on(metric, corpus.rows[0], outputs_of(config, program))
+    return metric
 
 
-def _metric(config: TaskConfig, workspace: Workspace) -> Metric:
-    name = config.metric.name
-    if ":" in name:
-        made = own_code(name, "metric.name", workspace)
-        own: Any = made(config) if callable(made) and not hasattr(made, "judge") else made
-        return own
-    if name == "judge":
-        return judge_metric(config)
-    if name != "field_agreement":
-        raise _bad("metric.name", f"received {name!r}; allowed: field_agreement, judge, or module:Name")
-    return gold_agreement(config)
-
-
-def gold_agreement(config: TaskConfig) -> FieldAgreement:
-    """Agreement with gold over the task's outputs, whatever metric the task is tuned by."""
-    rules = tuple(
-        FieldRule(field_name, comparator_of(spec), spec.weight) for field_name, spec in config.outputs.items()
-    )
-    return FieldAgreement(rules, reveal_gold=config.metric.reveal_gold)
+def outputs_of(config: TaskConfig, program: dspy.Module) -> tuple[str, ...]:
+    """The output fields that a task names, else those of its program's last predictor."""
+    return tuple(config.outputs) or tuple(predictors(program)[-1][1].signature.output_fields)
 
 
 def bound_metric(task: Task, account: Account) -> Metric:
-    """The task's metric, with its models where it is a judge.
+    """The task's metric, with the models that it asks.
 
     Raises:
-        ModelError: If a judge's key is not in the environment.
+        ModelError: If a model's key is not in the environment.
     """
-    metric = task.metric
-    if isinstance(metric, RubricMetric | PreferenceMetric):
-        return metric.bound([build_lm(spec, "judge", account) for spec in task.judges])
-    return metric
+    if not task.judges:
+        return task.metric
+    assert isinstance(task.metric, TakesModels)
+    return task.metric.bound([build_lm(spec, "judge", account) for spec in task.judges])
 
 
 def student_evaluator(task: Task, account: Account, lm: RoleLM | None = None, *, repeats: int = 1) -> Evaluator:
@@ -343,53 +295,3 @@ def policy_of(task: Task, *, isolate: bool = False) -> Policy:
     run = task.config.run
     caps = Caps(run.max_cost, run.max_calls, run.max_tokens, run.max_minutes)
     return Policy(caps, not run.cache, run.fresh_roles, run.max_error_share, isolate)
-
-
-def own_code(path: str, key: str, workspace: Workspace) -> Any:
-    """Import ``module:Name`` from the workspace or the installed packages."""
-    module_name, _, attribute = path.partition(":")
-    root = str(workspace.root)
-    if root not in sys.path:
-        sys.path.insert(0, root)
-    try:
-        return getattr(importlib.import_module(module_name), attribute)
-    except ImportError as error:
-        raise _bad(key, f"cannot import {module_name!r}: {error}") from None
-    except AttributeError:
-        raise _bad(key, f"{module_name!r} has no {attribute!r}") from None
-
-
-def _bad(key: str, message: str) -> ConfigError:
-    return ConfigError([Problem("configuration", None, key, message)])
-
-
-def comparator_of(spec: Any) -> Comparator:
-    """The comparator of an output field: the one named in the task file, else the natural one for its type."""
-    kind = spec.comparator or {
-        "categorical": "categorical",
-        "boolean": "boolean",
-        "number": "number",
-        "date": "date",
-        "array": "set_jaccard",
-        "text": "text",
-        "records": "records",
-    }.get(spec.type, "exact")
-    if kind == "number":
-        return Number(tolerance=spec.tolerance or 0.0)
-    if kind == "records":
-        if not spec.fields:
-            raise _bad("outputs", "a field of type records needs 'fields'")
-        return Records(
-            {name: comparator_of(sub) for name, sub in spec.fields.items()},
-            {name: sub.weight for name, sub in spec.fields.items()},
-        )
-    simple: dict[str, type[Any]] = {
-        "exact": Exact,
-        "categorical": Categorical,
-        "boolean": Boolean,
-        "date": Date,
-        "set_jaccard": SetJaccard,
-        "set_f1": SetF1,
-        "text": Text,
-    }
-    return simple[kind]()

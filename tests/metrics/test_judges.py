@@ -20,10 +20,10 @@ from programs.prompts import make_adapter
 from tests.provider import Provider, serving
 
 CONDENSATION = [
-    Criterion("signal_preservation", 40),
-    Criterion("compression", 25),
-    Criterion("downstream_utility", 20),
-    Criterion("coherence", 15),
+    Criterion(name="signal_preservation", weight=40),
+    Criterion(name="compression", weight=25),
+    Criterion(name="downstream_utility", weight=20),
+    Criterion(name="coherence", weight=15),
 ]
 ORIGINAL = (
     "[user] the nightly export fails since Monday\n[assistant] The disk of db-3 is full; I delete the old dumps.\n"
@@ -57,14 +57,15 @@ def row(reference=REFERENCE):
 def test_weights_of_any_scale_give_the_weighted_mean():
     scores = dict(zip([c.name for c in CONDENSATION], (80, 60, 70, 90), strict=True))
     assert composite(CONDENSATION, scores) == 74.5
-    tenths = [Criterion(c.name, c.weight / 10) for c in CONDENSATION]
+    tenths = [Criterion(name=c.name, weight=c.weight / 10) for c in CONDENSATION]
     assert composite(tenths, scores) == pytest.approx(74.5)
-    extraction = [Criterion("a", 35), Criterion("b", 30), Criterion("c", 20), Criterion("d", 15)]
+    extraction = [Criterion(name=n, weight=w) for n, w in zip("abcd", (35, 30, 20, 15), strict=True)]
     assert composite(extraction, {"a": 90, "b": 80, "c": 50, "d": 100}) == 80.5
 
 
 def test_the_rubric_names_shares_of_a_hundred():
-    text = rubric_text([Criterion("relevance", 3, "useful"), Criterion("false_positives", 1)])
+    lines = [Criterion(name="relevance", weight=3, description="useful"), Criterion(name="false_positives", weight=1)]
+    text = rubric_text(lines)
     assert text == "- relevance (75 %): useful\n- false_positives (25 %): false positives"
 
 
@@ -144,7 +145,7 @@ def far_judge(account, provider, criteria):
     return RubricMetric(PairJudge(criteria), make_adapter("chat")).bound([build_lm(spec, "judge", account)])
 
 
-TWO = [Criterion("relevance", 1), Criterion("brevity", 1)]
+TWO = [Criterion(name="relevance", weight=1), Criterion(name="brevity", weight=1)]
 GOOD = [("relevance", 80), ("brevity", 60)]
 
 
