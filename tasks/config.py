@@ -21,8 +21,6 @@ STAGES = ("condensation", "extraction", "follow_ups", "dropped_commitments")
 """Programs that a task of the same name has when its file names neither a program nor outputs."""
 
 
-
-
 class ReferenceSection(Section):
     """Who writes the references where the corpus has none, and which cell the others are compared with."""
 
