@@ -29,8 +29,9 @@ from reports import matrix_report, print_report, render_html
 from reports.progress import LiveProgress, plan_lines
 from tasks.loading import list_tasks
 from tasks.task import check_caps, policy_of
+from tracking.client import store_uri
 from tracking.events import EventKind
-from tracking.projection import prompt_text, store_uri
+from tracking.registry import prompt_text
 from tracking.run import Run, new_run_id
 from tracking.store import Store, now
 

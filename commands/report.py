@@ -43,7 +43,8 @@ def run_report(
     links = {}
     if form == "html":
         tracker = Tracker(store, workspace.mlruns)
-        tracker.close()  # it takes what MLflow has missed, so that the links lead somewhere
+        if store.unsynced():
+            tracker.catch_up()  # so that the links lead somewhere
         links = tracker.links(summary.task, summary.run_id)
     if store.has(summary.run_id, EventKind.MATRIX):
         page = matrix_report(store.matrix(summary.run_id), links=links)

@@ -8,14 +8,15 @@ import webbrowser
 
 from commands.session import Finish, open_store
 from core.workspace import Workspace
-from tracking.projection import Tracker, serve
+from tracking.projection import Tracker
+from tracking.server import serve
 
 
 def run_ui(workspace: Workspace, *, port: int, open_browser: bool) -> None:
     """Serve MLflow on the local store until Ctrl-C."""
     store = open_store(workspace)
     tracker = Tracker(store, workspace.mlruns)
-    tracker.close()
+    tracker.catch_up()
     server = serve(workspace.mlruns, port=port)
     print(f"MLflow is up at {server.url}")
     for task in sorted({run.task for run in store.runs()}):
@@ -36,8 +37,7 @@ def run_sync(workspace: Workspace, *, as_json: bool, finish: Finish) -> None:
     """Replay into MLflow whatever it has missed."""
     store = open_store(workspace)
     tracker = Tracker(store, workspace.mlruns)
-    tracker.nudge()
-    tracker.close()
+    tracker.catch_up()
     waiting = len(store.unsynced())
     text = (
         "MLflow has everything" if not waiting else f"{waiting} runs are still waiting: {'; '.join(tracker.problems)}"

@@ -84,6 +84,7 @@ def test_mlflow_has_a_child_run_for_every_cell(own):
     root, body = own
     from mlflow.tracking import MlflowClient
 
+    run("sync", workspace=root)  # a command does not wait for MLflow
     client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
     experiment = client.get_experiment_by_name("condensation").experiment_id
     parent = client.search_runs([experiment], f"tags.`proven.run_id` = '{body['run_id']}'")[0]

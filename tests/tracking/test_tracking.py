@@ -53,8 +53,7 @@ def test_a_run_is_projected_once_however_often_it_is_replayed(tmp_path):
     record(store)
     for _ in range(2):
         tracker = Tracker(store, tmp_path)
-        tracker.nudge()
-        tracker.close()
+        tracker.catch_up()
         assert tracker.problems == []
         with store._write() as db:  # forget what MLflow has taken, as after a crash between the two writes
             db.execute("update runs set synced = 0, mlflow_run = null")
@@ -76,13 +75,11 @@ def test_a_store_that_cannot_be_written_never_raises_and_is_caught_up_later(tmp_
     bad.mkdir()
     (bad / "mlflow.db").write_bytes(b"this is no database, and it is long enough to look like a file" * 20)
     broken = Tracker(store, bad)
-    broken.nudge()
-    broken.close()
+    broken.catch_up()
     assert broken.problems
     assert [r.run_id for r in store.unsynced()] == ["t-1"]
     good = Tracker(store, tmp_path / "good")
-    good.nudge()
-    good.close()
+    good.catch_up()
     assert good.problems == []
     assert store.unsynced() == ()
     assert "viewStateShareKey=leaderboard" in good.links("t", "t-1")["leaderboard"]

@@ -1,0 +1,86 @@
+"""Prompts in MLflow's registry: equal texts are one version, aliases say which one is in use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from core.errors import StoreError
+from core.optimization import Optimization
+from core.verdict import Decision
+from tracking.client import TAG_CHARS, MlflowRun, safe_name
+
+
+def prompt_text(uri: str, name: str, alias: str) -> str:
+    """The template of a registered prompt.
+
+    Raises:
+        StoreError: If there is no such prompt or alias.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    try:
+        found = MlflowClient(tracking_uri=uri, registry_uri=uri).get_prompt_version_by_alias(name, alias)
+    except MlflowException as error:
+        raise StoreError(f"MLflow has no prompt {name!r} with the alias {alias!r}: {error.message}") from None
+    if not isinstance(found.template, str):
+        raise StoreError(f"the prompt {name}@{alias} is a chat, not a text")
+    return found.template
+
+
+def register(run: MlflowRun, o: Optimization) -> None:
+    """Seed and selected prompt of an optimisation; the alias ``candidate`` follows what its gate accepted."""
+    api, evidence = run.client.api, o.verdict.evidence
+    tags = {
+        "run_id": o.run_id,
+        "optimizer": o.optimizer,
+        "gate": o.verdict.decision.value,
+        "data_hash": o.splits.fingerprint,
+        "program_hash": o.winner.hash,
+    }
+    if evidence is not None:
+        tags |= {"holdout_score": f"{evidence.candidate:.4f}", "holdout_delta": f"{evidence.delta:+.4f}"}
+    for before, after in zip(o.baseline.prompts, o.winner.prompts, strict=True):
+        name = f"{safe_name(o.task)}.{safe_name(before.predictor)}"
+        seed = _version(api, name, before.text, {"role": "seed", "data_hash": o.splits.fingerprint})
+        api.link_prompt_version_to_run(run.id, seed)
+        if after.text == before.text:
+            continue
+        tuned = _version(api, name, after.text, tags)
+        api.link_prompt_version_to_run(run.id, tuned)
+        if o.verdict.decision is Decision.PROMOTE:
+            api.set_prompt_alias(name, "candidate", tuned.version)
+
+
+def put_in_production(run: MlflowRun, o: Optimization) -> None:
+    """Move the alias ``production`` to a run's prompts, and ``previous`` to what it was before."""
+    api = run.client.api
+    for prompt in o.winner.prompts:
+        name = f"{safe_name(o.task)}.{safe_name(prompt.predictor)}"
+        version = _version(api, name, prompt.text, {"run_id": o.run_id})
+        info = api.get_prompt(name)
+        aliases = {str(k): v for k, v in (getattr(info, "aliases", None) or {}).items()}
+        current = aliases.get("production") or _alias(api, name, "production")
+        if current is not None and int(current) != int(version.version):
+            api.set_prompt_alias(name, "previous", int(current))
+        api.set_prompt_alias(name, "production", version.version)
+
+
+def _version(api: Any, name: str, text: str, tags: Mapping[str, str]) -> Any:
+    """The registered version with this text; registered now if there is none."""
+    known = api.search_prompt_versions(name) if api.get_prompt(name) else []
+    for version in known:
+        if version.template == text:
+            return version
+    made = api.register_prompt(name, text)
+    for key, value in tags.items():
+        api.set_prompt_version_tag(name, made.version, key, str(value)[:TAG_CHARS])
+    return made
+
+
+def _alias(api: Any, name: str, alias: str) -> int | None:
+    for version in api.search_prompt_versions(name):
+        if alias in (getattr(version, "aliases", None) or []):
+            return int(version.version)
+    return None
