@@ -17,8 +17,8 @@ import numpy as np
 from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage
 from core.verdict import Decision
+from gates.catalog import PRODUCTION
 from gates.gate import GateInput, Reply
-from gates.production import PRODUCTION
 from stats import paired_power
 
 LIFT = 0.10
@@ -74,17 +74,17 @@ def verdict(law: Law, rows: int, lift: float, seed: int) -> Decision:
     before, after = law(random, rows, lift)
     dev_before, dev_after = law(random, DEV, lift)
     champion = evaluation(before, CHAMPION)
-    dossier = GateInput(
-        baseline=champion,
-        candidate=evaluation(after, CHALLENGER),
-        baseline_prompts=CHAMPION,
-        candidate_prompts=CHALLENGER,
+    gate_input = GateInput(
+        champion=champion,
+        challenger=evaluation(after, CHALLENGER),
+        champion_prompts=CHAMPION,
+        challenger_prompts=CHALLENGER,
         search=(float(dev_before.mean()), float(dev_after.mean())),
         by_gold=True,
         ask=withstands,
         rescore=lambda prompts: champion,
     )
-    return PRODUCTION.decide(dossier).decision
+    return PRODUCTION.decide(gate_input).decision
 
 
 def forecast(law: Law, rows: int, lift: float) -> float:

@@ -19,7 +19,7 @@ from commands.session import Finish, as_sets, calls, open_store, open_task, open
 from core.errors import BudgetError, DataError, OutputError, UsageError
 from core.evaluation import Usage, total
 from core.workspace import Workspace
-from gates.production import GATES
+from gates.catalog import GATES
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
 from programs.prompts import apply_prompts, predictors, read_prompts, render_messages

@@ -16,8 +16,8 @@ from core.candidate import ProgramPrompts
 from core.files import write_text
 from core.verdict import Check, Verdict
 from core.workspace import Workspace
+from gates.catalog import Gate, build_gate
 from gates.gate import same_prompt
-from gates.production import Gate, build_gate
 from metrics.evaluate import Evaluator
 from optimizers.evidence import Examiner, recent_records
 from optimizers.plan import judging_runs
@@ -97,10 +97,10 @@ def _verdict(
     opening = store.open_holdout(task.name, task.splits.holdout_identity, owner, prompts[1].hash)
     progress.phase("holdout and gate", judging_runs(task))
     records = recent_records(store, task.name) if task.judges else ()
-    dossier = Examiner(task, evaluate).dossier(
+    gate_input = Examiner(task, evaluate).gate_input(
         (prompts[0], search[0]), (prompts[1], search[1]), opening=opening, records=records
     )
-    return gate.decide(dossier)
+    return gate.decide(gate_input)
 
 
 def _dev_score(task: Task, evaluate: Evaluator, prompts: ProgramPrompts) -> float | None:

@@ -11,10 +11,11 @@ from core.optimization import Optimization
 from core.plain import from_json
 from core.workspace import Workspace
 from gates.audit import audit_closed, audit_judgements, audit_scores, audit_verdict
+from gates.budget import CostCheck
+from gates.catalog import build_gate
 from gates.constant import NAME as CONSTANT
 from gates.copying import NAME as COPYING
 from gates.gate import GateInput
-from gates.production import build_gate
 from optimizers.evidence import known_evidence, recent_records
 from programs.prompts import diff_prompts
 from tasks.config import TaskConfig
@@ -89,11 +90,11 @@ def _gate(
     before, after = outcome.holdout_baseline, outcome.holdout_candidate
     gate, taken = build_gate(config.gate, workspace.root), set[str]()
     if before is None or after is None:
-        return audit_closed(outcome, gate.holdout)
-    dossier = _dossier(store, outcome, config, task, at)
+        return audit_closed(outcome, gate)
+    gate_input = _gate_input(store, outcome, config, task, at)
     if task is None:
-        taken = {COPYING, CONSTANT, *(() if dossier.by_gold else ("hacking",))}
-    limit = config.gate.checks.budget.max_run_usd if config.gate.checks.budget else None
+        taken = {COPYING, CONSTANT, *(() if gate_input.by_gold else ("hacking",))}
+    limit = next((check.max_run_usd for check in gate.checks if isinstance(check, CostCheck)), None)
     spent = outcome.total_usage.cost_usd
     if limit is not None and spent is not None and spent > limit:
         taken.add("budget")
@@ -101,10 +102,10 @@ def _gate(
     asked = [check.name for check in gate.checks if check.asks]
     if asked:
         notes.append(f"taken as stored, because a model would have to answer again: {', '.join(asked)}")
-    return audit_verdict(outcome, gate, dossier, taken)
+    return audit_verdict(outcome, gate, gate_input, taken)
 
 
-def _dossier(store: Store, outcome: Optimization, config: TaskConfig, task: Task | None, at: str) -> GateInput:
+def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: Task | None, at: str) -> GateInput:
     """The gate's evidence as the stored rows give it, at the time of the verdict."""
     before, after = outcome.holdout_baseline, outcome.holdout_candidate
     assert before is not None
@@ -124,10 +125,10 @@ def _dossier(store: Store, outcome: Optimization, config: TaskConfig, task: Task
         )
     by_gold = config.metric.name == "field_agreement"
     return GateInput(
-        baseline=before,
-        candidate=after,
-        baseline_prompts=outcome.baseline,
-        candidate_prompts=outcome.winner,
+        champion=before,
+        challenger=after,
+        champion_prompts=outcome.baseline,
+        challenger_prompts=outcome.winner,
         search=(seed.dev_score, winner.dev_score),
         opening=opening,
         spent=outcome.total_usage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 
 class Decision(StrEnum):
@@ -35,6 +35,28 @@ class Check:
     evidence: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+Claim = Literal["better", "not worse"]
+"""What a gate was asked to prove: a lift above the margin, or no loss beyond it."""
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Rows without a score that were bounded instead, and what the rows with two scores would have said alone.
+
+    ``unreadable`` and ``errors`` count answers of (baseline, candidate): those that could not be parsed, and those that
+    a model or a metric failed on. ``n`` rows carry both scores; ``delta``, ``low``, ``high`` and ``p_value`` are of
+    them alone.
+    """
+
+    unreadable: tuple[int, int]
+    errors: tuple[int, int]
+    n: int
+    delta: float
+    low: float
+    high: float
+    p_value: float
+
+
 @dataclass(frozen=True)
 class Evidence:
     """The paired comparison of baseline and candidate on the holdout.
@@ -44,6 +66,11 @@ class Evidence:
     ``sd`` is the standard deviation of the rows' lifts. Once the lift is proven, ``delta_adjusted`` and
     ``adjusted_low`` to ``adjusted_high`` say what it is worth after the selection that a proof is
     (:func:`stats.adjusted.adjusted_lift`); the estimate is None below 60 rows, where there is the interval alone.
+    ``claim`` says what was to be proven of the lift.
+
+    Where rows lack a score, ``bounded`` counts them, and the comparison (``n``, ``delta``, ``low``, ``high``,
+    ``p_value``, wins, losses, ties) takes them as unkindly to the candidate as can be. ``baseline`` and ``candidate``
+    are means of real scores always, over the rows that have both; so ``delta`` is then less than their difference.
     """
 
     n: int
@@ -62,6 +89,8 @@ class Evidence:
     ties: int
     opening: int
     sd: float | None = None
+    claim: Claim = "better"
+    bounded: Bounded | None = None
     fields: Mapping[str, tuple[float, float, float, float]] = field(
         default_factory=dict[str, tuple[float, float, float, float]]
     )

@@ -9,18 +9,19 @@ from dataclasses import dataclass, replace
 
 from core.evaluation import RowStatus
 from core.optimization import Optimization
-from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
+from core.verdict import Bounded, Check, CheckStatus, Decision, Evidence, Verdict
 from data.corpus import Row
+from gates.catalog import Gate
 from gates.constant import NAME as CONSTANT
-from gates.gate import GateCheck, GateInput, decide
+from gates.gate import LIFT, NOT_WORSE, GateCheck, GateInput, decide
 from gates.heldout import Heldout
-from gates.holdout import LIFT, HoldoutGate, conclude
-from gates.production import Gate
 from metrics.metric import Metric
 
 CLOSE = 1e-9
 """Rounding that another version of a numerical library may bring."""
-NUMBERS = ("n", "baseline", "candidate", "delta", "low", "high", "p_value", "alpha", "wins", "losses", "ties", "mde")
+NUMBERS = (
+    "n", "baseline", "candidate", "delta", "low", "high", "p_value", "alpha", "margin", "wins", "losses", "ties", "mde",
+)  # fmt: skip
 
 ADJUSTED = ("delta_adjusted", "adjusted_low", "adjusted_high")
 """Numbers that a record from before they were measured does not have."""
@@ -60,7 +61,7 @@ def audit_judgements(o: Optimization, metric: Metric) -> list[str]:
     return found
 
 
-def audit_verdict(o: Optimization, gate: Gate, dossier: GateInput, taken: Collection[str] = ()) -> list[str]:
+def audit_verdict(o: Optimization, gate: Gate, gate_input: GateInput, taken: Collection[str] = ()) -> list[str]:
     """What the gate says differently when it is asked again about the stored rows.
 
     Checks that ask models are taken as they were stored, and so are those named in ``taken``; the decision has to
@@ -69,15 +70,15 @@ def audit_verdict(o: Optimization, gate: Gate, dossier: GateInput, taken: Collec
     Args:
         o: The outcome as it is stored.
         gate: The gate of the run.
-        dossier: The evidence that the stored rows give.
-        taken: Names of checks, or of gate checks, for which the dossier does not hold what they need.
+        gate_input: The evidence that the stored rows give.
+        taken: Names of checks, or of gate checks, for which the gate_input does not hold what they need.
     """
     said = o.verdict
     stored: dict[str, list[Check]] = defaultdict(list)
     for check in said.checks:
         stored[check.name].append(check)
     try:
-        again = _again(gate, dossier, stored, frozenset(taken))
+        again = _again(gate, gate_input, stored, frozenset(taken))
     except ValueError as error:
         return [f"holdout: {error}"]
     found = _audit_evidence(said.evidence, again.evidence) + _audit_checks(stored, again.checks)
@@ -86,14 +87,10 @@ def audit_verdict(o: Optimization, gate: Gate, dossier: GateInput, taken: Collec
     return found
 
 
-def _again(gate: Gate, dossier: GateInput, stored: Mapping[str, list[Check]], taken: frozenset[str]) -> Verdict:
-    heldout = _Stored(Heldout(gate.holdout), stored, taken)
-    if not gate.checks:
-        if dossier.baseline_prompts.hash == dossier.candidate_prompts.hash:
-            return gate.no_op()
-        return conclude(heldout.check(dossier), heldout.measure(dossier))
+def _again(gate: Gate, gate_input: GateInput, stored: Mapping[str, list[Check]], taken: frozenset[str]) -> Verdict:
+    heldout = _Stored(gate.heldout, stored, taken)
     known = {c.name: _as_stored(c, stored) for c in gate.checks if c.asks or c.name in taken}
-    return decide((heldout, *gate.checks), dossier, known)
+    return decide((heldout, *gate.checks), gate_input, known)
 
 
 def _as_stored(check: GateCheck, stored: Mapping[str, list[Check]]) -> tuple[Check, ...]:
@@ -111,15 +108,14 @@ class _Stored:
     taken: frozenset[str]
     required: bool = True
     name: str = "heldout"
-    summary: str = ""
     asks: bool = False
 
-    def check(self, dossier: GateInput) -> tuple[Check, ...]:
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """The checks in their order; the one with the constant answer comes after the lift."""
         found: list[Check] = []
-        for check in self.heldout.check(dossier):
+        for check in self.heldout.check(gate_input):
             found.append(self._of(check.name) or check)
-            if check.name == LIFT and CONSTANT in self.taken and (constant := self._of(CONSTANT)):
+            if check.name in (LIFT, NOT_WORSE) and CONSTANT in self.taken and (constant := self._of(CONSTANT)):
                 found.append(constant)
         return tuple(found)
 
@@ -127,9 +123,9 @@ class _Stored:
         answers = self.stored.get(name) if name in self.taken else None
         return replace(answers[0], required=True) if answers else None
 
-    def measure(self, dossier: GateInput) -> Evidence | None:
+    def measure(self, gate_input: GateInput) -> Evidence | None:
         """The paired comparison."""
-        return self.heldout.measure(dossier)
+        return self.heldout.measure(gate_input)
 
 
 def _audit_checks(stored: Mapping[str, list[Check]], again: Sequence[Check]) -> list[str]:
@@ -150,7 +146,7 @@ def _audit_checks(stored: Mapping[str, list[Check]], again: Sequence[Check]) -> 
     return found
 
 
-def audit_closed(o: Optimization, gate: HoldoutGate) -> list[str]:
+def audit_closed(o: Optimization, gate: Gate) -> list[str]:
     """Without a holdout there is no evidence, and nothing but HOLD or INCONCLUSIVE."""
     same = o.winner.hash == o.baseline.hash
     expected = gate.no_op().decision if o.ended == "finished" and same else Decision.INCONCLUSIVE
@@ -171,11 +167,27 @@ def _audit_evidence(said: Evidence | None, again: Evidence | None) -> list[str]:
         for name in (*NUMBERS, *(ADJUSTED if measured else ()))
         if not _close(getattr(said, name), getattr(again, name))
     ]
+    if said.claim != again.claim:
+        found.append(f"claim: stored {said.claim!r}, the gate asks {again.claim!r}")
+    found += _audit_bounded(said.bounded, again.bounded)
     for name in sorted({*said.fields, *again.fields}):
         pair = zip(said.fields.get(name, ()), again.fields.get(name, ()), strict=False)
         if len(said.fields.get(name, ())) != len(again.fields.get(name, ())) or not all(_close(a, b) for a, b in pair):
             found.append(f"field {name}: stored {said.fields.get(name)}, the rows give {again.fields.get(name)}")
     return found
+
+
+def _audit_bounded(said: Bounded | None, again: Bounded | None) -> list[str]:
+    """Rows that were bounded, and the comparison without them."""
+    if said is None or again is None:
+        return [] if said is again else [f"bounded rows: stored {said}, the rows give {again}"]
+    found = [] if said.unreadable == again.unreadable else [f"unreadable: {said.unreadable}, now {again.unreadable}"]
+    found += [] if said.errors == again.errors else [f"errors: stored {said.errors}, the rows give {again.errors}"]
+    return found + [
+        f"{name} without bounded rows: stored {getattr(said, name)}, the rows give {getattr(again, name)}"
+        for name in ("n", "delta", "low", "high", "p_value")
+        if not _close(getattr(said, name), getattr(again, name))
+    ]
 
 
 def _close(a: float | None, b: float | None) -> bool:

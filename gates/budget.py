@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from statistics import median
+
+from pydantic import Field
 
 from core.evaluation import Evaluation, Usage
 from core.verdict import Check, CheckStatus
-from gates.gate import GateInput
+from gates.gate import CheckSection, GateInput
 
 NO_PRICE = "put input_price and output_price of the model into configs/models.yaml"
 
 
-@dataclass(frozen=True)
-class CostCheck:
+class CostCheck(
+    CheckSection, name="budget", summary="the challenger's price per item, and what run and holdout have spent"
+):
     """Fails when the challenger is too dear per item, or when the run or its holdout has cost too much.
 
     Per item, answers from the ledger count with what they once cost: otherwise the champion, whose answers are often
     there already, would look free.
-
-    Attributes:
-        max_ratio: How many times the champion's cost per item the challenger may cost.
-        max_item_usd: Most that the median item may cost; None is no limit.
-        max_holdout_usd: Most that both prompts together may have spent on the holdout; None is no limit.
-        max_run_usd: The same for everything the run has spent, search and gate included.
     """
 
-    max_ratio: float = 4.0
-    max_item_usd: float | None = None
-    max_holdout_usd: float | None = None
-    max_run_usd: float | None = None
-    required: bool = True
-    name: str = field(default="budget", init=False)
-    summary: str = field(default="the challenger's price per item, and what run and holdout have spent", init=False)
-    asks: bool = field(default=False, init=False)
+    max_ratio: float = Field(default=4.0, gt=0, description="Cost per item, in multiples of the champion's.")
+    max_item_usd: float | None = Field(default=None, gt=0, description="Ceiling for the median item.")
+    max_holdout_usd: float | None = Field(default=None, gt=0, description="What both may spend on the holdout.")
+    max_run_usd: float | None = Field(
+        default=None, gt=0, description="What the whole run may have spent, search and gate included."
+    )
 
-    def check(self, dossier: GateInput) -> tuple[Check, ...]:
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """One check for the price per item, and one for each limit that is set."""
-        checks = [self._ratio(dossier)]
+        checks = [self._ratio(gate_input)]
         if self.max_item_usd is not None:
-            checks.append(self._item(dossier.candidate, self.max_item_usd))
+            checks.append(self._item(gate_input.challenger, self.max_item_usd))
         if self.max_holdout_usd is not None:
-            usage = dossier.baseline.usage + dossier.candidate.usage
+            usage = gate_input.champion.usage + gate_input.challenger.usage
             checks.append(self._spend("the holdout", usage, self.max_holdout_usd))
         if self.max_run_usd is not None:
-            checks.append(self._spend("the run", dossier.spent, self.max_run_usd))
+            checks.append(self._spend("the run", gate_input.spent, self.max_run_usd))
         return tuple(checks)
 
-    def _ratio(self, dossier: GateInput) -> Check:
-        before, after = per_item(dossier.baseline), per_item(dossier.candidate)
+    def _ratio(self, gate_input: GateInput) -> Check:
+        before, after = per_item(gate_input.champion), per_item(gate_input.challenger)
         if before is None or after is None:
             message = f"the price per item is unknown, and unknown is not cheap; {NO_PRICE}"
             return Check(self.name, CheckStatus.NOT_EVALUATED, message)

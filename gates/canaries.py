@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
+from pydantic import Field
+
 from core.verdict import Check, CheckStatus
-from gates.gate import GateInput, Record, row_records
+from gates.gate import CheckSection, GateInput
+from gates.records import Record, row_records
 from stats import category_shift, ks_distance, ks_threshold
 
 FALLBACK_CONFIDENCE = 0.30
@@ -74,27 +77,24 @@ def distribution_shift(records: Sequence[Record], *, recent: int = 20, alpha: fl
     return (Alert("distribution_shift", "warn", message, shift.statistic, shift.threshold),)
 
 
-@dataclass(frozen=True)
-class Canaries:
+class Canaries(CheckSection, name="canaries", summary="the judge answers, and answers as it used to"):
     """Fails on an alert of level error among the recent records and the rows of this comparison.
 
     Warnings are told, and do not block. Where no judge takes part in the score nothing is watched, and it passes.
     """
 
-    least: int = 10
-    streak: int = 3
-    fallback_confidence: float = FALLBACK_CONFIDENCE
-    alpha: float = 0.05
-    required: bool = True
-    name: str = field(default="canaries", init=False)
-    summary: str = field(default="the judge answers, and answers as it used to", init=False)
-    asks: bool = field(default=False, init=False)
+    least: int = Field(default=10, ge=4, description="Recent records needed.")
+    streak: int = Field(default=3, ge=2, description="Default answers in a row that are an error.")
+    fallback_confidence: float = Field(
+        default=FALLBACK_CONFIDENCE, ge=0, le=1, description="Confidence of a default answer."
+    )
+    alpha: float = Field(default=0.05, gt=0, lt=0.5, description="Level of the warnings.")
 
-    def check(self, dossier: GateInput) -> tuple[Check, ...]:
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """Ask all three canaries."""
-        records = dossier.records
-        if dossier.judged:
-            records += row_records(dossier.baseline, None) + row_records(dossier.candidate, None)
+        records = gate_input.records
+        if gate_input.judged:
+            records += row_records(gate_input.champion, None) + row_records(gate_input.challenger, None)
         elif not records:
             return (Check(self.name, CheckStatus.PASS, "no judge takes part in the score"),)
         if len(records) < self.least:

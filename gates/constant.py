@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.evaluation import Evaluation, RowResult, RowStatus
 from core.plain import canonical
 from core.verdict import Check, CheckStatus
 from data.corpus import Row
-from metrics.metric import Metric
 from stats import skew_test
+
+if TYPE_CHECKING:  # a task file is read by what gates declare, and must not load DSPy for it
+    from metrics.metric import Metric
 
 NAME = "beats a constant"
 LEVEL = 0.025
@@ -65,14 +67,14 @@ def constant_evaluation(metric: Metric, answer: Mapping[str, Any], rows: Sequenc
     return Evaluation(split, "constant", tuple(results))
 
 
-def constant_check(candidate: Evaluation, constant: Evaluation) -> Check:
-    """Fail unless the candidate is proven better than the constant answer on the same rows.
+def constant_check(challenger: Evaluation, constant: Evaluation) -> Check:
+    """Fail unless the challenger is proven better than the constant answer on the same rows.
 
     One-sided skew-corrected t test at 2.5 %. Without it, a prompt that merely learns which label is frequent would be
-    promoted on a corpus whose labels have nothing to do with its inputs.
+    promoted on a corpus whose labels have nothing to do with its inputs. An answer that is not there counts as 0.
     """
-    deltas = [(a.score or 0.0) - (b.score or 0.0) for a, b in zip(candidate.rows, constant.rows, strict=True)]
-    numbers = f"{candidate.mean or 0.0:.3f} against {constant.mean or 0.0:.3f} for the same answer to every row"
+    deltas = [(a.score or 0.0) - (b.score or 0.0) for a, b in zip(challenger.rows, constant.rows, strict=True)]
+    numbers = f"{challenger.mean or 0.0:.3f} against {constant.mean or 0.0:.3f} for the same answer to every row"
     evidence = {"answer": dict(constant.rows[0].prediction), "score": constant.mean}
     spread = len(set(deltas)) > 1
     p_value = skew_test(deltas) if spread else float(deltas[0] <= 0)

@@ -58,17 +58,17 @@ def _flat(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: Iterable[CorpusText]) -> Check:
+def copying_check(champion: ProgramPrompts, challenger: ProgramPrompts, corpus: Iterable[CorpusText]) -> Check:
     """Fail when an instruction holds a run of words from any row, or a demo holds one from outside the train split.
 
-    A demo is a train row by design, so train rows are allowed there. Runs that the seed prompt already had, and runs
-    that several rows share (greetings, boilerplate), are not counted against the candidate. Inputs too short to hold
+    A demo is a train row by design, so train rows are allowed there. Runs that the champion already had, and runs
+    that several rows share (greetings, boilerplate), are not counted against the challenger. Inputs too short to hold
     such a run are looked for as a whole: three of them in the instructions are a leak.
     """
     corpus = tuple(corpus)
-    known = {run for prompt in baseline.prompts for run in runs(prompt.text)}
-    instructions = {run for prompt in candidate.prompts for run in runs(prompt.instruction)} - known
-    demos = {run for prompt in candidate.prompts for demo in prompt.demos for run in runs(_flat(demo))} - known
+    known = {run for prompt in champion.prompts for run in runs(prompt.text)}
+    instructions = {run for prompt in challenger.prompts for run in runs(prompt.instruction)} - known
+    demos = {run for prompt in challenger.prompts for demo in prompt.demos for run in runs(_flat(demo))} - known
     holders: dict[tuple[str, ...], list[CorpusText]] = {}
     if instructions or demos:
         for row in corpus:
@@ -79,7 +79,7 @@ def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: I
         for run, rows in sorted(holders.items(), reverse=True)
         if len(rows) == 1 and (run in instructions or rows[0].split != "train")
     }
-    short = _short_inputs(baseline, candidate, corpus)
+    short = _short_inputs(champion, challenger, corpus)
     if len(short) >= SHORT_ROWS:
         copied = {**short, **copied}
     if not copied:
@@ -93,10 +93,10 @@ def copying_check(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: I
     )
 
 
-def _short_inputs(baseline: ProgramPrompts, candidate: ProgramPrompts, corpus: Iterable[CorpusText]) -> dict[str, str]:
-    """Short inputs that stand in an instruction as a whole, by row; shared ones and those of the seed left out."""
-    instructions = [_words(text) for text in candidate.instructions().values()]
-    known = [_words(prompt.text) for prompt in baseline.prompts]
+def _short_inputs(champion: ProgramPrompts, challenger: ProgramPrompts, corpus: Iterable[CorpusText]) -> dict[str, str]:
+    """Short inputs that stand in an instruction as a whole, by row; shared ones and those of the champion left out."""
+    instructions = [_words(text) for text in challenger.instructions().values()]
+    known = [_words(prompt.text) for prompt in champion.prompts]
     holders: dict[str, list[str]] = {}
     for row in corpus:
         for text in {_words(value) for value in row.inputs}:

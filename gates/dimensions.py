@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean
 
-from core.evaluation import Evaluation
+from pydantic import Field
+
 from core.verdict import Check, CheckStatus
-from gates.gate import GateInput
+from gates.gate import CheckSection, GateInput
+from gates.pairs import field_pairs
 from stats import t_interval
 
 TOLERANCE = 0.05
@@ -54,39 +56,36 @@ def movement(
     return Movement(fmean(deltas), interval.low, interval.high, TOLERANCE * scale if tolerance is None else tolerance)
 
 
-@dataclass(frozen=True)
-class Dimensions:
+class Dimensions(CheckSection, name="dimensions", summary="no field got worse behind a better total"):
     """Holds the floor under every field of the metric.
 
     A ``critical`` field fails as soon as it *may* have lost more than ``tolerance``; so name few, and have rows enough.
     Any other field fails when it is *proven* to have lost more than nothing, at a confidence shared between them.
     """
 
-    critical: tuple[str, ...] = ()
-    tolerance: float | None = None
-    confidence: float = 0.95
-    required: bool = True
-    name: str = field(default="dimensions", init=False)
-    summary: str = field(default="no field got worse behind a better total", init=False)
-    asks: bool = field(default=False, init=False)
+    critical: tuple[str, ...] = Field(default=(), description="Fields that may not even possibly have lost.")
+    tolerance: float | None = Field(
+        default=None, ge=0, description="What a critical field may lose; 0.05 by default, or 5 on a scale to 100."
+    )
+    confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of the intervals.")
 
-    def check(self, dossier: GateInput) -> tuple[Check, ...]:
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """One check for each critical field, and one for all others together."""
-        names = sorted({name for row in dossier.baseline.rows for name in row.fields})
+        names = sorted({name for row in gate_input.champion.rows for name in row.fields})
         others = [name for name in names if name not in self.critical]
-        return (*(self._critical(dossier, name) for name in self.critical), self._others(dossier, others))
+        return (*(self._critical(gate_input, name) for name in self.critical), self._others(gate_input, others))
 
-    def _critical(self, dossier: GateInput, name: str) -> Check:
-        moved = self._movement(dossier, name, self.confidence)
+    def _critical(self, gate_input: GateInput, name: str) -> Check:
+        moved = self._movement(gate_input, name, self.confidence)
         if moved is None:
             message = f"the metric reports no field {name!r} for every row"
             return Check(self.name, CheckStatus.NOT_EVALUATED, message)
         text = f"{name} changed by {moved.mean:+.3f}, at worst {moved.low:+.3f}; allowed is {-moved.tolerance:+.3g}"
         return Check(self.name, CheckStatus.FAIL if moved.regressed else CheckStatus.PASS, text)
 
-    def _others(self, dossier: GateInput, names: Sequence[str]) -> Check:
+    def _others(self, gate_input: GateInput, names: Sequence[str]) -> Check:
         confidence = 1 - (1 - self.confidence) / max(1, len(names))
-        moved = {name: self._movement(dossier, name, confidence) for name in names}
+        moved = {name: self._movement(gate_input, name, confidence) for name in names}
         worse = {name: m for name, m in moved.items() if m is not None and m.proven_worse}
         if worse:
             text = ", ".join(f"{name} by {m.mean:+.3f} (at best {m.high:+.3f})" for name, m in worse.items())
@@ -94,14 +93,8 @@ class Dimensions:
         what = f"none of {len(names)} fields is" if len(names) != 1 else f"{names[0]} is not"
         return Check(self.name, CheckStatus.PASS, f"{what} proven worse")
 
-    def _movement(self, dossier: GateInput, name: str, confidence: float) -> Movement | None:
-        before, after = _field(dossier.baseline, name), _field(dossier.candidate, name)
-        if before is None or after is None or len(before) != len(after) or len(before) < 2:
+    def _movement(self, gate_input: GateInput, name: str, confidence: float) -> Movement | None:
+        pairs = field_pairs(gate_input, name)
+        if pairs is None or len(pairs[0]) < 2:
             return None
-        return movement(before, after, tolerance=self.tolerance, confidence=confidence)
-
-
-def _field(evaluation: Evaluation, name: str) -> list[float] | None:
-    """A field's score on every row; None when a row has none."""
-    values = [row.fields[name] for row in evaluation.rows if name in row.fields]
-    return values if len(values) == len(evaluation.rows) else None
+        return movement(*pairs, tolerance=self.tolerance, confidence=confidence)

@@ -1,22 +1,27 @@
-"""What a gate is: a dossier of evidence, checks that read it, and one rule that turns checks into a verdict."""
+"""What a gate is: its input, checks that read it, and one rule that turns their answers into a verdict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
+
+from pydantic import Field, model_validator
 
 from core.candidate import ProgramPrompts
-from core.errors import BudgetError, ModelError
+from core.errors import BudgetError, ModelError, Problem
 from core.evaluation import Evaluation, Usage
+from core.section import Section
 from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
 from gates.copying import CorpusText
-from gates.holdout import LIFT, remedy
+from gates.records import Record
+from stats import rows_to_show
 
-LAYERS = (
-    "install", "typecheck", "build", "lint", "test", "compile", "schema", "sandbox", "unit_tests", "integration_tests",
-)  # fmt: skip
-"""Scores that a machine gives and no judge: what they say cannot be talked up."""
+LIFT, NOT_WORSE = "lift", "not worse"
+"""The check of the comparison itself, by what it was asked to prove."""
+HOPELESS = 0.01
+"""Below this share of a row's standard deviation a lift would take some hundred thousand rows to prove."""
 
 
 @dataclass(frozen=True)
@@ -51,43 +56,14 @@ class Rescore(Protocol):
 
 
 @dataclass(frozen=True)
-class Record:
-    """One judged thing of the recent past, whatever was judged: a row, a run.
-
-    Attributes:
-        name: Which one it is.
-        proxy: The score that is optimised.
-        truth: What the score stands for, such as agreement with gold.
-        layers: Scores by machine checks, by name.
-        confidence: How sure the judge was.
-        fallback: Whether the judge fell back to a default answer.
-        category: What kind of thing it is.
-    """
-
-    name: str
-    proxy: float | None = None
-    truth: float | None = None
-    layers: Mapping[str, float] = field(default_factory=dict[str, float])
-    confidence: float | None = None
-    fallback: bool = False
-    category: str | None = None
-
-    @property
-    def deterministic(self) -> float | None:
-        """Mean of the machine checks' scores; None without any."""
-        scores = [score for name, score in self.layers.items() if name in LAYERS]
-        return sum(scores) / len(scores) if scores else None
-
-
-@dataclass(frozen=True)
 class GateInput:
     """All evidence that a check may need about one challenger and one champion.
 
     Attributes:
-        baseline: The champion on the holdout rows.
-        candidate: The challenger on the same rows in the same order.
-        baseline_prompts: The champion's prompts.
-        candidate_prompts: The challenger's prompts.
+        champion: The champion on the holdout rows.
+        challenger: The challenger on the same rows in the same order.
+        champion_prompts: The champion's prompts.
+        challenger_prompts: The challenger's prompts.
         search: Mean scores of champion and challenger on rows that the search could see; None where unknown.
         corpus: All rows' texts, with their splits.
         constant: The best constant answer on the holdout rows.
@@ -104,10 +80,10 @@ class GateInput:
         threads: Calls in flight.
     """
 
-    baseline: Evaluation
-    candidate: Evaluation
-    baseline_prompts: ProgramPrompts
-    candidate_prompts: ProgramPrompts
+    champion: Evaluation
+    challenger: Evaluation
+    champion_prompts: ProgramPrompts
+    challenger_prompts: ProgramPrompts
     search: tuple[float | None, float | None] = (None, None)
     corpus: tuple[CorpusText, ...] = ()
     constant: Evaluation | None = None
@@ -124,17 +100,25 @@ class GateInput:
     threads: int = 1
 
 
+@dataclass(frozen=True)
+class TaskFacts:
+    """What a gate's settings are checked against before anything is run.
+
+    Attributes:
+        holdout: How many rows the holdout has.
+        fields: What the metric reports beside the score; None where only running it would tell.
+    """
+
+    holdout: int
+    fields: tuple[str, ...] | None = None
+
+
 class GateCheck(Protocol):
-    """One question to the dossier; a frozen dataclass whose fields are its YAML keys."""
+    """One question to the gate's input; those that a task file can set are a :class:`CheckSection` as well."""
 
     @property
     def name(self) -> str:
         """What people type, and what stands before its reasons."""
-        ...
-
-    @property
-    def summary(self) -> str:
-        """One line on what it asks."""
         ...
 
     @property
@@ -147,43 +131,105 @@ class GateCheck(Protocol):
         """Whether it calls models; then it is asked last, and only when nothing else stands against a promotion."""
         ...
 
-    def check(self, dossier: GateInput) -> tuple[Check, ...]:
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """Answer with at least one check."""
         ...
+
+
+class CheckSection(Section):
+    """A check that a task file can set, and the section it is set by: its fields are the keys, with their defaults.
+
+    To add one: a file with such a class, and its line in ``gates/catalog.py``. Its name, its summary, and whether it
+    asks models are said where the class is declared: ``class Overfit(CheckSection, name=..., summary=...)``.
+    """
+
+    _name: ClassVar[str]
+    _summary: ClassVar[str]
+    _asks: ClassVar[bool]
+
+    enabled: bool = Field(default=True, description="Whether the check is asked.")
+    required: bool = Field(default=True, description="Whether a promotion needs it to pass.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_the_default(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return value
+        given = cast(Mapping[str, Any], value)
+        return {key: setting for key, setting in given.items() if setting is not None}
+
+    def __init_subclass__(cls, *, name: str = "", summary: str = "", asks: bool = False, **others: Any) -> None:
+        super().__init_subclass__(**others)
+        cls._name, cls._summary, cls._asks = name, summary, asks
+
+    @property
+    def name(self) -> str:
+        """What people type, and what stands before its reasons."""
+        return self._name
+
+    @property
+    def summary(self) -> str:
+        """One line on what it asks."""
+        return self._summary
+
+    @property
+    def asks(self) -> bool:
+        """Whether it calls models; then it is asked last, and only when nothing else stands against a promotion."""
+        return self._asks
+
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
+        """Answer with at least one check."""
+        raise NotImplementedError
+
+    def runs(self, holdout: int) -> int:
+        """How many program runs it adds at most; ``holdout`` counts the holdout's rows."""
+        return 0
+
+    def within(self, root: Path) -> Self:
+        """The same check with its relative paths in a workspace."""
+        return self
+
+    def problems(self, facts: TaskFacts) -> tuple[Problem, ...]:
+        """What of its settings cannot work for a task; keys count from the check's own section, files are left open."""
+        return ()
 
 
 @runtime_checkable
 class Measures(Protocol):
     """A check that also measures the lift."""
 
-    def measure(self, dossier: GateInput) -> Evidence | None:
+    def measure(self, gate_input: GateInput) -> Evidence | None:
         """The paired comparison; None when it cannot be made."""
         ...
 
 
 def decide(
-    checks: Sequence[GateCheck], dossier: GateInput, known: Mapping[str, tuple[Check, ...]] | None = None
+    checks: Sequence[GateCheck], gate_input: GateInput, known: Mapping[str, tuple[Check, ...]] | None = None
 ) -> Verdict:
     """PROMOTE when every required check passes, and nothing else promotes.
 
-    A required check that was not evaluated means HOLD, with one exception: a lift that alone is open and points upward
-    is INCONCLUSIVE. A check that raises is kept as not evaluated with the error; a budget that ends or a model that is
-    down ends the run instead, because then nothing was decided.
+    Where nothing could be compared, because rows lack an outcome, the verdict is INCONCLUSIVE unless a required check
+    fails. Where it could, a required check that was not evaluated means HOLD as well, with one exception: a lift that
+    alone is open and points upward is INCONCLUSIVE. A check that is not required changes nothing. One that raises is
+    kept as not evaluated with the error; a budget that ends or a model that is down ends the run instead, because then
+    nothing was decided.
 
     Args:
         checks: What is asked.
-        dossier: What is known.
+        gate_input: What is known.
         known: Answers that are taken as they are, by the name of the check that gave them.
 
     Raises:
-        ValueError: If there are no checks.
+        ValueError: If there are no checks, or the two evaluations are not of the same rows in the same order.
         BudgetError: If the budget ends while a check asks.
         ModelError: If the model is down while a check asks.
     """
     if not checks:
         raise ValueError("a gate without checks would promote anything; received none, need at least one")
-    if dossier.baseline_prompts.hash == dossier.candidate_prompts.hash:
+    if gate_input.champion_prompts.hash == gate_input.challenger_prompts.hash:
         return same_prompt()
+    if [r.row_id for r in gate_input.champion.rows] != [r.row_id for r in gate_input.challenger.rows]:
+        raise ValueError("unpaired evidence: the two evaluations are not of the same rows in the same order")
     found: list[Check] = []
     for gate_check in sorted(checks, key=lambda c: c.asks):
         if gate_check.asks and _open(found):
@@ -192,13 +238,14 @@ def decide(
         elif known is not None and gate_check.name in known:
             found += known[gate_check.name]
         else:
-            found += _run(gate_check, dossier)
-    return _verdict(tuple(found), _measured(checks, dossier))
+            found += _run(gate_check, gate_input)
+    return _verdict(tuple(found), _measured(checks, gate_input))
 
 
-def same_prompt() -> Verdict:
+def same_prompt(
+    message: str = "challenger and champion are the same prompt, so there is nothing to promote",
+) -> Verdict:
     """The verdict on a challenger that is the champion; no evidence is needed for it."""
-    message = "challenger and champion are the same prompt, so there is nothing to promote"
     return Verdict(Decision.HOLD, (f"[no-op] {message}",), (Check("no-op", CheckStatus.FAIL, message),))
 
 
@@ -206,9 +253,9 @@ def _open(checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.required and check.status is not CheckStatus.PASS]
 
 
-def _run(gate_check: GateCheck, dossier: GateInput) -> tuple[Check, ...]:
+def _run(gate_check: GateCheck, gate_input: GateInput) -> tuple[Check, ...]:
     try:
-        found = gate_check.check(dossier)
+        found = gate_check.check(gate_input)
     except (BudgetError, ModelError):
         raise
     except Exception as error:  # noqa: BLE001 - a check is anybody's code; what it raised is stored
@@ -218,11 +265,11 @@ def _run(gate_check: GateCheck, dossier: GateInput) -> tuple[Check, ...]:
     return found if gate_check.required else tuple(replace(check, required=False) for check in found)
 
 
-def _measured(checks: Sequence[GateCheck], dossier: GateInput) -> Evidence | None:
+def _measured(checks: Sequence[GateCheck], gate_input: GateInput) -> Evidence | None:
     for gate_check in checks:
         if isinstance(gate_check, Measures):
             try:
-                return gate_check.measure(dossier)
+                return gate_check.measure(gate_input)
             except ValueError:  # the check itself has said so
                 return None
     return None
@@ -230,19 +277,31 @@ def _measured(checks: Sequence[GateCheck], dossier: GateInput) -> Evidence | Non
 
 def _verdict(checks: tuple[Check, ...], evidence: Evidence | None) -> Verdict:
     still_open = _open(checks)
-    if not still_open:
-        reasons = tuple(f"[{c.name}] {c.message}" for c in checks if c.name == LIFT) or ("every check passed",)
+    if not still_open and evidence is not None:
+        reasons = tuple(_reason(c) for c in checks if c.name in (LIFT, NOT_WORSE)) or ("every check passed",)
         return Verdict(Decision.PROMOTE, reasons, checks, evidence)
-    reasons = tuple(f"[{check.name}] {check.message}" for check in still_open)
-    if all(c.name == LIFT for c in still_open) and evidence is not None and evidence.delta > evidence.margin:
-        return Verdict(Decision.INCONCLUSIVE, (*reasons, *remedy(evidence)), checks, evidence)
+    failed = [check for check in still_open if check.status is CheckStatus.FAIL]
+    if evidence is None:
+        reasons = tuple(_reason(check) for check in still_open) or ("nothing could be compared",)
+        return Verdict(Decision.HOLD if failed else Decision.INCONCLUSIVE, reasons, checks)
+    reasons = tuple(_reason(check) for check in still_open)
+    if all(c.name in (LIFT, NOT_WORSE) for c in still_open) and evidence.delta > evidence.margin:
+        return Verdict(Decision.INCONCLUSIVE, (*reasons, *_remedy(evidence)), checks, evidence)
     return Verdict(Decision.HOLD, reasons, checks, evidence)
 
 
-def row_records(judged: Evaluation, truth: Evaluation | None, confidence: str = "confidence") -> tuple[Record, ...]:
-    """A record of every row that has a score; ``confidence`` is the metric's field that says how sure the judge is."""
-    real = {row.row_id: row.score for row in truth.rows} if truth is not None else {}
-    return tuple(
-        Record(row.row_id, row.score, real.get(row.row_id), confidence=row.fields.get(confidence))
-        for row in judged.scored
-    )
+def _reason(check: Check) -> str:
+    return f"[{check.name}] {check.message}"
+
+
+def _remedy(evidence: Evidence) -> tuple[str, ...]:
+    """What would settle an inconclusive verdict."""
+    if evidence.mde is None or evidence.sd is None:
+        return ()
+    shown = f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power"
+    if evidence.delta - evidence.margin < HOPELESS * evidence.sd:
+        return (f"{shown}; no number of rows worth paying for would settle a lift as small as {evidence.delta:+.2g}",)
+    rows = rows_to_show(evidence.delta - evidence.margin, 1 + evidence.delta, evidence.sd, evidence.alpha)
+    if rows is None:
+        return (shown,)
+    return (f"{shown}; about {max(rows, evidence.n + 1)} rows would settle a true lift of {evidence.delta:+.3f}",)

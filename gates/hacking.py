@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Any
 
+from pydantic import Field
+
 from core.evaluation import Evaluation
 from core.verdict import Check, CheckStatus
-from gates.gate import GateInput, Record, row_records
+from gates.gate import CheckSection, GateInput
+from gates.records import Record, row_records
 from stats import ks_distance, pearson
 
 SUSPECT, GAMING = 0.3, 0.6
@@ -160,8 +163,7 @@ def _clamp(value: float) -> float:
     return round(min(1.0, max(0.0, value)), 12)
 
 
-@dataclass(frozen=True)
-class Hacking:
+class Hacking(CheckSection, name="hacking", summary="the score did not rise without what it stands for"):
     """Fails when score and truth part company: between champion and challenger, or among the recent records.
 
     Longer and more decorated answers count only where the gain in the score is at least twice the gain in truth;
@@ -169,19 +171,15 @@ class Hacking:
     flattered, and passes.
     """
 
-    severity: float = GAMING
-    least: int = 10
-    required: bool = True
-    name: str = field(default="hacking", init=False)
-    summary: str = field(default="the score did not rise without what it stands for", init=False)
-    asks: bool = field(default=False, init=False)
+    severity: float = Field(default=GAMING, gt=0, le=1, description="From which a finding blocks.")
+    least: int = Field(default=10, ge=4, description="Recent records needed for a trend.")
 
-    def check(self, dossier: GateInput) -> tuple[Check, ...]:
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """Look at this comparison, and at the recent records when there are enough of them."""
-        findings = list(self._this(dossier))
-        watched = dossier.truth is not None or dossier.by_gold
-        if len(dossier.records) >= self.least:
-            found = reward_hacking(dossier.records)
+        findings = list(self._this(gate_input))
+        watched = gate_input.truth is not None or gate_input.by_gold
+        if len(gate_input.records) >= self.least:
+            found = reward_hacking(gate_input.records)
             findings += found.findings
             watched = watched or found.verdict != "insufficient evidence"
         outcome = report(findings)
@@ -193,22 +191,22 @@ class Hacking:
         if not watched:
             message = "the score is not agreement with gold, and nothing else says what it is worth"
             return (Check(self.name, CheckStatus.NOT_EVALUATED, message, evidence=evidence),)
-        text = "the score is agreement with gold itself" if dossier.by_gold and not findings else outcome.verdict
+        text = "the score is agreement with gold itself" if gate_input.by_gold and not findings else outcome.verdict
         if worst is not None:
             text = f"{text}: {worst.message}"
         return (Check(self.name, CheckStatus.PASS, text, evidence=evidence),)
 
-    def _this(self, dossier: GateInput) -> tuple[Finding, ...]:
-        if dossier.truth is None:
+    def _this(self, gate_input: GateInput) -> tuple[Finding, ...]:
+        if gate_input.truth is None:
             return ()
-        before = row_records(dossier.baseline, dossier.truth[0])
-        after = row_records(dossier.candidate, dossier.truth[1])
+        before = row_records(gate_input.champion, gate_input.truth[0])
+        after = row_records(gate_input.challenger, gate_input.truth[1])
         old, new = _pairs(before, _truth), _pairs(after, _truth)
         findings = compare(before, after)
         if old and new:
             rise, real = (fmean(p[side] for p in new) - fmean(p[side] for p in old) for side in (0, 1))
             if rise > 0 and real < rise / 2:
-                grown = inflation(dossier.baseline, dossier.candidate)
+                grown = inflation(gate_input.champion, gate_input.challenger)
                 added = f" while the score rose by {rise:+.3f} and agreement with gold by {real:+.3f}"
                 findings += tuple(Finding(f.signal, f.severity, f.message + added) for f in grown)
         return findings

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import Field
 
 from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Evaluation
 from core.verdict import Check, CheckStatus
-from gates.gate import GateInput
+from gates.gate import CheckSection, GateInput
 
 _INK = re.compile(r"\S")
 ENOUGH = 0.5
@@ -40,40 +41,44 @@ def _blanked(value: Any) -> Any:
     return blank(str(value))
 
 
-def kept_share(baseline: float, candidate: float, blanked: float) -> float | None:
+def kept_share(champion: float, challenger: float, blanked: float) -> float | None:
     """The share of the lift that is left when the prompt says nothing; None when there was no lift."""
-    lift = candidate - baseline
-    return (blanked - baseline) / lift if lift > 0 else None
+    lift = challenger - champion
+    return (blanked - champion) / lift if lift > 0 else None
 
 
-@dataclass(frozen=True)
-class Neutralisation:
+class Neutralisation(
+    CheckSection,
+    name="neutralisation",
+    summary="the lift is gone when every character of the prompt is blanked",
+    asks=True,
+):
     """Fails when the blanked challenger keeps at least ``most`` of the lift; a placebo for prompts.
 
     Demos are blanked as well: a challenger that wins by its demos wins by what they say.
     """
 
-    most: float = 0.5
-    required: bool = True
-    name: str = field(default="neutralisation", init=False)
-    summary: str = field(default="the lift is gone when every character of the prompt is blanked", init=False)
-    asks: bool = field(default=True, init=False)
+    most: float = Field(default=0.5, gt=0, le=1, description="From this share of the lift on it fails.")
 
-    def check(self, dossier: GateInput) -> tuple[Check, ...]:
+    def runs(self, holdout: int) -> int:
+        """The blanked prompt on every holdout row."""
+        return holdout
+
+    def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """Score the blanked challenger on the holdout rows and see what is left of the lift."""
-        if dossier.rescore is None:
+        if gate_input.rescore is None:
             return (Check(self.name, CheckStatus.NOT_EVALUATED, "nothing here can score the blanked prompt"),)
-        return (self._judge(dossier, dossier.rescore(neutralised(dossier.candidate_prompts))),)
+        return (self._judge(gate_input, gate_input.rescore(neutralised(gate_input.challenger_prompts))),)
 
-    def _judge(self, dossier: GateInput, blanked: Evaluation) -> Check:
-        by_id = [{r.row_id: r.score for r in e.scored} for e in (dossier.baseline, dossier.candidate, blanked)]
+    def _judge(self, gate_input: GateInput, blanked: Evaluation) -> Check:
+        by_id = [{r.row_id: r.score for r in e.scored} for e in (gate_input.champion, gate_input.challenger, blanked)]
         shared = [row_id for row_id in by_id[0] if all(row_id in scores for scores in by_id)]
-        if not shared or len(shared) < ENOUGH * len(dossier.candidate.rows):
-            message = f"the blanked prompt has a score on {len(shared)} of {len(dossier.candidate.rows)} rows only"
+        if not shared or len(shared) < ENOUGH * len(gate_input.challenger.rows):
+            message = f"the blanked prompt has a score on {len(shared)} of {len(gate_input.challenger.rows)} rows only"
             return Check(self.name, CheckStatus.NOT_EVALUATED, message)
         before, after, empty = (sum(scores[i] or 0.0 for i in shared) / len(shared) for scores in by_id)
         share = kept_share(before, after, empty)
-        evidence = {"baseline": before, "candidate": after, "blanked": empty, "kept": share, "rows": len(shared)}
+        evidence = {"champion": before, "challenger": after, "blanked": empty, "kept": share, "rows": len(shared)}
         if share is None:
             message = f"there is no lift to neutralise: {before:.3f} to {after:.3f}"
             return Check(self.name, CheckStatus.FAIL, message, evidence=evidence)

@@ -1,4 +1,4 @@
-"""The gate's dossier: everything that is known about champion and challenger once the holdout is open."""
+"""The gate's input: everything that is known about champion and challenger once the holdout is open."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
 from data.corpus import Row
 from gates.constant import best_constant, constant_evaluation
 from gates.copying import corpus_texts
-from gates.gate import GateInput, Record, Reply, row_records
+from gates.gate import GateInput, Reply
+from gates.records import Record, row_records
 from metrics.catalog import gold_agreement
 from metrics.evaluate import Evaluator
 from metrics.field_agreement import FieldAgreement
@@ -67,7 +68,7 @@ class Examiner:
                 return Reply("", error=f"{type(failure).__name__}: {describe_error(failure)}")
         return Reply(_text(values), tools_called(values))
 
-    def dossier(
+    def gate_input(
         self,
         champion: tuple[ProgramPrompts, float | None],
         challenger: tuple[ProgramPrompts, float | None],
@@ -102,7 +103,7 @@ def known_evidence(
     records: tuple[Record, ...] = (),
     spent: Usage | None = None,
 ) -> GateInput:
-    """The dossier as far as it needs no model; the same from the rows of a stored run as from those just scored.
+    """The gate's input as far as it needs no model; the same from the rows of a stored run as from those just scored.
 
     Args:
         task: The task, with its rows.
@@ -118,10 +119,10 @@ def known_evidence(
     answer = best_constant(task.metric, task.splits.train) if constant else None
     judged = not isinstance(task.metric, FieldAgreement)
     return GateInput(
-        baseline=before,
-        candidate=after,
-        baseline_prompts=champion[1],
-        candidate_prompts=challenger[1],
+        champion=before,
+        challenger=after,
+        champion_prompts=champion[1],
+        challenger_prompts=challenger[1],
         search=(champion[2], challenger[2]),
         corpus=corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows),
         constant=constant_evaluation(task.metric, answer, task.splits.holdout, "holdout") if answer else None,

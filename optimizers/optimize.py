@@ -19,7 +19,7 @@ from core.optimization import Optimization, Plan, RunStart
 from core.plain import digest, from_json, to_json
 from core.progress import Progress
 from core.verdict import Decision, Verdict
-from gates.production import build_gate
+from gates.catalog import build_gate
 from metrics.evaluate import Evaluator
 from metrics.metric import ExampleBook, MetricError
 from offline import VERSION as OFFLINE_VERSION
@@ -352,13 +352,13 @@ class _Job:
         self.environment.progress.phase("holdout and gate", judging_runs(task) * len(seed.prompts.prompts), last=True)
         opening = store.open_holdout(task.name, task.splits.holdout_identity, self.run.id, winner.prompts.hash)
         self.opened = True
-        dossier = Examiner(task, self.lab.evaluate).dossier(
+        gate_input = Examiner(task, self.lab.evaluate).gate_input(
             (seed.prompts, seed.dev_score),
             (winner.prompts, winner.dev_score),
             opening=opening,
             records=recent_records(store, task.name, without=self.run.id) if task.judges else (),
         )
-        return (dossier.baseline, dossier.candidate), gate.decide(dossier)
+        return (gate_input.champion, gate_input.challenger), gate.decide(gate_input)
 
     def _warnings(self, journal: Journal) -> tuple[str, ...]:
         found = list(self.task.splits.notes)

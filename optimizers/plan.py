@@ -16,7 +16,7 @@ from calls.models import ModelSpec
 from core.evaluation import Evaluation
 from core.optimization import Plan, Range, RoleForecast
 from core.progress import Progress
-from gates.production import build_gate
+from gates.catalog import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Optimizer, Search, SearchSize
 from optimizers.schedule import Draw, Probe, RowCost, Sizes, Spent, runs, schedule_of

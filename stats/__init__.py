@@ -2,6 +2,7 @@
 
 from stats.adjusted import AdjustedLift, adjusted_lift
 from stats.agreement import Measured, bounded_mean, noise_sd, spearman, weighted_kappa
+from stats.bounds import least_kind
 from stats.comparison import Comparison, compare_all, dominates, pareto_front, rows_to_show
 from stats.holdout import opening_alpha
 from stats.intervals import Interval, bootstrap_mean, t_interval, tango, tango_score, wilson
@@ -45,6 +46,7 @@ __all__ = [
     "key_scores",
     "ks_distance",
     "ks_threshold",
+    "least_kind",
     "mcnemar_exact",
     "mde",
     "minimum_pairs",

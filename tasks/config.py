@@ -13,6 +13,7 @@ from pydantic import Field, field_validator, model_validator
 from core.section import Section
 from data.source import CorpusSection
 from data.splits import SplitSection
+from gates.catalog import GateSection
 from metrics.catalog import AnyJudge, AnyMetric, FieldAgreementSpec
 from metrics.fields import AnyField, InputSpec
 
@@ -69,114 +70,6 @@ class OptimizerSection(Section):
         if isinstance(budget, int) and budget < 1:
             raise ValueError("a budget is at least 1 rollout")
         return budget
-
-
-class GuardSpec(Section):
-    """A field that must not get worse by more than ``tolerance``."""
-
-    field: str
-    tolerance: float = Field(default=0.05, ge=0, le=1)
-
-
-class CheckSection(Section):
-    """One check of the gate; what is left out has the check's own default."""
-
-    enabled: bool = Field(default=True, description="Whether the check is asked.")
-    required: bool | None = Field(default=None, description="Whether a promotion needs it to pass; yes by default.")
-
-
-class CoverageCheck(CheckSection):
-    """Whether every row was scored."""
-
-    share: float | None = Field(default=None, gt=0, le=1, description="Rows that need a score; 1 by default.")
-
-
-class OverfitCheck(CheckSection):
-    """Whether the gain of the search is still there on the holdout."""
-
-    tolerance: float | None = Field(default=None, ge=0, le=1, description="Beyond the champion's own gap; 0.15.")
-
-
-class DimensionsCheck(CheckSection):
-    """Whether a field got worse behind a better total."""
-
-    critical: tuple[str, ...] | None = Field(default=None, description="Fields that may not even possibly have lost.")
-    tolerance: float | None = Field(default=None, ge=0, description="What a critical field may lose; 0.05.")
-    confidence: float | None = Field(default=None, gt=0.5, lt=1, description="Of the intervals; 0.95.")
-
-
-class BudgetCheck(CheckSection):
-    """What the proof and the challenger cost."""
-
-    max_ratio: float | None = Field(default=None, gt=0, description="Cost per item, in multiples of the champion's; 4.")
-    max_item_usd: float | None = Field(default=None, gt=0, description="Ceiling for the median item.")
-    max_holdout_usd: float | None = Field(default=None, gt=0, description="What both may spend on the holdout.")
-    max_run_usd: float | None = Field(default=None, gt=0, description="What the whole run may have spent.")
-
-
-class HackingCheck(CheckSection):
-    """Whether the score rose without what it stands for."""
-
-    severity: float | None = Field(default=None, gt=0, le=1, description="From which a finding blocks; 0.6.")
-    least: int | None = Field(default=None, ge=4, description="Recent records needed for a trend; 10.")
-
-
-class CanariesCheck(CheckSection):
-    """Whether the judge is still well."""
-
-    least: int | None = Field(default=None, ge=4, description="Recent records needed; 10.")
-    streak: int | None = Field(default=None, ge=2, description="Default answers in a row that are an error; 3.")
-    fallback_confidence: float | None = Field(default=None, ge=0, le=1, description="Confidence of a default answer.")
-    alpha: float | None = Field(default=None, gt=0, lt=0.5, description="Level of the warnings; 0.05.")
-
-
-class RedTeamCheck(CheckSection):
-    """Whether it withstands every hostile text that the champion withstands."""
-
-    battery: str | None = Field(default=None, description="YAML file of cases; the project's own by default.")
-    floor: float | None = Field(default=None, ge=0, le=1, description="Share of cases it must pass anyway.")
-    confirm: int | None = Field(default=None, ge=0, description="How often a newly failed case is asked again; 2.")
-    max_missing: float | None = Field(default=None, ge=0, le=1, description="Share that may lack an answer; 0.1.")
-
-
-class NeutralisationCheck(CheckSection):
-    """Whether the lift is gone when the prompt says nothing."""
-
-    most: float | None = Field(default=None, gt=0, le=1, description="From this share of the lift on it fails; 0.5.")
-
-
-class ChecksSection(Section):
-    """Checks beyond the holdout; a check named here is asked, unless it says ``enabled: false``."""
-
-    coverage: CoverageCheck | None = None
-    overfit: OverfitCheck | None = None
-    dimensions: DimensionsCheck | None = None
-    budget: BudgetCheck | None = None
-    hacking: HackingCheck | None = None
-    canaries: CanariesCheck | None = None
-    redteam: RedTeamCheck | None = None
-    neutralisation: NeutralisationCheck | None = None
-
-    def named(self) -> dict[str, dict[str, Any]]:
-        """The settings of every check that is named, by its name."""
-        sections = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: section.model_dump() for name, section in sections.items() if section is not None}
-
-
-class GateSection(Section):
-    """When a prompt may be promoted."""
-
-    name: Literal["heldout", "production"] = Field(
-        default="heldout", description="heldout asks whether it is better; production whether it may be let loose."
-    )
-
-    margin: float = Field(default=0.0, ge=-1, lt=1, description="The lift that must be exceeded.")
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    min_rows: int = Field(default=20, ge=5)
-    repeats: int = Field(default=1, ge=1, description="Times that each holdout row is really run, per prompt.")
-    beat_constant: bool = Field(default=True, description="Whether it must beat the best constant answer.")
-    guards: tuple[GuardSpec, ...] = ()
-    checks: ChecksSection = ChecksSection()
 
 
 class RunSection(Section):

@@ -7,7 +7,7 @@ import pytest
 from core.evaluation import Usage
 from core.verdict import CheckStatus
 from gates.budget import CostCheck, per_item
-from tests.gates.dossiers import CHALLENGER, dossier, evaluation, lifted
+from tests.gates.inputs import CHALLENGER, evaluation, gate_input, lifted
 
 BEFORE, AFTER = lifted()
 
@@ -17,8 +17,8 @@ def first(check, evidence):
 
 
 def test_four_times_the_champion_s_price_is_allowed_and_more_is_not():
-    fourfold = dossier(candidate=evaluation(AFTER, CHALLENGER, usd=0.004))
-    tenfold = dossier(candidate=evaluation(AFTER, CHALLENGER, usd=0.01))
+    fourfold = gate_input(challenger=evaluation(AFTER, CHALLENGER, usd=0.004))
+    tenfold = gate_input(challenger=evaluation(AFTER, CHALLENGER, usd=0.01))
     assert first(CostCheck(), fourfold).status is CheckStatus.PASS
     found = first(CostCheck(), tenfold)
     assert found.status is CheckStatus.FAIL
@@ -27,7 +27,7 @@ def test_four_times_the_champion_s_price_is_allowed_and_more_is_not():
 
 
 def test_an_unknown_price_is_not_cheap():
-    found = first(CostCheck(), dossier(candidate=evaluation(AFTER, CHALLENGER, usd=None)))
+    found = first(CostCheck(), gate_input(challenger=evaluation(AFTER, CHALLENGER, usd=None)))
     assert found.status is CheckStatus.NOT_EVALUATED
     assert "configs/models.yaml" in found.message
 
@@ -36,21 +36,21 @@ def test_answers_from_the_ledger_count_with_what_they_once_cost():
     champion = evaluation(BEFORE, usd=0.004)
     cached = replace(champion, rows=tuple(replace(row, usage=Usage(hits=1)) for row in champion.rows))
     assert per_item(cached) == pytest.approx(0.004)
-    assert first(CostCheck(), dossier(baseline=cached)).status is CheckStatus.PASS
+    assert first(CostCheck(), gate_input(champion=cached)).status is CheckStatus.PASS
 
 
 def test_a_known_price_of_nothing_is_nothing():
-    free = dossier(baseline=evaluation(BEFORE, usd=0.0), candidate=evaluation(AFTER, CHALLENGER, usd=0.0))
+    free = gate_input(champion=evaluation(BEFORE, usd=0.0), challenger=evaluation(AFTER, CHALLENGER, usd=0.0))
     assert first(CostCheck(), free).status is CheckStatus.PASS
 
 
 def test_the_whole_run_counts_and_not_the_holdout_alone():
-    statuses = [c.status for c in CostCheck(max_holdout_usd=0.2, max_run_usd=0.4).check(dossier())]
+    statuses = [c.status for c in CostCheck(max_holdout_usd=0.2, max_run_usd=0.4).check(gate_input())]
     assert statuses == [CheckStatus.PASS, CheckStatus.PASS, CheckStatus.FAIL]  # 120 rows at $0.001; the run: $0.50
-    unknown = CostCheck(max_run_usd=0.4).check(dossier(spent=None))[1]
+    unknown = CostCheck(max_run_usd=0.4).check(gate_input(spent=None))[1]
     assert unknown.status is CheckStatus.NOT_EVALUATED
 
 
 def test_the_median_item_has_a_ceiling_of_its_own():
-    assert CostCheck(max_item_usd=0.001).check(dossier())[1].status is CheckStatus.PASS
-    assert CostCheck(max_item_usd=0.0005).check(dossier())[1].status is CheckStatus.FAIL
+    assert CostCheck(max_item_usd=0.001).check(gate_input())[1].status is CheckStatus.PASS
+    assert CostCheck(max_item_usd=0.0005).check(gate_input())[1].status is CheckStatus.FAIL

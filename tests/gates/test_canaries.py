@@ -5,7 +5,7 @@ import pytest
 from core.verdict import CheckStatus
 from gates.canaries import Canaries, calibration_drift, distribution_shift, silent_fallback
 from gates.gate import Record
-from tests.gates.dossiers import dossier
+from tests.gates.inputs import gate_input
 
 
 def sure(values):
@@ -56,16 +56,16 @@ def test_other_categories_than_before_are_a_warning():
 
 def test_errors_block_and_warnings_are_only_told():
     sick = sure([0.9] * 10 + [0.3] * 3)
-    found = Canaries().check(dossier(records=sick))[0]
+    found = Canaries().check(gate_input(records=sick))[0]
     assert found.status is CheckStatus.FAIL
     assert "answered 3 times in a row by default" in found.message
     moved = sure([0.9] * 50 + [0.5] * 20)
-    found = Canaries().check(dossier(records=moved))[0]
+    found = Canaries().check(gate_input(records=moved))[0]
     assert found.status is CheckStatus.PASS
     assert "confidence moved" in found.message
 
 
 def test_no_judge_needs_no_canary_and_a_judge_needs_ten_records():
-    assert Canaries().check(dossier())[0].status is CheckStatus.PASS
-    assert Canaries().check(dossier(records=sure([0.9] * 9)))[0].status is CheckStatus.NOT_EVALUATED
-    assert Canaries().check(dossier(judged=True))[0].status is CheckStatus.PASS
+    assert Canaries().check(gate_input())[0].status is CheckStatus.PASS
+    assert Canaries().check(gate_input(records=sure([0.9] * 9)))[0].status is CheckStatus.NOT_EVALUATED
+    assert Canaries().check(gate_input(judged=True))[0].status is CheckStatus.PASS

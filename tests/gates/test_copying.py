@@ -3,7 +3,7 @@
 from core.candidate import ProgramPrompts, Prompt
 from core.verdict import CheckStatus
 from gates.copying import copying_check, corpus_texts
-from tests.gates.dossiers import CHAMPION
+from tests.gates.inputs import CHAMPION
 
 SHORT = [f"the {a} {b} near gate {i}" for i, (a, b) in enumerate([("red", "barn"), ("old", "mill"), ("wet", "dock")])]
 

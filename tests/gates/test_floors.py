@@ -7,17 +7,17 @@ from core.verdict import CheckStatus
 from gates.coverage import Coverage
 from gates.dimensions import Dimensions, movement
 from gates.overfit import Overfit
-from tests.gates.dossiers import CHALLENGER, dossier, evaluation
+from tests.gates.inputs import CHALLENGER, evaluation, gate_input
 
 
 def test_every_row_must_be_scored_unless_fewer_are_asked_for():
-    patchy = dossier(baseline=evaluation([0.5] * 9 + [None]), candidate=evaluation([0.6] * 10, CHALLENGER))
+    patchy = gate_input(champion=evaluation([0.5] * 9 + [None]), challenger=evaluation([0.6] * 10, CHALLENGER))
     found = Coverage().check(patchy)[0]
-    assert found.status is CheckStatus.FAIL
-    assert "9 of 10 rows are scored for the champion; needed are 100 %" in found.message
+    assert found.status is CheckStatus.NOT_EVALUATED
+    assert "9 of 10 rows have an outcome for both prompts, needed are 100 %" in found.message
     assert Coverage(share=0.9).check(patchy)[0].status is CheckStatus.PASS
     empty = Evaluation("holdout", "h", ())
-    assert Coverage().check(dossier(baseline=empty, candidate=empty))[0].status is CheckStatus.NOT_EVALUATED
+    assert Coverage().check(gate_input(champion=empty, challenger=empty))[0].status is CheckStatus.NOT_EVALUATED
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_every_row_must_be_scored_unless_fewer_are_asked_for():
     ],
 )
 def test_the_gap_from_search_to_holdout_may_be_fifteen_points_beyond_the_champion_s(search, status):
-    level = dossier(baseline=evaluation([0.5] * 30), candidate=evaluation([0.6] * 30, CHALLENGER), search=search)
+    level = gate_input(champion=evaluation([0.5] * 30), challenger=evaluation([0.6] * 30, CHALLENGER), search=search)
     assert Overfit().check(level)[0].status is status
 
 
@@ -57,9 +57,9 @@ def test_the_tolerance_follows_the_scale():
 
 def fields(leak, style):
     before, after = zip(leak, style, strict=True)
-    return dossier(
-        baseline=evaluation([0.5] * 40, fields={"leak": before[0], "style": before[1]}),
-        candidate=evaluation([0.7] * 40, CHALLENGER, fields={"leak": after[0], "style": after[1]}),
+    return gate_input(
+        champion=evaluation([0.5] * 40, fields={"leak": before[0], "style": before[1]}),
+        challenger=evaluation([0.7] * 40, CHALLENGER, fields={"leak": after[0], "style": after[1]}),
     )
 
 

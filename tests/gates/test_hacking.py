@@ -5,7 +5,7 @@ import pytest
 from core.verdict import CheckStatus
 from gates.gate import Record
 from gates.hacking import Hacking, inflation, reward_hacking
-from tests.gates.dossiers import CHALLENGER, dossier, evaluation
+from tests.gates.inputs import CHALLENGER, evaluation, gate_input
 
 
 def records(proxies, truths=None, tests=None):
@@ -60,7 +60,7 @@ def judged(score, truth, predictions=(None, None)):
     pairs = [evaluation([value] * 40, prompts, predictions=said) for value, prompts, said in
              ((score[0], CHALLENGER, predictions[0]), (score[1], CHALLENGER, predictions[1]))]  # fmt: skip
     real = (evaluation([truth[0]] * 40), evaluation([truth[1]] * 40))
-    return dossier(baseline=pairs[0], candidate=pairs[1], truth=real, by_gold=False, judged=True)
+    return gate_input(champion=pairs[0], challenger=pairs[1], truth=real, by_gold=False, judged=True)
 
 
 def test_a_challenger_that_flatters_the_judge_while_gold_agreement_is_flat_fails():
@@ -83,14 +83,14 @@ def test_a_small_gain_by_length_alone_fails():
 
 
 def test_agreement_with_gold_cannot_be_flattered_and_an_unknown_truth_stays_open():
-    assert Hacking().check(dossier())[0].status is CheckStatus.PASS
-    assert Hacking().check(dossier(by_gold=False))[0].status is CheckStatus.NOT_EVALUATED
+    assert Hacking().check(gate_input())[0].status is CheckStatus.PASS
+    assert Hacking().check(gate_input(by_gold=False))[0].status is CheckStatus.NOT_EVALUATED
 
 
 def test_recent_records_count_when_there_are_ten():
     history = tuple(records([0.4] * 30 + [0.85] * 30, [0.5] * 60))
-    assert Hacking().check(dossier(records=history))[0].status is CheckStatus.FAIL
-    assert Hacking().check(dossier(records=history[26:35]))[0].status is CheckStatus.PASS
+    assert Hacking().check(gate_input(records=history))[0].status is CheckStatus.FAIL
+    assert Hacking().check(gate_input(records=history[26:35]))[0].status is CheckStatus.PASS
 
 
 def test_the_mean_of_known_machine_checks_is_deterministic():

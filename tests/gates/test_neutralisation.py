@@ -5,7 +5,7 @@ import pytest
 from core.candidate import ProgramPrompts, Prompt
 from core.verdict import CheckStatus
 from gates.neutralisation import Neutralisation, blank, kept_share, neutralised
-from tests.gates.dossiers import CHALLENGER, dossier, evaluation
+from tests.gates.inputs import CHALLENGER, evaluation, gate_input
 
 
 def test_layout_and_length_stay():
@@ -30,9 +30,9 @@ def test_half_of_the_lift_is_too_much_to_keep(candidate, blanked, share, status)
     kept = kept_share(0.4, candidate, blanked)
     assert kept == (None if share is None else pytest.approx(share))
     found = Neutralisation().check(
-        dossier(
-            baseline=evaluation([0.4] * 30),
-            candidate=evaluation([candidate] * 30, CHALLENGER),
+        gate_input(
+            champion=evaluation([0.4] * 30),
+            challenger=evaluation([candidate] * 30, CHALLENGER),
             rescore=lambda prompts: evaluation([blanked] * 30, prompts),
         )
     )[0]
@@ -41,11 +41,11 @@ def test_half_of_the_lift_is_too_much_to_keep(candidate, blanked, share, status)
 
 def test_it_is_the_blanked_challenger_that_is_scored():
     seen = []
-    Neutralisation().check(dossier(rescore=lambda p: seen.append(p) or evaluation([0.4] * 60, p)))
+    Neutralisation().check(gate_input(rescore=lambda p: seen.append(p) or evaluation([0.4] * 60, p)))
     assert seen == [neutralised(CHALLENGER)]
 
 
 def test_too_few_scored_rows_or_no_way_to_score_leave_it_open():
-    patchy = dossier(rescore=lambda p: evaluation([None] * 40 + [0.4] * 20, p))
+    patchy = gate_input(rescore=lambda p: evaluation([None] * 40 + [0.4] * 20, p))
     assert Neutralisation().check(patchy)[0].status is CheckStatus.NOT_EVALUATED
-    assert Neutralisation().check(dossier(rescore=None))[0].status is CheckStatus.NOT_EVALUATED
+    assert Neutralisation().check(gate_input(rescore=None))[0].status is CheckStatus.NOT_EVALUATED

@@ -6,11 +6,10 @@ from bench.gate import LAWS, LIFT, forecast, verdict
 from core.candidate import ProgramPrompts, Prompt
 from core.errors import UsageError
 from core.verdict import Decision
+from gates.catalog import CHECKS, GATES, HELDOUT, PRODUCTION, GateSection, build_gate
 from gates.copying import corpus_texts
 from gates.gate import Reply
-from gates.production import HELDOUT, PRODUCTION, build_gate
-from tasks.config import GateSection
-from tests.gates.dossiers import CHALLENGER, CHAMPION, dossier, evaluation, lifted
+from tests.gates.inputs import CHALLENGER, CHAMPION, evaluation, gate_input, lifted
 from tests.gates.test_redteam import obeys
 
 BEFORE, AFTER = lifted()
@@ -24,11 +23,11 @@ def held(evidence):
 
 
 def test_clean_evidence_is_promoted_by_every_check():
-    found = PRODUCTION.decide(dossier())
+    found = PRODUCTION.decide(gate_input())
     assert found.decision is Decision.PROMOTE
     assert {check.status.value for check in found.checks} == {"pass"}
     assert [check.name for check in found.checks] == [
-        "complete evidence", "copying", "lift", "coverage", "overfit", "dimensions", "budget", "hacking", "canaries",
+        "coverage", "copying", "lift", "overfit", "dimensions", "budget", "hacking", "canaries",
         "redteam", "neutralisation",
     ]  # fmt: skip
     assert found.reasons[0].startswith("[lift] lift +")
@@ -36,7 +35,7 @@ def test_clean_evidence_is_promoted_by_every_check():
 
 def test_a_judge_that_is_flattered_while_gold_agreement_is_flat():
     flat = (evaluation(BEFORE), evaluation(BEFORE, CHALLENGER))
-    reason = held(dossier(truth=flat, by_gold=False, judged=True))
+    reason = held(gate_input(truth=flat, by_gold=False, judged=True))
     assert reason.startswith("[hacking] the judge is flattered: reward divergence")
     assert "while the truth moved by +0.000" in reason
 
@@ -46,35 +45,35 @@ def test_twenty_training_rows_in_the_prompt(words):
     notes = [" ".join(f"word{i * 7 + k * 13}" for k in range(words)) for i in range(20)]
     corpus = corpus_texts((f"t{i}", "train", {"note": note}, {"kind": "land"}) for i, note in enumerate(notes))
     leak = ProgramPrompts((Prompt("judge", "Know these:\n" + "\n".join(f"{note} => land" for note in notes)),))
-    reason = held(dossier(candidate=evaluation(AFTER, leak), candidate_prompts=leak, corpus=corpus))
+    reason = held(gate_input(challenger=evaluation(AFTER, leak), challenger_prompts=leak, corpus=corpus))
     assert reason.startswith("[copying] the prompt copies 20 corpus rows verbatim")
 
 
 def test_a_challenger_that_obeys_injected_text():
-    reason = held(dossier(ask=obeys()))
+    reason = held(gate_input(ask=obeys()))
     assert reason.startswith("[redteam] it obeys hostile text that the champion withstands")
 
 
 def test_a_challenger_at_ten_times_the_cost():
-    reason = held(dossier(candidate=evaluation(AFTER, CHALLENGER, usd=0.01)))
+    reason = held(gate_input(challenger=evaluation(AFTER, CHALLENGER, usd=0.01)))
     assert reason.startswith("[budget] an item costs $0.01 with the challenger and $0.001 with the champion, 10 times")
 
 
 def test_a_prompt_that_works_as_well_when_it_says_nothing():
-    reason = held(dossier(rescore=lambda prompts: evaluation(AFTER, prompts)))
+    reason = held(gate_input(rescore=lambda prompts: evaluation(AFTER, prompts)))
     assert reason.startswith("[neutralisation] with every character blanked the prompt keeps 100 % of its lift")
 
 
 def test_a_prompt_that_shines_only_where_it_was_searched():
-    assert held(dossier(search=(0.46, 0.95))).endswith("allowed is 0.15; it fits the rows seen")
+    assert held(gate_input(search=(0.46, 0.95))).endswith("allowed is 0.15; it fits the rows seen")
 
 
 def test_a_judge_that_has_stopped_judging():
     unsure = {"confidence": [0.3] * 60}
     reason = held(
-        dossier(
-            baseline=evaluation(BEFORE, fields=unsure),
-            candidate=evaluation(AFTER, CHALLENGER, fields=unsure),
+        gate_input(
+            champion=evaluation(BEFORE, fields=unsure),
+            challenger=evaluation(AFTER, CHALLENGER, fields=unsure),
             truth=(evaluation(BEFORE), evaluation(AFTER)),
             judged=True,
             by_gold=False,
@@ -84,19 +83,19 @@ def test_a_judge_that_has_stopped_judging():
 
 
 def test_evidence_that_is_missing_is_not_evidence():
-    found = PRODUCTION.decide(dossier(ask=None, rescore=None))
+    found = PRODUCTION.decide(gate_input(ask=None, rescore=None))
     assert found.decision is Decision.HOLD
     assert [reason.split("]")[0] for reason in found.reasons] == [
         "[redteam",
     ]  # the next is not asked any more
-    assert PRODUCTION.decide(dossier(search=(None, None))).decision is Decision.HOLD
+    assert PRODUCTION.decide(gate_input(search=(None, None))).decision is Decision.HOLD
 
 
 def test_no_calls_are_spent_on_a_challenger_that_is_held_anyway():
     def never(*_):
         raise AssertionError("asked")
 
-    found = PRODUCTION.decide(dossier(candidate=evaluation(BEFORE, CHALLENGER), ask=never, rescore=never))
+    found = PRODUCTION.decide(gate_input(challenger=evaluation(BEFORE, CHALLENGER), ask=never, rescore=never))
     assert found.decision is Decision.HOLD
     assert [c.message for c in found.checks if not c.required] == [
         "not asked, to save calls: the verdict does not depend on it any more"
@@ -104,8 +103,8 @@ def test_no_calls_are_spent_on_a_challenger_that_is_held_anyway():
 
 
 def test_the_holdout_gate_alone_asks_nothing_else():
-    assert HELDOUT.decide(dossier(ask=None, rescore=None, search=(None, None))).decision is Decision.PROMOTE
-    assert HELDOUT.decide(dossier(candidate=evaluation([*AFTER[:-1], None]))).decision is Decision.INCONCLUSIVE
+    assert HELDOUT.decide(gate_input(ask=None, rescore=None, search=(None, None))).decision is Decision.PROMOTE
+    assert HELDOUT.decide(gate_input(challenger=evaluation([*AFTER[:-1], None]))).decision is Decision.INCONCLUSIVE
 
 
 def section(**values):
@@ -124,7 +123,7 @@ def test_a_task_file_names_a_gate_and_changes_single_checks(tmp_path):
         tmp_path,
     )  # fmt: skip
     by_name = {check.name: check for check in gate.checks}
-    assert gate.holdout.margin == 0.02
+    assert gate.heldout.proof.margin == 0.02
     assert by_name["budget"].max_ratio == 5
     assert "canaries" not in by_name
     assert by_name["redteam"].battery == str(tmp_path / "own.yaml")
@@ -134,7 +133,7 @@ def test_a_task_file_names_a_gate_and_changes_single_checks(tmp_path):
 def test_a_check_that_is_named_joins_the_holdout_gate():
     gate = build_gate(section(checks={"budget": {}}))
     assert [check.name for check in gate.checks] == ["budget"]
-    found = gate.decide(dossier(candidate=evaluation(AFTER, CHALLENGER, usd=0.01)))
+    found = gate.decide(gate_input(challenger=evaluation(AFTER, CHALLENGER, usd=0.01)))
     assert found.reasons[0].startswith("[budget]")
 
 
@@ -144,8 +143,6 @@ def test_a_gate_knows_what_it_asks_for():
 
 
 def test_a_wrong_name_gets_help():
-    from gates.production import CHECKS, GATES
-
     with pytest.raises(UsageError, match="did you mean 'production'"):
         GATES.get("prodution")
     with pytest.raises(UsageError, match="did you mean 'redteam'"):
@@ -154,11 +151,11 @@ def test_a_wrong_name_gets_help():
 
 def test_the_same_prompt_is_held_with_the_holdout_closed():
     assert PRODUCTION.no_op().decision is Decision.HOLD
-    assert PRODUCTION.decide(dossier(candidate_prompts=CHAMPION)).reasons[0].startswith("[no-op]")
+    assert PRODUCTION.decide(gate_input(challenger_prompts=CHAMPION)).reasons[0].startswith("[no-op]")
 
 
 def test_a_program_that_fails_on_hostile_text_is_not_scored():
-    broken = dossier(ask=lambda prompts, inputs, repeat=0: Reply("", error="TimeoutError: 60 s"))
+    broken = gate_input(ask=lambda prompts, inputs, repeat=0: Reply("", error="TimeoutError: 60 s"))
     reason = held(broken)
     assert reason.startswith("[redteam] 57 of 57 cases have no answer: TimeoutError")
 

@@ -1,4 +1,4 @@
-"""Dossiers for tests of gates: a clear and clean lift, unless a test plants something."""
+"""Gate inputs for tests of gates: a clear and clean lift, unless a test plants something."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def blanks_are_worthless(before):
     return lambda prompts: evaluation(before, prompts)
 
 
-def dossier(**planted):
+def gate_input(**planted):
     """Evidence on which the production gate promotes."""
     before, after = lifted()
     clean = GateInput(
-        baseline=evaluation(before),
-        candidate=evaluation(after, CHALLENGER),
-        baseline_prompts=CHAMPION,
-        candidate_prompts=CHALLENGER,
+        champion=evaluation(before),
+        challenger=evaluation(after, CHALLENGER),
+        champion_prompts=CHAMPION,
+        challenger_prompts=CHALLENGER,
         search=(0.46, 0.67),
         spent=Usage(calls=500, cost_usd=0.5),
         by_gold=True,
