@@ -280,7 +280,7 @@ class Account:
                 overloaded = is_overload(error)
                 if isinstance(error, FATAL) or breaker.failure(overloaded=overloaded):
                     cause = model_error(spec, error)
-                    cause = ModelError(self.ledger.redact.text(cause.message), hint=cause.hint)
+                    cause = ModelError(self.ledger.redact.error(cause.message), hint=cause.hint)
                     raise self._given_up(spec, cause) from error
                 delay = _backoff(error, attempt, jitter)
                 if isinstance(error, PERMANENT) or attempt == spec.attempts:
@@ -391,7 +391,7 @@ class Account:
 
     def describe(self, error: BaseException) -> str:
         """One line about an error, with secrets masked."""
-        return describe_error(error, self.ledger.redact.text)
+        return describe_error(error, self.ledger.redact.error)
 
     # Parts
 

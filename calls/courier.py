@@ -261,7 +261,7 @@ class _CourierServer:
 
     def _told(self, error: Exception) -> dict[str, Any]:
         """An error as it travels to the run."""
-        text = self._ledger.redact.text
+        text = self._ledger.redact.error
         if isinstance(error, dspy.LMError):
             details = {"status": error.status, "retry_after": error.retry_after}
             return {"error": type(error).__name__, "message": text(str(error)), **details}

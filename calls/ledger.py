@@ -226,7 +226,7 @@ class Ledger:
                 db.execute("update calls set state = 'lost', error = ? where id = ?", (error, row[0]))
             values = (
                 key, "inflight", owner, site.run_id, site.task, site.role, prompt_hash(request), storable(site.row_id),
-                spec.model, spec.api_base or "", body, _now(),
+                spec.model, self.redact.text(spec.api_base or ""), body, _now(),
             )  # fmt: skip
             cursor = db.execute(
                 "insert into calls "
@@ -253,7 +253,7 @@ class Ledger:
 
     def fail(self, claim: Claim, error: str, seconds: float) -> None:
         """Note that a claimed call failed; the next attempt is a call of its own."""
-        values = (storable(self.redact.text(error)), seconds, claim.id)
+        values = (storable(self.redact.error(error)), seconds, claim.id)
         self._now(
             lambda db: db.execute("update calls set state = 'failed', error = ?, seconds = ? where id = ?", values)
         )
@@ -263,7 +263,7 @@ class Ledger:
         answer = replace(answer, outputs=self.redact.value(answer.outputs))
         values = (
             key, "answered", "", site.run_id, site.task, site.role, prompt_hash(request), storable(site.row_id),
-            spec.model, spec.api_base or "", *_numbers(answer), self._request_json(request),
+            spec.model, self.redact.text(spec.api_base or ""), *_numbers(answer), self._request_json(request),
             json.dumps(answer.outputs, ensure_ascii=False, default=str), _now(),
         )  # fmt: skip
         self._pending[key] = Entry(answer, site.run_id)

@@ -5,6 +5,7 @@ import random
 import sqlite3
 import string
 
+import pytest
 import yaml
 
 from tests.journeys.test_commands import run
@@ -101,3 +102,44 @@ def test_a_pattern_that_is_none_is_refused(tmp_path):
     code, _, err = run("optimize", "notes", "--redact", "(", workspace=root, check=False)
     assert code == 78
     assert "is not a regular expression" in err
+
+
+CREDENTIAL = "zq81-Lw0nderful-Horse"
+USER, QUERY, HEADER = "mole:burrow-77", "tunnel-4711-x", "badge-of-the-badger"
+UNKNOWN = ("sk-live-0123456789abcdefXYZ", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJtb2xlIn0.c2lnbmF0dXJlLW9mLWE")
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_key_under_any_name_an_address_and_a_header_that_a_provider_repeats_are_nowhere(tmp_path, status):
+    said = f"you sent Bearer {CREDENTIAL} as {USER} with {QUERY} and {HEADER}; others: {' '.join(UNKNOWN)}"
+
+    class Echo(Provider):
+        def text(self, body):
+            text, *numbers = super().text(body)
+            return f"{text}\n{CREDENTIAL} {USER} {QUERY} {HEADER}", *numbers
+
+    def fault(provider, number, name, times):
+        wrong = status == 500 and number % 5 == 0
+        return (status, {}, json.dumps({"error": {"message": said}}).encode()) if wrong else None
+
+    with serving(Echo(fault=fault)) as provider:
+        address = provider.url.replace("//", f"//{USER}@") + f"?token={QUERY}"
+        root = notes(tmp_path, provider.url, model="api_key_env: MY_LLM_CRED")
+        path = root / "configs" / "models.yaml"
+        other = f'  other: {{model: openai/x, api_base: "{address}", params: {{extra_headers: {{X-Badge: {HEADER}}}}}}}'
+        path.write_text(f"{path.read_text('utf-8')}{other}\n", "utf-8")
+        told = []
+        env = {"MY_LLM_CRED": CREDENTIAL}
+        for words in (
+            ("optimize", "notes", "--optimizer", "bootstrap", "--max-calls", "60"), ("eval", "notes", "--json"),
+            ("doctor", "far"), ("doctor", "other"), ("history", "notes"),
+            ("export", "notes", "--force", "--format", "messages"),
+        ):  # fmt: skip
+            told += [(words[0], text) for text in run(*words, workspace=root, env=env, check=False)[1:]]
+    secrets = [CREDENTIAL, USER, USER.partition(":")[2], QUERY, HEADER, *(UNKNOWN if status != 200 else ())]
+    found = [(s, command) for s in secrets for command, text in told if s in text]
+    found += [(s, name) for s in secrets for name, data in everything_written(root) if s.encode() in data]
+    assert found == []
+    written = b"".join(data for _, data in everything_written(root))
+    assert b"<MY_LLM_CRED>" in written
+    assert (b"[redacted]" in written) == (status != 200)
