@@ -25,6 +25,7 @@ from data.splits import Splits, make_splits
 from data.transcript_files import SUFFIXES, read_transcripts
 from data.transcripts import select
 from metrics.catalog import OWN, judge_models, metric_kind
+from metrics.dspy_metric import DspyMetric
 from metrics.evaluate import Evaluator
 from metrics.metric import Metric, TakesModels
 from metrics.own import try_on
@@ -259,6 +260,21 @@ def bound_metric(task: Task, account: Account) -> Metric:
         return task.metric
     assert isinstance(task.metric, TakesModels)
     return task.metric.bound([build_lm(spec, "judge", account) for spec in task.judges])
+
+
+def dspy_metric(task: Task, account: Account) -> DspyMetric:
+    """The task's metric for a person's own script, callable as ``dspy.Evaluate``, GEPA and MIPROv2 call one.
+
+    Raises:
+        ModelError: If a model's key is not in the environment.
+    """
+    return DspyMetric(
+        bound_metric(task, account),
+        inputs=tuple(task.config.inputs),
+        outputs=tuple(task.config.outputs),
+        threshold=task.config.metric.threshold,
+        compares_gold=metric_kind(task.config.metric.name).compares_gold,
+    )
 
 
 def student_evaluator(task: Task, account: Account, lm: RoleLM | None = None, *, repeats: int = 1) -> Evaluator:
