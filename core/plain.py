@@ -29,6 +29,9 @@ def to_plain(value: Any) -> Any:
     return str(value)
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
+
+
 def normalise(value: Any) -> Any:
     """Make equal values equal as JSON: integral floats become integers, mappings are walked."""
     if isinstance(value, bool) or value is None or isinstance(value, str):
@@ -45,7 +48,7 @@ def normalise(value: Any) -> Any:
 
 def canonical(value: Any) -> str:
     """JSON text of a value with sorted keys and normalised numbers; equal texts mean equal values."""
-    return json.dumps(normalise(value), sort_keys=True, ensure_ascii=False, default=str)
+    return _ENCODER.encode(normalise(value))
 
 
 def digest(value: Any) -> str:

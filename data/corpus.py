@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
-import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 from core.catalog import did_you_mean
 from core.errors import DataError
 from core.plain import canonical
+from data.json_text import JsonError, load_json
 
 MAX_PROBLEMS = 20
 MAX_ROW_BYTES = 5_000_000
@@ -28,7 +30,7 @@ SPLIT_NAMES: Mapping[str, str] = {
 RESERVED = ("id", "scenarioId", "split", "group")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One example: inputs and gold, with an id that stays as it was given.
 
@@ -90,14 +92,14 @@ def read_corpus(
     Raises:
         DataError: With up to twenty mistakes, each with ``file:line``.
     """
-    text = _read_text(path)
+    data = _read_bytes(path)
     problems: list[str] = []
     if path.suffix.lower() == ".csv":
-        items = _csv_items(text, path, inputs, outputs, problems)
+        items = _csv_items(data.decode(), path, inputs, outputs, problems)
     elif path.suffix.lower() == ".json":
-        items = _json_items(text, path)
+        items = _json_items(data.decode(), path)
     else:
-        items = _jsonl_items(text, path, max_row_bytes, problems)
+        items = _jsonl_items((line.decode() for line in io.BytesIO(data)), path, max_row_bytes, problems)
     return _corpus(_rows(items, path, problems, require_ids=require_ids), path, problems)
 
 
@@ -114,7 +116,7 @@ def parse_jsonl(text: str, source: str, *, require_ids: bool = False, max_row_by
         DataError: With up to twenty mistakes, each with ``source:line``.
     """
     path, problems = Path(source), list[str]()
-    items = _jsonl_items(text, path, max_row_bytes, problems)
+    items = _jsonl_items(text.split("\n"), path, max_row_bytes, problems)
     return _corpus(_rows(items, path, problems, require_ids=require_ids), path, problems)
 
 
@@ -128,47 +130,50 @@ def _corpus(rows: list[Row], path: Path, problems: list[str]) -> Corpus:
     return Corpus(tuple(rows), path)
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
+    """The bytes of a file, which are UTF-8 without a mark in front."""
     try:
-        data = path.read_bytes()
+        if path.exists() and not path.is_file():
+            raise DataError(f"{path}: is not a file", hint="name a file of rows: JSONL, JSON or CSV")
+        data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such file") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        return data.decode("utf-8-sig")
+        data.decode()
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise DataError(
             f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x} at offset {error.start})",
             hint="convert it, for instance: iconv -f latin1 -t utf-8 FILE",
         ) from None
+    return data
 
 
 Item = tuple[int, Any]
 
 
-def _jsonl_items(text: str, path: Path, limit: int, problems: list[str]) -> Iterator[Item]:
-    for number, line in enumerate(text.split("\n"), 1):
+def _jsonl_items(lines: Iterable[str], path: Path, limit: int, problems: list[str]) -> Iterator[Item]:
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        size = len(line.encode())
-        if size > limit:
+        if len(line) * 4 > limit and (size := len(line.encode())) > limit:
             problems.append(
                 f"{path}:{number}: the row has {size:,} bytes; allowed are {limit:,} (corpus.max_row_bytes)"
             )
             continue
         try:
-            yield number, json.loads(line)
-        except json.JSONDecodeError as error:
-            problems.append(f"{path}:{number}: not JSON: {error.msg} at column {error.colno}")
+            yield number, load_json(line, strict=True)
+        except JsonError as error:
+            problems.append(f"{path}:{number}: {error.message}")
 
 
 def _json_items(text: str, path: Path) -> Iterator[Item]:
     try:
-        loaded = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
+        loaded = load_json(text, strict=True)
+    except JsonError as error:
+        raise DataError(f"{path}:{error.line}: {error.message}") from None
     if not isinstance(loaded, list):
         raise DataError(f"{path}: a .json corpus is a list of rows, received {type(loaded).__name__}")
     yield from enumerate(loaded, 1)
@@ -177,8 +182,15 @@ def _json_items(text: str, path: Path) -> Iterator[Item]:
 def _csv_items(
     text: str, path: Path, inputs: tuple[str, ...], outputs: tuple[str, ...], problems: list[str]
 ) -> Iterator[Item]:
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     reader = csv.DictReader(io.StringIO(text))
-    columns = list(reader.fieldnames or [])
+    try:
+        columns = list(reader.fieldnames or [])
+    except csv.Error as error:
+        raise DataError(f"{path}:1: not CSV: {error}") from None
+    twice = [column for column, count in Counter(columns).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}:1: the column {twice[0]!r} stands there twice")
     if len(columns) < 2:
         raise DataError(f"{path}:1: a CSV needs a header with at least two columns, received {columns}")
     plain = [c for c in columns if c not in RESERVED]
@@ -188,7 +200,7 @@ def _csv_items(
         outs = {"label": "label"} if "label" in plain else {plain[-1]: plain[-1]}
     if not ins:
         ins = {c: c for c in plain if c not in outs}
-    for record in reader:
+    for record in _records(reader, path, problems):
         if None in record or None in record.values():
             problems.append(f"{path}:{reader.line_num}: has other columns than the header")
             continue
@@ -198,13 +210,20 @@ def _csv_items(
         yield reader.line_num, item
 
 
+def _records(reader: csv.DictReader[str], path: Path, problems: list[str]) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        problems.append(f"{path}:{reader.line_num}: not CSV: {error}")
+
+
 def _cell(text: str) -> Any:
     """A CSV cell: JSON lists, objects, numbers and truth values are taken as such, anything else is text."""
     stripped = text.strip()
     if stripped in ("true", "false", "null") or stripped[:1] in "[{-0123456789":
         try:
-            return json.loads(stripped)
-        except json.JSONDecodeError:
+            return load_json(stripped, strict=True)
+        except JsonError:
             pass
     return {"True": True, "False": False}.get(stripped, text)
 
@@ -235,7 +254,7 @@ def _row(item: Any, place: str, problems: list[str], require_ids: bool) -> Row |
         problems.append(f"{place}: the row has no {' and no '.join(missing)}; it has {', '.join(item) or 'nothing'}")
         return None
     split = item.get("split")
-    if split not in (None, "") and split not in SPLIT_NAMES:
+    if split not in (None, "") and not (isinstance(split, str) and split in SPLIT_NAMES):
         near = did_you_mean(str(split), list(SPLIT_NAMES))
         problems.append(
             f"{place}: unknown split {split!r}; allowed: {', '.join(SPLIT_NAMES)}{f' ({near})' if near else ''}"

@@ -14,6 +14,8 @@ LARGEST = 10**308
 """Larger numbers have no place on a scale: they are infinite as soon as anything is computed with them."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_HUGE = re.compile(r"\d{200}|[eE]\+?0*\d{3}")
+"""What stands in every text with a number beyond ``LARGEST``."""
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -46,7 +48,8 @@ def load_json(text: str, *, strict: bool = False) -> Any:
         raise
     except ValueError:
         raise JsonError("an integer has more than 4,300 digits") from None
-    if (strict or text.count("[") + text.count("{") > MAX_DEPTH) and (wrong := _wrong_in(value, strict=strict)):
+    suspect = (strict and _HUGE.search(text)) or text.count("[") + text.count("{") > MAX_DEPTH
+    if suspect and (wrong := _wrong_in(value, strict=strict)):
         raise JsonError(wrong)
     if strict and _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
         raise JsonError("half of a character (a lone surrogate such as \\ud83d): a text that was cut in two")

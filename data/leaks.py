@@ -11,17 +11,16 @@ from typing import Any
 
 from data.corpus import Row
 
-SHINGLE = 5
-NEAR = 0.8
-COMMON = 200
-"""A shingle that more rows than this share is boilerplate and proposes no pairs."""
-
 _WORD = re.compile(r"\w+", re.UNICODE)
+_ASCII = {code: char.lower() if _WORD.match(char) else " " for code, char in enumerate(map(chr, range(128)))}
 
 
 def normalised(inputs: Mapping[str, Any]) -> str:
     """A row's inputs without case, punctuation and white space; equal texts are exact duplicates."""
-    return " ".join(_WORD.findall(_flat(inputs).casefold()))
+    text = _flat(inputs)
+    if text.isascii():  # the same, ten times as fast
+        return " ".join(text.translate(_ASCII).split())
+    return " ".join(_WORD.findall(text.casefold()))
 
 
 def row_fingerprint(row: Row) -> str:
@@ -49,55 +48,30 @@ class Clusters:
     near: tuple[tuple[str, ...], ...]
 
 
+def exact_duplicates(rows: Sequence[Row]) -> tuple[tuple[str, ...], ...]:
+    """The ids of rows with the same normalised input, for each input that stands more than once."""
+    return tuple(tuple(ids) for ids in _by_text(rows).values() if len(ids) > 1)
+
+
 def find_duplicates(rows: Sequence[Row]) -> Clusters:
     """Find exact duplicates by normalised input, and near ones by Jaccard similarity of word 5-grams of at least 0.8.
 
     A near cluster holds rows that are connected by near pairs, exact duplicates included.
     """
-    by_text: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        by_text[normalised(row.inputs)].append(row.id)
+    from data.near_duplicates import near_pairs  # numpy, which commands that read no corpus do without
+
+    by_text = _by_text(rows)
     exact = tuple(tuple(ids) for ids in by_text.values() if len(ids) > 1)
-    first = {ids[0]: text for text, ids in by_text.items()}
-    shingles = {row_id: _shingles(text) for row_id, text in first.items()}
-    pairs = [
-        (a, b)
-        for a, b in _candidates(shingles)
-        if len(shingles[a] & shingles[b]) >= NEAR * len(shingles[a] | shingles[b])
-    ]
-    return Clusters(exact, tuple(tuple(sorted(group)) for group in _connected([*exact, *pairs])))
+    first = [ids[0] for ids in by_text.values()]
+    pairs = [(first[a], first[b]) for a, b in near_pairs(list(by_text))]
+    return Clusters(exact, tuple(sorted(tuple(sorted(group)) for group in _connected([*exact, *pairs]))))
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    tokens = text.split()
-    if len(tokens) < SHINGLE:
-        return frozenset({tuple(tokens)})
-    return frozenset(tuple(tokens[i : i + SHINGLE]) for i in range(len(tokens) - SHINGLE + 1))
-
-
-def _candidates(shingles: Mapping[str, frozenset[tuple[str, ...]]]) -> set[tuple[str, str]]:
-    """Pairs that share a rare shingle and are of similar size; every near pair is among them.
-
-    A pair with Jaccard similarity s shares at least s of the larger set, so that it must share one of the first
-    (1 - s) * size + 1 shingles in any fixed order (prefix filtering, Chaudhuri et al., 2006). Ordered by rarity.
-    """
-    frequency: dict[tuple[str, ...], int] = defaultdict(int)
-    for found in shingles.values():
-        for shingle in found:
-            frequency[shingle] += 1
-    holders: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    pairs: set[tuple[str, str]] = set()
-    for row_id, found in shingles.items():
-        prefix = sorted(found, key=lambda s: (frequency[s], s))[: int((1 - NEAR) * len(found)) + 1]
-        for shingle in prefix:
-            if frequency[shingle] > COMMON:
-                continue
-            for other in holders[shingle]:
-                smaller, larger = sorted((len(found), len(shingles[other])))
-                if smaller >= NEAR * larger:
-                    pairs.add((other, row_id))
-            holders[shingle].append(row_id)
-    return pairs
+def _by_text(rows: Sequence[Row]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        found[normalised(row.inputs)].append(row.id)
+    return found
 
 
 def _connected(groups: Sequence[Sequence[str]]) -> list[set[str]]:

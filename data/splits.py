@@ -16,7 +16,7 @@ from core.optimization import SplitInfo
 from core.plain import canonical
 from core.section import Section
 from data.corpus import Corpus, Row, fingerprint
-from data.leaks import find_duplicates, row_fingerprint
+from data.leaks import Clusters, find_duplicates, row_fingerprint
 
 NAMES = ("train", "dev", "holdout")
 RANK = {name: rank for rank, name in enumerate(NAMES)}
@@ -136,9 +136,10 @@ def make_splits(corpus: Corpus, config: SplitSection) -> Splits:
         )
     _check_stratum(corpus, config.stratify_by)
     notes = _constant_fields(rows, corpus)
-    groups = _groups(rows)
+    duplicates = find_duplicates(rows)
+    groups = _groups(rows, duplicates)
     placed = _place(rows, groups, config)
-    placed, leak_notes = _keep_together(placed, groups, config, corpus)
+    placed, leak_notes = _keep_together(placed, groups, duplicates, config, corpus)
     if config.counts:
         placed = _trim(placed, config.counts, config.salt)
     splits = {name: tuple(row for row in rows if placed.get(row.id) == name) for name in NAMES}
@@ -163,7 +164,7 @@ def _check_stratum(corpus: Corpus, field: str | None) -> None:
 
 def _constant_fields(rows: Sequence[Row], corpus: Corpus) -> list[str]:
     names = sorted({name for row in rows for name in row.gold})
-    constant = [name for name in names if len({canonical(row.gold.get(name)) for row in rows}) == 1]
+    constant = [name for name in names if _same_everywhere([row.gold.get(name) for row in rows])]
     if names and len(constant) == len(names):
         raise DataError(
             f"{corpus.path}: every row has the same label, so there is nothing to learn",
@@ -172,7 +173,12 @@ def _constant_fields(rows: Sequence[Row], corpus: Corpus) -> list[str]:
     return [f"field {name!r} has the same value in every row" for name in constant]
 
 
-def _groups(rows: Sequence[Row]) -> dict[str, str]:
+def _same_everywhere(values: Sequence[Any]) -> bool:
+    first = canonical(values[0])
+    return all(canonical(value) == first for value in values)
+
+
+def _groups(rows: Sequence[Row], duplicates: Clusters) -> dict[str, str]:
     """Row id -> the key it shares with the rows that must stay with it: its group, or a near-duplicate."""
     keys = {row.id: f"group:{row.group}" if row.group is not None else f"row:{row.id}" for row in rows}
     alias: dict[str, str] = {}
@@ -182,7 +188,7 @@ def _groups(rows: Sequence[Row]) -> dict[str, str]:
             key = alias[key]
         return key
 
-    for cluster in find_duplicates(rows).near:
+    for cluster in duplicates.near:
         first = find(keys[cluster[0]])
         for member in cluster[1:]:
             other = find(keys[member])
@@ -268,7 +274,7 @@ def _stratum(row: Row, field: str | None) -> str:
 
 
 def _keep_together(
-    placed: Mapping[str, str], groups: Mapping[str, str], config: SplitSection, corpus: Corpus
+    placed: Mapping[str, str], groups: Mapping[str, str], duplicates: Clusters, config: SplitSection, corpus: Corpus
 ) -> tuple[dict[str, str], list[str]]:
     """Where tags tear duplicates apart, drop the copies on the less protected side, or refuse."""
     sides: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
@@ -277,7 +283,7 @@ def _keep_together(
     torn = {key: names for key, names in sides.items() if len(names) > 1}
     if not torn:
         return dict(placed), []
-    exact = [ids for ids in find_duplicates(corpus.rows).exact if len({placed.get(i) for i in ids}) > 1]
+    exact = [ids for ids in duplicates.exact if len({placed.get(i) for i in ids}) > 1]
     if exact and config.leaks == "error":
         raise DataError(
             f"{corpus.path}: {len(exact)} inputs stand in two splits, such as rows {', '.join(exact[0])}",

@@ -17,7 +17,7 @@ import yaml
 from core.errors import DataError, OutputError, UsageError
 from core.plain import canonical
 from data.corpus import Corpus, Row, read_corpus
-from data.leaks import find_duplicates
+from data.leaks import exact_duplicates
 from tasks.config import NAME
 
 CAPS = {"train": 200, "dev": 100, "holdout": 300}
@@ -173,7 +173,7 @@ def _split(corpus: Corpus) -> tuple[dict[str, Any], list[str]]:
         notes.append(f"the rows' own split tags are used ({_counts(tags)})")
     if len(rows) > sum(wanted.values()) or sum(wanted.values()) >= sum(CAPS.values()):
         section["counts"] = wanted
-    texts = find_duplicates(rows).exact
+    texts = exact_duplicates(rows)
     if texts:
         section["leaks"] = "drop"
         notes.append(f"{len(texts)} inputs stand more than once; copies outside the holdout are left out (split.leaks)")

@@ -161,7 +161,9 @@ def _corpus(config: TaskConfig, workspace: Workspace) -> Corpus:
     ins = set(config.inputs) or set(corpus.rows[0].inputs)
     outs = set(config.outputs) or {name for row in corpus.rows for name in row.gold}
     rows = tuple(
-        dataclasses.replace(
+        row
+        if row.inputs.keys() <= ins and row.gold.keys() <= outs
+        else dataclasses.replace(
             row,
             inputs={k: v for k, v in row.inputs.items() if k in ins},
             gold={k: v for k, v in row.gold.items() if k in outs},

@@ -1,0 +1,128 @@
+"""Texts that are nearly the same: word 5-grams compared by Jaccard similarity, among as few pairs as are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, combinations, islice
+
+import numpy as np
+import numpy.typing as npt
+
+SHINGLE = 5
+NEAR = 0.8
+COMMON = 200
+"""A shingle that more texts than this share is boilerplate and proposes no pairs."""
+BATCH = 2_000
+ROUNDING = 1e-9
+MIX = np.uint64(0x9E3779B97F4A7C15)
+
+Hashes = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int64]
+
+
+def near_pairs(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Pairs of distinct texts whose 5-grams have a Jaccard similarity of at least 0.8, enough to connect all of them.
+
+    A pair is left out when others connect its texts already, and when everything that it shares is boilerplate. Texts
+    with fewer than five words have one shingle, themselves, and so no near neighbour.
+
+    Pairs are proposed by hashes and decided by the words. A pair with similarity s shares at least s of the larger set,
+    so that it must share one of the first (1 - s) * size + 1 shingles in any fixed order, here by rarity (prefix
+    filtering, Chaudhuri et al., 2006).
+    """
+    hashes, owners = _shingles(texts)
+    joined = _Joined(len(texts))
+    for holders in _holders(hashes, owners, len(texts)):
+        for a, b in combinations(holders, 2):
+            if not joined.together(a, b) and _near(texts[a], texts[b]):
+                joined.join(a, b)
+                yield a, b
+
+
+def _near(one: str, other: str) -> bool:
+    a, b = _words(one), _words(other)
+    smaller, larger = sorted((len(a), len(b)))
+    return smaller >= NEAR * larger and len(a & b) >= NEAR * len(a | b)
+
+
+def _words(text: str) -> frozenset[tuple[str, ...]]:
+    tokens = text.split()
+    return frozenset(tuple(tokens[i : i + SHINGLE]) for i in range(len(tokens) - SHINGLE + 1))
+
+
+def _shingles(texts: Sequence[str]) -> tuple[Hashes, Indices]:
+    """A hash of every distinct shingle of every text, and the text that each belongs to."""
+    hashes: list[Hashes] = [np.empty(0, np.uint64)]
+    owners: list[Indices] = [np.empty(0, np.int64)]
+    numbered = enumerate(texts)
+    while batch := list(islice(numbered, BATCH)):
+        tokens = [text.split() for _, text in batch]
+        lengths = [len(words) for words in tokens]
+        words = np.fromiter(map(hash, chain.from_iterable(tokens)), np.int64, sum(lengths)).view(np.uint64)
+        owner = np.repeat(np.fromiter((number for number, _ in batch), np.int64, len(batch)), lengths)
+        if len(words) < SHINGLE:
+            continue
+        inside = owner[: 1 - SHINGLE] == owner[SHINGLE - 1 :]
+        found, owner = _rolled(words)[inside], owner[: 1 - SHINGLE][inside]
+        own = found ^ (owner.view(np.uint64) * MIX)
+        order = np.argsort(own)
+        first = order[np.concatenate([[True], own[order][1:] != own[order][:-1]])] if len(order) else order
+        hashes.append(found[first])
+        owners.append(owner[first])
+    return np.concatenate(hashes), np.concatenate(owners)
+
+
+def _rolled(words: Hashes) -> Hashes:
+    """One hash for each window of five words, in their order."""
+    total = np.zeros(len(words) - SHINGLE + 1, np.uint64)
+    for place in range(SHINGLE):
+        total = (total ^ (total >> np.uint64(29))) * MIX
+        total += words[place : len(words) - SHINGLE + 1 + place]
+    return total
+
+
+def _holders(hashes: Hashes, owners: Indices, count: int) -> Iterable[list[int]]:
+    """The texts that share a shingle among their rarest ones, for each such shingle."""
+    ordered = np.sort(hashes)
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(repeated):
+        return
+    kind = np.minimum(np.searchsorted(repeated, hashes), len(repeated) - 1)
+    shared = repeated[kind] == hashes
+    sizes = np.bincount(owners, minlength=count)
+    kind, owner = kind[shared], owners[shared]
+    often = np.bincount(kind)[kind]
+    room = sizes - np.ceil(NEAR * sizes - ROUNDING).astype(np.int64) + 1
+    room -= sizes - np.bincount(owner, minlength=count)  # what nobody shares comes first and proposes nothing
+    kept = room[owner] > 0
+    kind, often, owner = kind[kept], often[kept], owner[kept]
+    order = np.lexsort((kind, often, owner))
+    kind, often, owner = kind[order], often[order], owner[order]
+    starts = np.searchsorted(owner, owner, side="left")
+    proposing = (np.arange(len(owner)) - starts < room[owner]) & (often <= COMMON)
+    kind, owner = kind[proposing], owner[proposing]
+    order = np.lexsort((owner, kind))
+    kind, owner = kind[order], owner[order]
+    for group in np.split(owner, np.flatnonzero(np.diff(kind)) + 1):
+        if len(group) > 1:
+            yield group.tolist()
+
+
+class _Joined:
+    """Which texts are connected so far."""
+
+    def __init__(self, count: int) -> None:
+        self._root = list(range(count))
+
+    def _find(self, item: int) -> int:
+        root = self._root
+        while root[item] != item:
+            root[item] = root[root[item]]
+            item = root[item]
+        return item
+
+    def together(self, a: int, b: int) -> bool:
+        return self._find(a) == self._find(b)
+
+    def join(self, a: int, b: int) -> None:
+        self._root[self._find(a)] = self._find(b)
