@@ -88,7 +88,7 @@ def _root(
 @app.command(epilog="Example: python cli.py optimize extraction --optimizer mipro --budget medium --seed 1")
 def optimize(
     task: Task,
-    optimizer: Annotated[str | None, typer.Option(help="gepa, mipro or bootstrap.")] = None,
+    optimizer: Annotated[str | None, typer.Option(help="Name of the optimiser, such as gepa or mipro.")] = None,
     budget: Annotated[str | None, typer.Option(help="light, medium, heavy, or a number of program rollouts.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same result.")] = None,
     student: Annotated[str | None, typer.Option(help="Model that runs the program.")] = None,
@@ -180,7 +180,7 @@ def distill(
     reps: Annotated[int, typer.Option(min=1, help="Times that each holdout row is run, per prompt.")] = 1,
     categorical: Annotated[str | None, typer.Option(metavar="A,B", help="Fields that must be equal.")] = None,
     array: Annotated[str | None, typer.Option(metavar="C,D", help="Fields compared as sets.")] = None,
-    optimizer: Annotated[str, typer.Option(help="gepa, mipro or bootstrap.")] = "gepa",
+    optimizer: Annotated[str, typer.Option(help="Name of the optimiser, such as gepa or mipro.")] = "gepa",
     delta: Annotated[float, typer.Option(help="The lift that must be exceeded.")] = 0.0,
     test_every_nth: Annotated[int, typer.Option(help="Of untagged rows every N-th is for the test.")] = 4,
     gate: Annotated[str | None, typer.Option(help="heldout or production.")] = None,

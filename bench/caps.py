@@ -115,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--caps", type=int, default=200)
     parser.add_argument("--workers", default="1,8,64")
-    parser.add_argument("--optimizers", default="gepa,bootstrap,mipro")
+    parser.add_argument("--optimizers", default=",".join(OPTIMIZERS.names))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

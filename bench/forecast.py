@@ -67,7 +67,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as root, serving(Provider()) as provider:
             folder = Path(root)
             name, task = some_task(folder, provider.url, data, generator)
-            optimizer = OPTIMIZERS.get(generator.choice(["gepa", "mipro", "bootstrap"]))
+            optimizer = OPTIMIZERS.get(generator.choice(OPTIMIZERS.names))
             passes = generator.choice([4, 6, 9, 14])
             budget = passes * (len(task.splits.train) + len(task.splits.dev))
             minibatch = generator.choice([8, 20])

@@ -3,7 +3,7 @@
 A local provider answers through the embedded model and counts what it was asked. One run goes undisturbed, in a
 workspace of its own; then runs of the same task are killed again and again until they end by themselves. Compared are
 the provider's count of repeated answers (must be 0), winner, trajectory and counters.
-Usage: python bench/kill.py [--kills 200] [--optimizers gepa,mipro,bootstrap] [--latency 0.01]
+Usage: python bench/kill.py [--kills 200] [--optimizers NAME,NAME] [--latency 0.01]
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ sys.path.insert(0, str(HOME))
 
 from core.candidate import Candidate  # noqa: E402
 from core.plain import from_json  # noqa: E402
+from optimizers import OPTIMIZERS  # noqa: E402
 from tests.notes import notes  # noqa: E402
 from tracking.store import Store  # noqa: E402
 
@@ -132,7 +133,7 @@ def compare(whole: tuple[dict, list, dict], broken: tuple[dict, list, dict]) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--optimizers", default="gepa,mipro,bootstrap")
+    parser.add_argument("--optimizers", default=",".join(OPTIMIZERS.names))
     parser.add_argument("--latency", default="0.02")
     parser.add_argument("--per-run", type=int, default=8)
     parser.add_argument("--longest", type=float, default=4.0)

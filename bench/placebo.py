@@ -16,6 +16,9 @@ from collections import Counter
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HOME))
+
+from optimizers import OPTIMIZERS  # noqa: E402
 
 
 def shuffled(source: Path, target: Path, seed: int, limit: int) -> None:
@@ -49,7 +52,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--budget", default="400")
     parser.add_argument("--rows", type=int, default=200)
-    parser.add_argument("--optimizers", default="gepa,mipro,bootstrap")
+    parser.add_argument("--optimizers", default=",".join(OPTIMIZERS.names))
     arguments = parser.parse_args()
     verdicts: dict[str, Counter] = {}
     for seed in range(arguments.seeds):

@@ -32,7 +32,7 @@ FRAME = 3000
 """Characters of the reflection prompt around the instruction and the rows."""
 PATIENCE = 25
 """Iterations without a better candidate after which the search ends."""
-PLAYED = 150
+PLAYED = 60
 """Iterations that are played; those of a larger budget cost what the last third of these did."""
 
 
@@ -201,7 +201,8 @@ class _Play:
         """One iteration."""
         shape, rng, base, out = self.shape, self.rng, self.sizes.seed.tokens_in, self.sizes.tuned_out
         if len(self._order) < shape.minibatch:
-            self._order = rng.sample(range(shape.train), shape.train) + self._order
+            needed = min(shape.train, PLAYED * shape.minibatch)  # of a long train set only what is played
+            self._order = rng.sample(range(shape.train), needed) + self._order
         batch = [self._order.pop() for _ in range(shape.minibatch)]
         length, seen = rng.choice(self.pool)
         new = len(set(batch) - seen)

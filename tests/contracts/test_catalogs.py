@@ -51,6 +51,28 @@ def test_every_optimiser_can_say_what_it_will_spend(optimizer, budget):
     assert rows(4) >= rows(1)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
+def test_a_play_of_a_billion_rollouts_takes_no_more_steps_than_one_of_a_thousand_times_less(optimizer):
+    """Counted in draws of chance, which every imagined step needs, and not in seconds."""
+
+    class Counting(random.Random):
+        drawn = 0
+
+        def random(self):
+            self.drawn += 1
+            return super().random()
+
+    sizes = Sizes(RowCost(300, 50, 0.01), demo=150, gold_out=60)
+
+    def steps(rollouts):
+        rng = Counting(0)
+        schedule_of(optimizer).draw(SearchSize(100_000, 50_000, 1, rollouts, 20, 4), sizes, rng)
+        return rng.drawn
+
+    assert steps(10**9) <= 3 * steps(10**6) + 500
+    assert steps(10**9) < 20_000
+
+
 @pytest.mark.parametrize("name", list_tasks(HOME))
 def test_every_task_of_the_project_assembles_and_its_predictors_have_distinct_instructions(name):
     workspace = Workspace(HOME)

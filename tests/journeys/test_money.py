@@ -76,7 +76,7 @@ def test_a_wrong_key_an_unknown_model_and_an_unreachable_host_say_which(tmp_path
     assert "check the network and api_base" in err
 
 
-@pytest.mark.parametrize("optimizer", ["gepa", "mipro", "bootstrap"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names)
 def test_chaos_changes_neither_the_winner_nor_the_scores(tmp_path, optimizer):
     with serving(Provider()) as provider:
         clean = go(tmp_path / "clean", provider.url, optimizer=optimizer)
@@ -189,7 +189,7 @@ def test_resume_refuses_a_changed_corpus_and_says_what_changed(tmp_path):
     assert "corpus: " in err
 
 
-@pytest.mark.parametrize("optimizer", ["gepa", "mipro", "bootstrap"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names[:1])  # once is in tests/contracts, for every optimiser
 def test_killed_twice_and_continued_is_as_if_nothing_had_happened(tmp_path, optimizer):
     with serving(Provider(latency=0.02)) as provider:
         whole = go(tmp_path / "whole", provider.url, optimizer=optimizer)

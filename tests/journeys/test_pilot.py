@@ -6,11 +6,14 @@ import time
 import pytest
 
 from core.errors import BudgetError, ModelError
+from optimizers import OPTIMIZERS
 from tests.journeys.test_commands import run
 from tests.journeys.test_money import go
 from tests.notes import notes
 from tests.provider import Provider, serving
 
+REFLECTING = ("gepa", "mipro")
+"""Optimisers whose pilot asks the model that writes prompts."""
 RIGHT, WRONG = "right-key-of-the-student", "wrong-key-of-the-reflector"
 
 
@@ -23,7 +26,7 @@ def refuse_the_reflector(status, body):
 
 
 @pytest.mark.parametrize("words", [("--dry-run",), ()])
-@pytest.mark.parametrize("optimizer", ["gepa", "mipro", "bootstrap"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.names)
 @pytest.mark.parametrize("cap", [3, 4])
 def test_a_cap_that_is_reached_inside_the_pilot_ends_the_command(tmp_path, words, optimizer, cap):
     with serving(Provider()) as provider:
@@ -37,7 +40,7 @@ def test_a_cap_that_is_reached_inside_the_pilot_ends_the_command(tmp_path, words
 
 
 @pytest.mark.parametrize("words", [("--dry-run",), ()])
-@pytest.mark.parametrize("optimizer", ["gepa", "mipro"])
+@pytest.mark.parametrize("optimizer", REFLECTING)
 def test_a_reflector_whose_key_is_refused_ends_the_command_while_the_student_is_up(tmp_path, words, optimizer):
     body = {"message": f"no such key: {WRONG}", "code": "invalid_api_key"}
     with serving(Provider(fault=refuse_the_reflector(401, body))) as provider:
@@ -57,7 +60,7 @@ def test_a_reflector_whose_key_is_refused_ends_the_command_while_the_student_is_
 
 
 @pytest.mark.parametrize("status", [500, 503, 429])
-@pytest.mark.parametrize("optimizer", ["gepa", "mipro"])
+@pytest.mark.parametrize("optimizer", REFLECTING)
 def test_a_reflector_that_is_down_ends_the_run_soon_while_the_student_is_up(tmp_path, status, optimizer):
     with serving(Provider(fault=refuse_the_reflector(status, {"message": "down for good"}))) as provider:
         started = time.monotonic()
@@ -85,7 +88,7 @@ def test_a_student_that_answers_nothing_that_can_be_read_gets_a_forecast_and_an_
 def test_a_forecast_knows_as_much_the_second_time_though_it_pays_nothing(tmp_path):
     with serving(Provider()) as provider:
         notes(tmp_path, provider.url)
-        for optimizer in ("gepa", "mipro"):
+        for optimizer in REFLECTING:
             words = ("optimize", "notes", "--optimizer", optimizer, "--dry-run", "--json")
             first = json.loads(run(*words, workspace=tmp_path)[1])
             asked = len(provider.seen)

@@ -10,7 +10,6 @@ from optimizers.optimize import Options, optimize
 from tasks.task import assemble, read_config
 from tests.optimizers.test_placebo import environment, placebo
 from tests.provider import Provider, serving
-from tracking.store import Store
 
 OPTIONS = Options(budget=200, seed=0, threads=2, minibatch=10, max_demos=2, threshold=0.7)
 
@@ -39,23 +38,6 @@ def test_a_real_provider_over_http_gives_the_same_outcome_as_the_model_in_proces
         assert [c.dev_score for c in far.candidates] == [c.dev_score for c in near.candidates]
         assert far.usage["student"].calls == len(provider.seen)
         assert provider.repeated == 0
-
-
-@pytest.mark.parametrize("optimizer", ["gepa", "bootstrap"])
-def test_a_provider_that_refuses_after_a_while_ends_the_run(tmp_path, optimizer):
-    def fault(provider, number, name, times):
-        return (401, {}, b'{"error": {"message": "key revoked"}}') if number > 75 else None
-
-    placebo(tmp_path, 0)
-    with serving(Provider(OfflineEngine("small"), fault=fault)) as provider:
-        task = with_student(tmp_path, provider.url)
-        with pytest.raises(ModelError, match="key revoked"):
-            run(task, tmp_path, optimizer)
-        assert len(provider.seen) < 90
-    store = Store(tmp_path / "proven.db")
-    assert [r.state for r in store.runs()] == ["failed"]
-    assert store.openings_that_count(task.splits.holdout_identity) == 0
-    store.close()
 
 
 def test_a_wrong_key_ends_on_the_first_call(tmp_path):
