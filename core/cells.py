@@ -13,6 +13,7 @@ class ComparisonOutcome(StrEnum):
     """How a cell compares with the reference cell, on the same rows."""
 
     REFERENCE = "reference"
+    EQUAL = "equal"
     BETTER = "better"
     GOOD_ENOUGH = "good enough"
     WORSE = "worse"
@@ -43,7 +44,9 @@ class CellComparison:
     """The paired comparison of a cell with the reference cell.
 
     ``low`` and ``high`` bound the mean difference (cell minus reference) at a level corrected for the number of cells.
-    ``needed`` is about how many rows would settle a verdict of *cannot tell*; None where none would.
+    ``needed`` is about how many rows would settle a verdict of *cannot tell*; None where none would. ``likely`` is the
+    probability that the cell is at most the margin worse than the reference (:func:`stats.likely.probability_above`).
+    *equal* means that every output is, to the letter, that of the reference cell.
     """
 
     outcome: ComparisonOutcome
@@ -53,6 +56,7 @@ class CellComparison:
     n: int = 0
     needed: int | None = None
     reason: str = ""
+    likely: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Cell:
         on_front: Whether no other cell is at least as good and cheaper.
         stopped: Why it was not run on all rows (racing); empty when it was.
         stale: Which stored rows are left out because they are of an earlier prompt, model, row or judge; else empty.
+        defects: What makes it unfit whatever its score, such as a copied input; such a cell is never recommended.
     """
 
     prompt: str
@@ -88,6 +93,7 @@ class Cell:
     on_front: bool = False
     stopped: str = ""
     stale: str = ""
+    defects: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

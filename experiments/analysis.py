@@ -17,11 +17,12 @@ from core.cells import (
     ScoreEstimate,
 )
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage
-from core.plain import canonical
+from core.plain import canonical, digest, to_json
+from experiments.defects import defects
 from experiments.freshness import REMEDY, Key, Marks, stale_rows, told
 from experiments.grid import CellPlan, Grid, available_rows, keeps_holdout
 from experiments.lines import CorpusLine, OutputLine, ScoreLine
-from stats import compare_all, pareto_front, t_interval
+from stats import Comparison, compare_all, pareto_front, probability_above, t_interval
 from tasks.task import Task
 
 NOT_COMPARED = "stopped early by the race, so it is not compared; what stopped it: "
@@ -39,6 +40,11 @@ class Results:
     scores: Sequence[ScoreLine]
     race: RaceInfo | None = None
     card: JudgeCard | None = None
+
+
+def content_mark(matrix: Matrix) -> str:
+    """Hash of what a matrix says, whenever and by which run it was put together."""
+    return digest(to_json(replace(matrix, run_id="", started_at="", seconds=0.0, usage={})))
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,7 @@ def _cell(
         companions=evaluation.companion_means(),
         stopped=stopped,
         stale=_stale(plan, lines.stale),
+        defects=defects(evaluation),
     )
 
 
@@ -192,13 +199,19 @@ def _compared(cells: Sequence[Cell], baseline: str, task: Task) -> list[Cell]:
         if cell.name == baseline:
             comparison = CellComparison(ComparisonOutcome.REFERENCE, n=len(base))
         elif cell.name in found:
-            c = found[cell.name]
-            reason = c.reason + (EQUAL if _same_outputs(cell, reference) else "")
-            comparison = CellComparison(ComparisonOutcome(c.outcome), c.delta, c.low, c.high, c.n, c.needed, reason)
+            comparison = _comparison(found[cell.name], differences[cell.name], section.margin)
+            if _same_outputs(cell, reference):
+                equal = ComparisonOutcome.EQUAL
+                comparison = replace(comparison, outcome=equal, needed=None, reason=comparison.reason + EQUAL)
         else:
             comparison = CellComparison(ComparisonOutcome.CANNOT_TELL, reason=NOT_COMPARED + cell.stopped)
         placed.append(replace(cell, comparison=comparison))
     return placed
+
+
+def _comparison(c: Comparison, differences: Sequence[float], margin: float) -> CellComparison:
+    likely = probability_above(differences, -margin) if differences else None
+    return CellComparison(ComparisonOutcome(c.outcome), c.delta, c.low, c.high, c.n, c.needed, c.reason, likely)
 
 
 def _same_outputs(cell: Cell, other: Cell) -> bool:
@@ -208,13 +221,14 @@ def _same_outputs(cell: Cell, other: Cell) -> bool:
 
 
 def _cheapest(cells: Sequence[Cell]) -> str | None:
-    """The cheapest cell that is better or good enough; quality decides between equal prices."""
+    """The cheapest cell that is better or good enough and has no defect; quality decides between equal prices."""
     good = [
         cell
         for cell in cells
         if cell.comparison.outcome in (ComparisonOutcome.BETTER, ComparisonOutcome.GOOD_ENOUGH)
         and cell.cost_per_1000 is not None
         and cell.score is not None
+        and not cell.defects
     ]
     best = min(good, key=lambda c: (c.cost_per_1000 or 0.0, -(c.score.value if c.score else 0.0)), default=None)
     return best.name if best else None

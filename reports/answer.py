@@ -7,15 +7,66 @@ from reports.blocks import Banner, shorten
 from reports.numbers import counted, dollars, finite, number, percent, signed, span
 
 FIT = (ComparisonOutcome.BETTER, ComparisonOutcome.GOOD_ENOUGH)
-NAME_CHARS = 80
+NAME_CHARS, UNFIT_NAMED = 80, 3
+LIKELY = 0.8
+"""From this probability on, a cell that is not proven good enough is named as the likely choice."""
 
 
 def answer(m: Matrix) -> Banner:
-    """The cheapest cell that holds up; or that there is none; or that it cannot be told, and what would settle it."""
+    """The cheapest cell that holds up; or the likely one; or that it cannot be told, and what would settle it.
+
+    A cell with a defect, and one whose outputs are those of the reference, is named as such and never recommended.
+    """
+    banner = _answer(m)
+    return Banner(banner.title, " ".join([banner.sentence, *_unfit(m), *_equal(m)]), banner.tone)
+
+
+def _unfit(m: Matrix) -> list[str]:
+    cells = [cell for cell in m.cells if cell.defects]
+    if not cells:
+        return []
+    told = "; ".join(f"{cell_name(cell)}: {', '.join(map(short, cell.defects))}" for cell in cells[:UNFIT_NAMED])
+    more = f"; and {len(cells) - UNFIT_NAMED} more" if len(cells) > UNFIT_NAMED else ""
+    return [f"Not to be used, whatever the score: {told}{more}."]
+
+
+def _equal(m: Matrix) -> list[str]:
+    names = [cell_name(cell) for cell in m.cells if cell.comparison.outcome is ComparisonOutcome.EQUAL]
+    return [f"Every output is that of {short(m.reference)} itself: {', '.join(names[:4])}."] if names else []
+
+
+def likely_choice(m: Matrix) -> Cell | None:
+    """The cheapest open cell that is likely good enough, where none is proven to be."""
+    cells = [
+        cell
+        for cell in m.cells
+        if cell.comparison.outcome is ComparisonOutcome.CANNOT_TELL
+        and not (cell.defects or cell.stopped or cell.stale)
+        and (finite(cell.comparison.likely) or 0.0) >= LIKELY
+        and finite(cell.cost_per_1000) is not None
+    ]
+    return min(cells, key=lambda c: (c.cost_per_1000 or 0.0, -(c.comparison.likely or 0.0)), default=None)
+
+
+def _likely(m: Matrix, cell: Cell, reference: Cell | None) -> Banner:
+    s = cell.comparison
+    cost = f"{dollars(cell.cost_per_1000)} for 1000 rows"
+    if reference is not None:
+        cost += f", the reference {dollars(reference.cost_per_1000)}"
+    return Banner(
+        f"Likely {cell_name(cell)}, not proven",
+        f"With a probability of {percent(s.likely)} it is at most {number(m.margin)} worse than {short(m.reference)} "
+        f"(Student's posterior of the mean difference on {counted(s.n, 'row')}, {signed(s.delta)}; a belief, no test), "
+        f"at {cost}. {_settle(m, [cell])} Until then {short(m.reference)} is the safe choice.",
+        "open",
+    )
+
+
+def _answer(m: Matrix) -> Banner:
     by_name = {cell.name: cell for cell in m.cells}
     reference, chosen = by_name.get(m.reference), by_name.get(m.cheapest or "")
     others = [cell for cell in m.cells if cell.name != m.reference]
-    fit = [cell for cell in others if cell.comparison.outcome in FIT]
+    fit = [cell for cell in others if cell.comparison.outcome in FIT and not cell.defects]
     open_cells = [cell for cell in others if cell.comparison.outcome is ComparisonOutcome.CANNOT_TELL]
     if chosen is not None:
         cheaper = [c for c in open_cells if _cheaper(c, chosen)]
@@ -36,11 +87,16 @@ def answer(m: Matrix) -> Banner:
         )
     if not others:
         return Banner("Nothing to compare", f"{short(m.reference)} is the only cell.", "open")
+    likely = likely_choice(m)
+    if likely is not None:
+        return _likely(m, likely, reference)
     if open_cells:
         shown = f"No cell is shown to be at most {number(m.margin)} worse than {short(m.reference)}"
-        worse = len(others) - len(open_cells)
+        worse = sum(cell.comparison.outcome is ComparisonOutcome.WORSE for cell in others)
         count = f"{counted(len(open_cells), 'cell is', 'cells are')} open, {counted(worse, 'is', 'are')} worse"
         return Banner("Cannot tell", f"{shown}: {count}. {_settle(m, open_cells)}".strip(), "open")
+    if any(cell.comparison.outcome is not ComparisonOutcome.WORSE for cell in others):
+        return Banner(f"Keep {short(m.reference)}", "No other cell is both its own and fit for use.", "bad")
     return Banner(
         "None is good enough",
         f"All {counted(len(others), 'other cell is', 'other cells are')} worse than {short(m.reference)}; keep it.",

@@ -32,10 +32,11 @@ def _square(cell: HeatCell | None, scale: tuple[float, float], escape: Escape) -
     score = "no score" if finite(cell.value) is None else number(cell.value)
     spread = finite(cell.low) is not None and finite(cell.high) is not None
     interval = f"{number(cell.low)} to {number(cell.high)}" if spread else "interval unknown"
+    told = "" if finite(cell.value) is not None and not spread else f"<small>{escape(interval)}</small>"
     notes = "".join(f"<small>{escape(note)}</small>" for note in cell.notes)
     problem = f'<small class="problem">✗ {escape(cell.problem)}</small>' if cell.problem else ""
     return (
-        f'<td class="{escape(cell.tone)}"><b>{escape(score)}</b><small>{escape(interval)}</small>'
+        f'<td class="{escape(cell.tone)}"><b>{escape(score)}</b>{told}'
         f"{_strip(cell, scale)}<em>{escape(f'{cell.mark} {cell.word}'.strip())}</em>{notes}{problem}</td>"
     )
 

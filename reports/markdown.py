@@ -126,7 +126,8 @@ def _line(text: str) -> str:
 def _square(cell: HeatCell | None) -> str:
     if cell is None:
         return "not run"
-    score = "no score" if finite(cell.value) is None else f"{number(cell.value)} ({span(cell.low, cell.high)})"
+    spread = f" ({span(cell.low, cell.high)})" if finite(cell.low) is not None else ""
+    score = "no score" if finite(cell.value) is None else f"{number(cell.value)}{spread}"
     return ", ".join(filter(None, (score, f"{cell.mark} {cell.word}".strip(), *cell.notes, cell.problem)))
 
 

@@ -25,6 +25,7 @@ from reports.blocks import (
     Table,
     shorten,
 )
+from reports.choice import choice, criteria_map
 from reports.examples import examples, failures
 from reports.judge import judge_blocks
 from reports.numbers import UNKNOWN, beside, dollars, finite, measure, number, percent, seconds, signed, span
@@ -35,6 +36,10 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 OFFLINE = (
     "The answers or the judgements come from the embedded offline stand-in, a small rule learner, not from a language "
     "model. The comparison and its statistics are real; the scores say nothing about any language model."
+)
+CRITERIA = (
+    "Mean of each criterion, and how far it lies from the reference's. A criterion on which a cell gets next to "
+    "nothing has collapsed: the weighted score hides it, and the cell is not to be used."
 )
 
 
@@ -48,6 +53,7 @@ class Look:
 
 LOOKS = {
     ComparisonOutcome.REFERENCE: Look("◆", "note"),
+    ComparisonOutcome.EQUAL: Look("=", "note"),
     ComparisonOutcome.BETTER: Look("▲", "good"),
     ComparisonOutcome.GOOD_ENOUGH: Look("✓", "good"),
     ComparisonOutcome.WORSE: Look("▼", "bad"),
@@ -60,9 +66,10 @@ def matrix_report(matrix: Matrix, links: Mapping[str, str] | None = None) -> Rep
     blocks: list[Block] = [
         answer(matrix),
         *([Banner("Offline stand-in", OFFLINE, "note")] if matrix.offline else []),
-        *_grid(matrix),
-        *_scatter(matrix),
         *_criteria(matrix),
+        *_grid(matrix),
+        *choice(matrix),
+        *_scatter(matrix),
         *_cells(matrix),
         *examples(matrix),
         *_companions(matrix),
@@ -85,6 +92,7 @@ def _failed(cell: Cell) -> int:
 def _problem(cell: Cell) -> str:
     failed = _failed(cell)
     told = [f"{failed} of {len(cell.evaluation.rows)} failed"] if failed else []
+    told += ["not to be used"] if cell.defects else []
     return "; ".join([*told, *(["stale: see Worth knowing"] if cell.stale else [])])
 
 
@@ -117,7 +125,7 @@ def _grid(m: Matrix) -> list[Block]:
         Paragraph(
             f"Mean {m.metric} score of each cell with its interval. ◆ is the reference, {short(m.reference)}; the "
             "others are compared with it row by row: ▲ better, ✓ good enough (shown to be at most "
-            f"{number(m.margin)} worse), ▼ worse, ? cannot tell."
+            f"{number(m.margin)} worse), ▼ worse, = equal to the letter, ? cannot tell."
         ),
         HeatMap("model", tuple(map(short, prompts)), rows),
     ]
@@ -150,19 +158,11 @@ def _criteria(m: Matrix) -> list[Block]:
     if not names:
         return []
     weights = {c.name: f"{short(c.name)} ({percent(c.weight).replace(' ', NO_BREAK)})" for c in m.criteria}
-    head = ("cell", *(weights.get(name, short(name)) for name in names), "score")
-    rows = tuple(
-        (
-            cell_name(cell),
-            *(number(found.get(name)) for name in names),
-            number(cell.score.value if cell.score else None),
-        )
-        for cell, found in means
-    )
+    labels = {name: weights.get(name, short(name)) for name in names}
     measured = any(found for _, found in means)
     blocks: list[Block] = [
         Heading("Criterion by criterion" if measured else "What the judge was asked"),
-        *([Table(head, rows, tuple(range(1, len(head))))] if measured else []),
+        *([Paragraph(CRITERIA), criteria_map(m, labels)] if measured else []),
     ]
     if any(c.description for c in m.criteria):
         blocks.append(Facts(tuple((weights[c.name], shorten(c.description, REASON_CHARS)) for c in m.criteria)))

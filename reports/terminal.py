@@ -30,7 +30,8 @@ SHOWN = (
     "Evidence", "Distillation: the student and its teacher", "What it saves", "The same prompt on other models",
     "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
     "Rows without a score",
-    "Worth knowing", "Models and prompts", "Quality and cost", "The judge", "Racing",
+    "Worth knowing", "Criterion by criterion", "Models and prompts", "The choice",
+    "Quality and cost", "The judge", "Racing",
 )  # fmt: skip
 DIFF_LINES = 14
 SQUARE = 19
@@ -132,7 +133,7 @@ def _square(cell: HeatCell | None, between: str) -> Text:
         return Text("not run", "dim")
     score = "no score" if finite(cell.value) is None else number(cell.value)
     text = Text(f"{score} ", "bold").append(f"{cell.mark} {harmless(cell.word)}".strip(), COLOURS.get(cell.tone, ""))
-    if finite(cell.value) is not None:
+    if finite(cell.value) is not None and finite(cell.low) is not None:
         text.append(f"{between}{span(cell.low, cell.high)}", "not bold dim")
     for note in cell.notes:
         text.append(f"{between}{harmless(note)}", "not bold")

@@ -7,6 +7,7 @@ from stats.comparison import Comparison, compare_all, dominates, pareto_front, r
 from stats.holdout import opening_alpha
 from stats.intervals import Interval, bootstrap_mean, t_interval, tango, tango_score, wilson
 from stats.keys import KeyScore, KeyScores, key_interval, key_scores
+from stats.likely import probability_above
 from stats.paired import (
     PairedDecision,
     compare_scores,
@@ -59,6 +60,7 @@ __all__ = [
     "pearson",
     "permutation_test",
     "preflight",
+    "probability_above",
     "required_pairs",
     "rows_to_show",
     "skew_interval",

@@ -63,9 +63,9 @@ def test_the_answer_comes_first_and_the_commands_come_last():
     assert [type(block) for block in report.blocks[:3]] == [Banner, Banner, Heading]
     assert report.blocks[1].title == "Offline stand-in"
     assert headings(report) == [
-        "Models and prompts", "Quality and cost", "Criterion by criterion", "All cells", "Rows worth reading",
-        "Beside the judge", "The judge", "Rows without a score", "Worth knowing", "Racing", "Cost and time",
-        "Where rows and references came from", "Next",
+        "Criterion by criterion", "Models and prompts", "The choice", "Quality and cost", "All cells",
+        "Rows worth reading", "Beside the judge", "The judge", "Rows without a score", "Worth knowing", "Racing",
+        "Cost and time", "Where rows and references came from", "Next",
     ]  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_the_banner_says_so_when_no_cell_can_be_named(comparisons, title, tone, 
 
 
 def test_the_heat_map_has_a_word_a_mark_and_a_tone_in_every_square():
-    grid = next(block for block in matrix_report(sample()).blocks if isinstance(block, HeatMap))
+    grid = [block for block in matrix_report(sample()).blocks if isinstance(block, HeatMap)][1]
     assert grid.columns == ("default", "tighter", "structured")
     squares = {(name, p): cell for name, row in grid.rows for p, cell in zip(grid.columns, row, strict=True)}
     assert len(squares) == 12
@@ -157,14 +157,73 @@ def test_the_table_of_all_cells_has_every_number_of_a_cell():
     assert rows["structured @ flash"][9:] == ("0 of 15", "clearly dominated after 5 rows")
 
 
-def test_criteria_stand_with_their_weights_and_add_up_to_the_score():
-    criteria = table(matrix_report(sample()), "Criterion by criterion")
-    assert [text.replace("\xa0", " ") for text in criteria.columns] == [
-        "cell", "signal_preservation (40 %)", "compression (25 %)", "downstream_utility (20 %)", "coherence (15 %)",
-        "score",
+def test_criteria_are_a_heat_map_on_the_first_screen_with_weights_and_distances_from_the_reference():
+    report = matrix_report(sample())
+    grid = next(block for block in report.blocks if isinstance(block, HeatMap))
+    assert report.blocks.index(grid) == 4  # after the answer, what is a stand-in, the heading and one sentence
+    assert [text.replace("\xa0", " ") for text in grid.columns] == [
+        "signal_preservation (40 %)", "compression (25 %)", "downstream_utility (20 %)", "coherence (15 %)",
     ]  # fmt: skip
-    assert criteria.rows[0] == ("default @ opus", "0.892", "0.812", "0.842", "0.762", "0.842")
-    assert criteria.rows[-1] == ("structured @ grok-fast", *["unknown"] * 5)
+    rows = {name: [(cell.value, cell.word, cell.tone) for cell in cells] for name, cells in grid.rows}
+    assert [(round(value, 3), word) for value, word, _ in rows["default @ opus"]] == [
+        (0.892, "reference"), (0.812, "reference"), (0.842, "reference"), (0.762, "reference"),
+    ]  # fmt: skip
+    assert [(word, tone) for _, word, tone in rows["default @ haiku"]] == [("-0.024", "open")] * 4
+    assert rows["structured @ grok-fast"] == [(None, "", "open")] * 4
+
+
+def unfit(name, *defects):
+    """The sample with defects in one cell; without a recommendation where that was the cell."""
+    whole = sample()
+    cells = tuple(replace(c, defects=defects) if c.name == name else c for c in whole.cells)
+    return replace(whole, cells=cells, cheapest=None if name == whole.cheapest else whole.cheapest)
+
+
+def test_a_cell_with_a_defect_is_named_in_the_banner_and_never_recommended():
+    found = unfit("default @ haiku", "compression has collapsed: 0.000", "15 of 15 outputs are their input again")
+    banner = matrix_report(found).blocks[0]
+    assert "Use default @ haiku" not in banner.title
+    assert banner.sentence.endswith(
+        "Not to be used, whatever the score: default @ haiku: compression has collapsed: 0.000, "
+        "15 of 15 outputs are their input again."
+    )
+    choice = table(matrix_report(found), "The choice")
+    assert choice.rows[-1][1:3] == (
+        "default @ haiku", "not to be used: compression has collapsed: 0.000; 15 of 15 outputs are their input again",
+    )  # fmt: skip
+    grid = next(block for block in matrix_report(found).blocks if isinstance(block, HeatMap))
+    square = dict(zip(grid.columns, dict(grid.rows)["default @ haiku"], strict=True))["compression (25\xa0%)"]
+    assert (square.word, square.tone) == ("collapsed", "bad")
+
+
+def test_where_nothing_is_proven_the_page_ends_in_a_likely_choice_with_its_price():
+    whole = sample()
+    opened = CellComparison(ComparisonOutcome.CANNOT_TELL, -0.01, -0.07, 0.05, 15, 40, "", 0.91)
+    unlikely = CellComparison(ComparisonOutcome.CANNOT_TELL, -0.08, -0.2, 0.04, 15, None, "", 0.22)
+    cells = (whole.cells[0], replace(whole.cells[3], comparison=opened), replace(whole.cells[6], comparison=unlikely))
+    report = matrix_report(replace(whole, cells=cells, cheapest=None))
+    banner = report.blocks[0]
+    assert (banner.title, banner.tone) == ("Likely default @ haiku, not proven", "open")
+    assert banner.sentence == (
+        "With a probability of 91 % it is at most 0.050 worse than default @ opus (Student's posterior of the mean "
+        "difference on 15 rows, -0.010; a belief, no test), at $1.60 for 1000 rows, the reference $24.00. About 40 "
+        "rows would settle default @ haiku (it has 15 now). Until then default @ opus is the safe choice."
+    )
+    assert table(report, "The choice").rows == (
+        ("1", "default @ opus", "the reference, the safe choice", "-", "0.842", "$24.00", "-"),
+        ("2", "default @ haiku", "not proven", "91 %", "0.818", "$1.60", "about 25 more rows, $0.6400 and the judge"),
+        ("3", "default @ flash", "not proven", "22 %", "0.776", "$0.4200", "more rows alone would not tell"),
+    )
+
+
+def test_a_cell_that_is_equal_to_the_letter_is_called_equal_and_not_recommended():
+    whole = sample()
+    equal = CellComparison(ComparisonOutcome.EQUAL, 0.0, -0.17, 0.17, 15)
+    cells = (whole.cells[0], replace(whole.cells[3], comparison=equal))
+    report = matrix_report(replace(whole, cells=cells, cheapest=None))
+    assert (report.blocks[0].title, report.blocks[0].tone) == ("Keep default @ opus", "bad")
+    assert "Every output is that of default @ opus itself: default @ haiku." in report.blocks[0].sentence
+    assert table(report, "The choice").rows[1][2] == "equal: every output is the reference's"
 
 
 def test_the_scatter_draws_what_is_known_and_lists_the_rest():
