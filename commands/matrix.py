@@ -21,6 +21,7 @@ from core.files import write_text
 from core.optimization import RunStart
 from core.plain import to_json
 from core.workspace import Workspace
+from experiments.analysis import content_mark
 from experiments.forecast import plan_matrix
 from experiments.grid import make_grid
 from experiments.lines import Folder
@@ -93,7 +94,7 @@ def run_step(
     """Take one of the four steps."""
     with desk(workspace, name, flags, sets, manner) as opened:
         if step == "report":
-            _finish_matrix(opened, finish)
+            _finish_matrix(opened, finish, again=True)
         _confirm(opened, (step,))
         lines = {"prepare": prepare, "run": run, "judge": judge}[step](opened.bench)
         failed = sum(getattr(line, "error", None) is not None for line in lines)
@@ -162,27 +163,45 @@ def _confirm(desk: Desk, steps: Sequence[str]) -> None:
         raise BudgetError("the forecast was not accepted; nothing was spent")
 
 
-def _finish_matrix(desk: Desk, finish: Finish) -> None:
-    """Compare, store, project into MLflow, write the page, end the command."""
+def _finish_matrix(desk: Desk, finish: Finish, *, again: bool = False) -> None:
+    """Compare, store, project into MLflow, write the page, end the command.
+
+    A report that says what is recorded already is rendered ``again`` and makes no second run.
+    """
     bench, store, manner = desk.bench, desk.store, desk.manner
-    run_id = desk.run_id
-    matrix = report(bench, run_id, bench.account.spent(), time.perf_counter() - desk.started)
+    matrix = report(bench, desk.run_id, bench.account.spent(), time.perf_counter() - desk.started)
+    mark = content_mark(matrix)
+    recorded = _recorded(desk, mark) if again else None
+    run_id = recorded or desk.run_id
     with tracking(desk.workspace, store) as tracker:
-        record = Run(store, _start(desk, matrix), tracker)
-        record.emit(EventKind.MATRIX, matrix)
+        record = None if recorded else Run(store, _start(desk, matrix), tracker)
+        if record is not None:
+            record.emit(EventKind.MATRIX, matrix)
         matrix = store.matrix(run_id)  # as it was stored: without secrets
         page = matrix_report(matrix, links=tracker.links(bench.task.name, run_id))
         path = desk.workspace.mlruns / "reports" / f"{run_id}.html"
         write_text(path, render_html(page))
-        store.append(run_id, EventKind.REPORT, json.dumps({"path": str(path)}))
-        record.finish("finished")
+        if record is not None:
+            store.append(run_id, EventKind.REPORT, json.dumps({"path": str(path)}))
+            record.finish("finished")
     recommended = matrix.cheapest or matrix.reference
-    summary = {"run_id": run_id, "recommended": recommended, "report": str(path)}
+    summary = {"run_id": run_id, "recommended": recommended, "report": str(path), "content": mark}
     write_text(bench.folder.path / "matrix.json", json.dumps(summary, indent=1) + "\n")
     if not manner.as_json:
         print_report(page, Console())
         Console(soft_wrap=True).print(f"\nreport  {path}\nmlflow  python cli.py ui", highlight=False)
     finish(_body(matrix, str(path)), None, as_json=manner.as_json)
+
+
+def _recorded(desk: Desk, mark: str) -> str | None:
+    """The run that has recorded exactly this outcome, as the last report of the task noted it."""
+    try:
+        noted = json.loads((desk.bench.folder.path / "matrix.json").read_text("utf-8"))
+        run_id = str(noted["run_id"]) if noted["content"] == mark else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    known = {run.run_id for run in desk.store.runs(desk.bench.task.name)}
+    return run_id if run_id in known else None
 
 
 def _start(desk: Desk, matrix: Matrix) -> RunStart:

@@ -30,7 +30,7 @@ SHOWN = (
     "Evidence", "Distillation: the student and its teacher", "What it saves", "The same prompt on other models",
     "Search", "What changed in the prompt", "Field by field, on the holdout", "Cost and time", "Next",
     "Rows without a score",
-    "Worth knowing", "Criterion by criterion", "Models and prompts", "The choice",
+    "Worth knowing", "Models and prompts", "The choice",
     "Quality and cost", "The judge", "Racing",
 )  # fmt: skip
 DIFF_LINES = 14

@@ -43,6 +43,29 @@ def test_condensation_is_twelve_cells_of_fifteen_rows_and_names_the_cheapest_goo
     assert "Offline stand-in" in page
 
 
+def test_a_copied_input_is_never_the_answer_and_the_page_says_so(own):
+    root, body = own
+    unfit = {f"{c['prompt']} @ {c['model']}": c["defects"] for c in body["cells"] if c["defects"]}
+    assert unfit["tighter @ stand-in/gemini-lite"] == [
+        "15 of 15 outputs are their input again", "compression has collapsed: 0.000",
+    ]  # fmt: skip
+    assert body["cheapest"] not in unfit
+    page = (root / "mlruns" / "reports" / f"{body['run_id']}.html").read_text("utf-8")
+    assert page.index("Not to be used, whatever the score") < page.index("Criterion by criterion")
+    equal = {f"{c['prompt']} @ {c['model']}" for c in body["cells"] if c["standing"] == "equal"}
+    assert equal == {"default @ stand-in/grok-fast", "default @ stand-in/gemini-lite"}
+
+
+def test_a_report_rendered_again_is_the_same_run_and_a_new_outcome_is_another(own):
+    root, body = own
+    again = json.loads(run("report", "condensation", "--json", workspace=root)[1])
+    assert (again["run_id"], again["cells"]) == (body["run_id"], body["cells"])
+    store = Store(root / "mlruns" / "proven.db")
+    assert [found.run_id for found in store.runs("condensation")] == [body["run_id"]]
+    other = json.loads(run("report", "condensation", "--set", "matrix.margin=0.2", "--json", workspace=root)[1])
+    assert other["run_id"] != body["run_id"]
+
+
 def test_two_names_of_one_model_are_told_apart_from_two_models(own):
     matrix = Store(own[0] / "mlruns" / "proven.db").matrix(own[1]["run_id"])
     reasons = {cell.name: cell.comparison.reason for cell in matrix.cells}
