@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
 from stats.checks import Vector, finite, finite_vector
+from stats.distributions import t_below
 
 TIE = 1e-12
 
@@ -42,5 +42,5 @@ def probability_above(values: Sequence[float] | Vector, limit: float) -> float:
     if sd <= TIE:
         said = 0.5 if abs(gap) <= TIE else float(gap > 0)
     else:
-        said = float(stats.t.cdf(gap / (sd / math.sqrt(n)), n - 1))
+        said = t_below(gap / (sd / math.sqrt(n)), n - 1)
     return float(np.clip(said, least, 1 - least))
