@@ -39,8 +39,6 @@ def probability_above(values: Sequence[float] | Vector, limit: float) -> float:
     sd = float(vector.std(ddof=1)) if n > 1 else math.inf
     if not math.isfinite(sd):
         return 0.5
-    if sd <= TIE:
-        said = 0.5 if abs(gap) <= TIE else float(gap > 0)
-    else:
-        said = t_below(gap / (sd / math.sqrt(n)), n - 1)
+    agreed = 0.5 if abs(gap) <= TIE else float(gap > 0)
+    said = agreed if sd <= TIE else t_below(gap / (sd / math.sqrt(n)), n - 1)
     return float(np.clip(said, least, 1 - least))
