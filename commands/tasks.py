@@ -54,10 +54,14 @@ def run_tasks(workspace: Workspace, *, as_json: bool, finish: Finish) -> None:
         try:
             config = read_config(workspace, name, [])
             rows.append({"task": name, "program": config.program, "description": config.description, "valid": True})
-        except ConfigError as error:
-            rows.append({"task": name, "program": None, "description": str(error.problems[0]), "valid": False})
+        except ProvenError as error:
+            rows.append({"task": name, "program": None, "description": _first(error), "valid": False})
     text = "\n".join(f"{row['task']:<24} {row['description']}" for row in rows)
     finish({"tasks": rows}, text or "no task yet; python cli.py init NAME --from-gold rows.jsonl", as_json=as_json)
+
+
+def _first(error: ProvenError) -> str:
+    return str(error.problems[0]) if isinstance(error, ConfigError) else error.message
 
 
 def run_validate(workspace: Workspace, name: str | None, sets: Sequence[str], *, as_json: bool, finish: Finish) -> None:

@@ -13,7 +13,7 @@ from pydantic_core import CoreSchema, core_schema
 class Section(BaseModel):
     """A section of a task file: unknown keys are mistakes, values do not change after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Kind(Protocol):

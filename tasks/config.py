@@ -17,7 +17,7 @@ from gates.catalog import GateSection
 from metrics.catalog import AnyJudge, AnyMetric, FieldAgreementSpec
 from metrics.fields import AnyField, InputSpec
 
-NAME = r"^[a-z][a-z0-9_-]*$"
+NAME = r"^[a-z][a-z0-9_-]{0,99}$"
 STAGES = ("condensation", "extraction", "follow_ups", "dropped_commitments")
 """Programs that a task of the same name has when its file names neither a program nor outputs."""
 

@@ -18,7 +18,11 @@ from tasks.config import NAME, TaskConfig
 
 DROP = "DROP"
 NOT_TASKS = ("models",)
-MAX_BYTES = 1_000_000
+MAX_BYTES = 250_000
+MAX_DEPTH = 50
+MAX_VALUES = 50_000
+"""Values of a file with its aliases written out; a few lines of aliases of aliases can stand for billions."""
+MAX_PARENTS = 20
 Path_ = tuple[str, ...]
 
 
@@ -33,7 +37,7 @@ class _Document:
 def list_tasks(root: Path) -> tuple[str, ...]:
     """Names of the tasks of a workspace."""
     folder = root / "configs"
-    found = {p.stem for pattern in ("*.yaml", "*.yml", "*.json") for p in folder.glob(pattern)}
+    found = {p.stem for pattern in ("*.yaml", "*.yml", "*.json") for p in folder.glob(pattern) if p.is_file()}
     return tuple(sorted(n for n in found if n not in NOT_TASKS and not n.endswith(".schema")))
 
 
@@ -45,19 +49,31 @@ def find_task(name: str, root: Path) -> Path:
     """
     if name.endswith((".yaml", ".yml", ".json")):
         path = Path(name)
-        if path.is_file():
+        if _is_file(path):
             return path
         raise UsageError(f"there is no task file {name}")
     if re.fullmatch(NAME, name):
         for suffix in (".yaml", ".yml", ".json"):
             path = root / "configs" / f"{name}{suffix}"
-            if path.is_file():
+            if _is_file(path):
                 return path
     known = list_tasks(root)
+    if name in known:
+        raise ConfigError(
+            [Problem(name, None, "", "a task's name is lower-case letters, digits, - and _; rename the file")]
+        )
     raise UsageError(
         f"unknown task {name!r}; tasks here: {', '.join(known) or 'none yet'}",
         hint=did_you_mean(name, known) or "python cli.py init NAME --from-gold rows.jsonl",
     )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file can have is one that is not there."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def load_task(name: str, *, workspace: Path, sets: Sequence[str] = ()) -> TaskConfig:
@@ -100,9 +116,12 @@ def _with_parents(path: Path, root: Path, seen: tuple[Path, ...]) -> _Document:
     if parent is None:
         return own
     line = own.places.get(("parent",), (str(path), None))[1]
+    if not isinstance(parent, str) or len(seen) >= MAX_PARENTS:
+        message = "is the name of a task" if len(seen) < MAX_PARENTS else f"more than {MAX_PARENTS} parents in a row"
+        raise ConfigError([Problem(str(path), line, "parent", message)])
     try:
         beside = path.parent / f"{parent}.yaml"
-        source = beside if beside.is_file() else find_task(str(parent), root)
+        source = beside if _is_file(beside) else find_task(parent, root)
     except UsageError:
         raise ConfigError([Problem(str(path), line, "parent", f"there is no task {parent!r}")]) from None
     base = _with_parents(source, root, (*seen, resolved))
@@ -128,9 +147,11 @@ def _override(values: dict[str, Any], places: dict[Path_, tuple[str, int | None]
     if not separator or not key.strip():
         raise UsageError(f"--set: received {text!r}; expected key=value, such as gate.margin=0.02")
     try:
-        value = yaml.safe_load(raw)
+        value, problems = _parsed(raw, "--set", {})
     except yaml.YAMLError as error:
         raise UsageError(f"--set {key}: the value is not YAML: {error}") from None
+    if problems:
+        raise ConfigError(problems)
     parts = tuple(key.strip().split("."))
     node = values
     for part in parts[:-1]:
@@ -145,35 +166,72 @@ def _override(values: dict[str, Any], places: dict[Path_, tuple[str, int | None]
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader that refuses duplicate keys."""
+    """A safe loader for which dates are text, and each value that cannot be made is an error with its place."""
+
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node; two halves of a character, as JSON writes them, become one."""
+        try:
+            value = super().construct_object(node, deep)
+            return value.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(value, str) else value
+        except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+            shown = str(node.value)[:40]
+            what = "half of a character (a lone surrogate)" if isinstance(error, UnicodeError) else f"{shown!r}"
+            raise yaml.constructor.ConstructorError(
+                None, None, f"{what} cannot be read as {node.tag.rpartition(':')[2]}", node.start_mark
+            ) from None
+
+
+def _parsed(text: str, file: str, places: dict[Path_, tuple[str, int | None]]) -> tuple[Any, list[Problem]]:
+    """The value of a YAML text; mistakes of its shape instead, where there are any.
+
+    Raises:
+        yaml.YAMLError: If it is not YAML.
+    """
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None, []
+        problems: list[Problem] = []
+        try:
+            _walk(node, (), file, places, problems)
+        except _TooMuch as error:
+            return None, [Problem(file, node.start_mark.line + 1, "", str(error))]
+        return (None, problems) if problems else (loader.construct_document(node), [])
+    except RecursionError:
+        return None, [Problem(file, None, "", f"nested too deeply; allowed are {MAX_DEPTH} levels")]
+    finally:
+        loader.dispose()
+
+
+class _TooMuch(Exception):  # noqa: N818 - never seen outside
+    """A file that stands for more than anybody writes."""
 
 
 def _read(path: Path) -> _Document:
+    places: dict[Path_, tuple[str, int | None]] = {}
     try:
         data = path.read_bytes()
         if len(data) > MAX_BYTES:
             raise ConfigError(
                 [Problem(str(path), None, "", f"{len(data):,} bytes; a task file has at most {MAX_BYTES:,}")]
             )
-        text = data.decode("utf-8-sig")
-        node = yaml.compose(text, Loader=_Loader)
+        values, problems = _parsed(data.decode("utf-8-sig"), str(path), places)
     except OSError as error:
         raise ConfigError([Problem(str(path), None, "", f"cannot be read: {error.strerror}")]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([Problem(str(path), None, "", f"not UTF-8 at byte {error.start}")]) from None
     except yaml.YAMLError as error:
         raise ConfigError([_syntax_problem(path, error)]) from None
-    if not isinstance(node, yaml.MappingNode):
-        raise ConfigError([Problem(str(path), 1, "", "a task file is a mapping of keys to values")])
-    places: dict[Path_, tuple[str, int | None]] = {}
-    problems: list[Problem] = []
-    _walk(node, (), str(path), places, problems)
     if problems:
         raise ConfigError(problems)
-    try:
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError([_syntax_problem(path, error)]) from None
+    if not isinstance(values, dict):
+        raise ConfigError([Problem(str(path), 1, "", "a task file is a mapping of keys to values")])
     return _Document(values, places)
 
 
@@ -191,6 +249,10 @@ def _walk(
     node: yaml.Node, at: Path_, file: str, places: dict[Path_, tuple[str, int | None]], problems: list[Problem]
 ) -> None:
     places[at] = (file, node.start_mark.line + 1)
+    if len(at) > MAX_DEPTH:
+        raise _TooMuch(f"nested too deeply, or an alias that stands inside of itself; allowed are {MAX_DEPTH} levels")
+    if len(places) > MAX_VALUES:
+        raise _TooMuch(f"more than {MAX_VALUES:,} values with its aliases written out")
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key_node, value_node in node.value:
@@ -235,7 +297,10 @@ def _problem(detail: Any, places: Mapping[Path_, tuple[str, int | None]], file: 
         return Problem(where, line, key, "is required")
     message = detail["msg"].removeprefix("Value error, ")
     received = detail.get("input")
-    shown = "" if isinstance(received, (dict, list, BaseModel)) else f"; received {received!r}"
+    text = repr(received)
+    shown = (
+        "" if isinstance(received, (dict, list, BaseModel)) else f"; received {text[:100]}{'...' * (len(text) > 100)}"
+    )
     hint = None
     if detail["type"] == "literal_error":
         hint = did_you_mean(str(received), re.findall(r"'([^']*)'", detail["ctx"]["expected"]))

@@ -6,7 +6,7 @@ import pytest
 
 from core.errors import ConfigError, UsageError
 from tasks.config import config_hash, task_schema
-from tasks.loading import load_task
+from tasks.loading import list_tasks, load_task
 
 BASE = """task: base
 outputs:
@@ -123,3 +123,79 @@ def test_the_hash_sees_every_setting(root):
 def test_the_published_schema_is_the_code_s(request):
     published = json.loads((request.config.rootpath / "configs" / "task.schema.json").read_text("utf-8"))
     assert published == task_schema()
+
+
+def bomb(levels=12):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (bomb(), "more than 50,000 values"),
+        ("a: &a {k: 1}\nb: &b {<<: [" + ", ".join(["*a"] * 9) + "]}\n" + bomb(), "more than 50,000 values"),
+        ("outputs: &o\n  x: *o\n", "an alias that stands inside of itself"),
+        ("a: " + "[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a: " + "{b: " * 60 + "1" + "}" * 60, "nested too deeply"),
+        (BASE + "  min_rows: " + "9" * 5000, "bad.yaml:8: not valid YAML: '9999999999999999999999999999999999999999'"),
+        (BASE + "  alpha: !!float x", "cannot be read as float"),
+        (BASE + "  alpha: !!timestamp x", "cannot be read as timestamp"),
+        (BASE + "  alpha: !!bool x", "cannot be read as bool"),
+        (BASE + "  alpha: !!python/object:os.system x", "could not determine a constructor"),
+        (BASE + "  alpha: .nan", "bad.yaml:8: gate.alpha"),
+        (BASE + "metric: {threshold: .inf}", "bad.yaml:8: metric.threshold"),
+        ('task: "\\ud83d"', "half of a character"),
+        ("task: a\0b", "special characters are not allowed"),
+        ("? [a, b]\n: 1\n", "unhashable"),
+        ("- a\n- b\n", "is a mapping"),
+        ("", "is a mapping"),
+        ("parent: [base]\n", "bad.yaml:1: parent: is the name of a task"),
+        (f"parent: {'x' * 5000}\n", "there is no task"),
+        (f"task: {'x' * 300}\n" + BASE.partition("\n")[2], "String should match pattern"),
+        ("task: t\nx: " + "y" * 300_000, "a task file has at most 250,000"),
+    ],
+)
+def test_a_hostile_file_ends_in_a_named_mistake_of_that_file(root, text, says):
+    add(root, "bad", text)
+    found = problems(root, "bad")
+    assert all("bad.yaml" in str(problem) for problem in found)
+    assert any(says in str(problem) for problem in found), found
+    assert sum(len(str(problem)) for problem in found) < 20_000
+
+
+def test_dates_in_a_task_file_are_text_even_when_no_calendar_has_them(root):
+    add(root, "days", BASE.replace("[a, b]", "[2024-01-31, 2024-99-99]"))
+    assert load_task("days", workspace=root).outputs["label"].labels == ("2024-01-31", "2024-99-99")
+
+
+def test_a_character_that_json_writes_in_two_halves_is_one(root):
+    body = {"task": "j", "description": "🙂", "outputs": {"y": {"type": "boolean"}}, "corpus": {"path": "r.jsonl"}}
+    (root / "configs" / "j.json").write_text(json.dumps(body), "utf-8")
+    assert load_task("j", workspace=root).description == "🙂"
+
+
+def test_aliases_that_a_person_writes_are_fine(root):
+    add(root, "shared", BASE + "inputs: {x: &text {type: text}, y: *text, z: {<<: *text, description: d}}\n")
+    assert load_task("shared", workspace=root).inputs["z"].description == "d"
+
+
+def test_an_override_may_not_hide_a_bomb(root):
+    assert "values with its aliases" in str(problems(root, "base", ["description=" + "\n" + bomb()])[0])
+    with pytest.raises(UsageError, match="not YAML"):
+        load_task("base", workspace=root, sets=["gate.min_rows=" + "9" * 5000])
+
+
+def test_names_that_no_file_can_have_are_unknown_tasks(root):
+    for name in ("x" * 300, "x" * 300 + ".yaml", "a\0b.yaml"):
+        with pytest.raises(UsageError):
+            load_task(name, workspace=root)
+
+
+def test_a_file_whose_name_is_no_task_name_is_a_mistake_of_that_file(root):
+    add(root, "Bad Name", BASE)
+    assert "Bad Name" in list_tasks(root)
+    assert "rename the file" in str(problems(root, "Bad Name")[0])
+    (root / "configs" / "folder.yaml").mkdir()
+    assert "folder" not in list_tasks(root)
