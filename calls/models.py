@@ -99,6 +99,14 @@ class ModelSpec:
         return (fresh * self.input_price + cached_tokens * cached_price + output_tokens * self.output_price) / 1e6
 
 
+EMBEDDED: Mapping[str, ModelSpec] = {
+    spec.alias: spec
+    for spec in (
+        ModelSpec("offline/small", "offline/small", input_price=0.10, output_price=0.40, latency=0.003),
+        ModelSpec("offline/large", "offline/large", input_price=1.00, output_price=4.00, latency=0.006),
+    )
+}
+"""The embedded models, which are there whatever a models.yaml says; roles that a task leaves open are played by them."""
 _SPEC = TypeAdapter(ModelSpec)
 _SPEC_KEYS = sorted({f.name for f in dataclasses.fields(ModelSpec)} - {"alias"})
 _POSITIVE = (
@@ -175,6 +183,8 @@ def find_model(name: str, models: Mapping[str, ModelSpec]) -> ModelSpec:
     """
     if name in models:
         return models[name]
+    if name in EMBEDDED:
+        return EMBEDDED[name]
     if "/" in name and not name.startswith(OFFLINE_PREFIX):
         return ModelSpec(alias=name, model=name, api_key_env=PROVIDER_KEYS.get(name.split("/", 1)[0]))
     raise UsageError(

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import dspy
 
 from calls.models import ModelSpec, find_model, load_models
 from calls.wire import with_known_price
-from core.candidate import ProgramPrompts, Prompt
+from core.candidate import ProgramPrompts
 from core.errors import ConfigError, DataError, Problem
-from core.own_code import own_code
 from core.plain import digest
 from core.workspace import Workspace
 from data.corpus import Row
 from data.transcripts import Transcript, parse_text
-from programs.prompts import apply_prompts, read_prompts
+from programs.prompts import apply_prompts
+from tasks.production import ReadPrompt, production_prompts, variant
 from tasks.task import Task
 from tracking.store import Store
-
-ReadPrompt = Callable[[str, str], str]
-"""Reads a registered prompt's text from MLflow by name and alias."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def make_grid(task: Task, workspace: Workspace, store: Store, read_prompt: ReadP
     """
     config, notes = task.config, list[str]()
     production = production_prompts(task, workspace, store, read_prompt, notes)
-    prompts = {name: _variant(production, text) for name, text in config.prompts.items()}
+    prompts = {name: variant(production, text) for name, text in config.prompts.items()}
     aliases = load_models(workspace.models)
     names = config.models.candidates or (config.models.student,)
     specs = {name: with_known_price(find_model(name, aliases)) for name in names}
@@ -93,56 +87,6 @@ def make_grid(task: Task, workspace: Workspace, store: Store, read_prompt: ReadP
         CellPlan(config.reference.prompt, author, chosen, apply_prompts(task.program, chosen)),
         tuple(notes),
     )
-
-
-def production_prompts(
-    task: Task, workspace: Workspace, store: Store, read_prompt: ReadPrompt, notes: list[str]
-) -> ProgramPrompts:
-    """The prompt that production uses, from where the task file says it is; the seed where it says nothing.
-
-    Raises:
-        ConfigError: If it is not there.
-    """
-    source = task.config.production
-    seed = read_prompts(task.program)
-    champion = store.champion(task.name)
-    if source in (None, "champion"):
-        if champion is not None:
-            notes.append(f"the production prompt is the champion of run {champion.run_id}, tuned on rows like these")
-            return champion.prompts
-        if source is None:
-            return seed
-        raise _bad("production", f"{task.name} has no champion yet; python cli.py promote {task.name}")
-    assert source is not None
-    if source.startswith("mlflow:"):
-        name, _, alias = source.removeprefix("mlflow:").partition("@")
-        return _variant(seed, read_prompt(name, alias or "production"))
-    if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", source):
-        return _variant(seed, _constant(source, workspace))
-    path = Path(source) if Path(source).is_absolute() else workspace.root / source
-    try:
-        return _variant(seed, path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise _bad(
-            "production", f"{source}: not a readable text file, champion, mlflow:NAME or module:NAME: {error}"
-        ) from None
-
-
-def _constant(source: str, workspace: Workspace) -> str:
-    text = own_code(source, "production", workspace.root)
-    if not isinstance(text, str):
-        raise _bad("production", f"{source} is a {type(text).__name__}, not a text")
-    return text
-
-
-def _variant(base: ProgramPrompts, text: str | None) -> ProgramPrompts:
-    """The base with another instruction and no demos; the base itself for None."""
-    if text is None:
-        return base
-    if len(base.prompts) != 1:
-        names = ", ".join(p.predictor for p in base.prompts)
-        raise _bad("prompts", f"one text cannot replace the prompts of several predictors: {names}")
-    return ProgramPrompts((Prompt(base.prompts[0].predictor, text.strip()),))
 
 
 def choose_rows(task: Task) -> tuple[Row, ...]:

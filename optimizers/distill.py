@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from calls.account import Account, Halt
@@ -20,6 +20,7 @@ from optimizers.optimize import Environment, optimize, options_of
 from programs.prompts import apply_prompts
 from tasks.distill_task import (
     AgreementJudge,
+    Comparator,
     DistillSpec,
     GoldSplit,
     build_agreement_judge,
@@ -65,9 +66,18 @@ class Distilled:
 
 
 def run_distillation(
-    gold: str | Path, spec: DistillSpec, *, workspace: Workspace, environment: Environment
+    gold: str | Path,
+    spec: DistillSpec,
+    *,
+    workspace: Workspace,
+    environment: Environment,
+    comparator: Comparator | None = None,
 ) -> Distilled:
     """Tune the student's prompt towards the gold verdicts and let the gate decide; nothing is exported.
+
+    Labels are compared field by field, by ``spec.metric``, or by a ``comparator`` of one's own: (gold label, produced
+    label) -> agreement in [0, 1]. A run with a comparator is never continued, because a function has no identity that
+    could be compared with the interrupted run's.
 
     Raises:
         DataError: If the gold cannot be used.
@@ -77,6 +87,8 @@ def run_distillation(
     path = Path(gold).resolve()
     config = distillation_config(load_gold_scenarios(path), spec, gold=path, corpus_path=str(path))
     task = assemble(config, workspace)
+    if comparator is not None:
+        task, environment = replace(task, metric=build_agreement_judge(comparator)), replace(environment, new=True)
     done = optimize(task, OPTIMIZERS.get(config.optimizer.name), options_of(task), environment)
     before, after = done.holdout_baseline, done.holdout_candidate
     return Distilled(

@@ -145,7 +145,8 @@ class DistillSpec:
     """What a person says about a distillation beside the gold.
 
     ``baseline`` is the text of the student's prompt; the optimiser model is ``offline/large`` for an offline student
-    and the student itself otherwise. ``gate`` is left to the task's default when None.
+    and the student itself otherwise. ``gate`` is left to the task's default when None. ``metric`` is a metric of one's
+    own, ``module:Name``, that compares a label with the teacher's; field agreement when None.
     """
 
     model: str = "offline/small"
@@ -162,6 +163,7 @@ class DistillSpec:
     gate: str | None = None
     seed: int = 0
     transfer: tuple[str, ...] = ()
+    metric: str | None = None
 
     @property
     def reflector(self) -> str:
@@ -227,6 +229,7 @@ def distillation_config(rows: Sequence[Row], spec: DistillSpec, *, gold: Path, c
         "outputs": outputs,
         "corpus": {"path": corpus_path},
         "split": split,
+        **({"metric": {"name": spec.metric}} if spec.metric else {}),
         "models": {"student": spec.model, "reflector": spec.reflector},
         "optimizer": {
             "name": spec.optimizer,

@@ -1,6 +1,7 @@
 """A whole distillation over real HTTP: three verdicts, a student that never sees a leak, one reflection that does."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -84,3 +85,34 @@ def test_three_verdicts_go_through_the_whole_loop(place):
     assert done.outcome.holdout_candidate.rows[0].worth.cost_usd == pytest.approx((100 * 1 + 10 * 2) / 1e6)
     assert provider.repeated == 0
     assert json.loads(provenance[-1].payload)["backend"] == "real"
+
+
+def test_a_comparator_and_a_metric_of_ones_own_decide_what_agreement_is(place):
+    rows = [
+        {"id": f"{team} {i}", "input": {"text": f"the {word} {i}"}, "label": {"team": team}}
+        for i in range(20)
+        for team, word in (("kitchen", "stove"), ("garden", "lawn"))
+    ]
+    (place / "teams.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    (place / "third.py").write_text("def third(example, pred, trace=None):\n    return 1 / 3\n", "utf-8")
+    store, ledger = Store(place / "proven.db"), Ledger(place / "ledger.db")
+    environment = Environment(store=store, ledger=ledger, command="test", code_version="test")
+    spec = DistillSpec(generations=1, population=1)
+    seen = []
+
+    def quarter(gold, produced):
+        seen.append((gold["team"], produced["team"]))
+        return 0.25
+
+    workspace = Workspace(place)
+    by_function = run_distillation(
+        place / "teams.jsonl", spec, workspace=workspace, environment=environment, comparator=quarter
+    )
+    by_name = run_distillation(
+        place / "teams.jsonl", replace(spec, metric="third:third"), workspace=workspace, environment=environment
+    )
+    store.close()
+    ledger.close()
+    assert by_function.outcome.dev_baseline.mean == pytest.approx(0.25)
+    assert {gold for gold, _ in seen} == {"kitchen", "garden"}
+    assert by_name.outcome.dev_baseline.mean == pytest.approx(1 / 3)

@@ -235,3 +235,8 @@ def test_two_workspaces_do_not_see_each_other_s_code(shop, tmp_path):
     (other.root / "beside.py").write_text("SHARE = 0.25", "utf-8")
     assert score(made(shop, "metric.name=mine:Ours")).score == 0.75
     assert score(made(other, "metric.name=mine:Ours")).score == 0.25
+
+
+def test_a_models_file_without_the_embedded_models_does_not_break_a_task_that_names_no_student(shop):
+    (shop.configs / "models.yaml").write_text("models: {mine: {model: openai/mine}}\n", "utf-8")
+    assert made(shop).models["student"].alias == "offline/small"
