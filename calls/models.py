@@ -106,7 +106,7 @@ EMBEDDED: Mapping[str, ModelSpec] = {
         ModelSpec("offline/large", "offline/large", input_price=1.00, output_price=4.00, latency=0.006),
     )
 }
-"""The embedded models, which are there whatever a models.yaml says; roles that a task leaves open are played by them."""
+"""The embedded models: there whatever a models.yaml says, because roles that a task leaves open are theirs."""
 _SPEC = TypeAdapter(ModelSpec)
 _SPEC_KEYS = sorted({f.name for f in dataclasses.fields(ModelSpec)} - {"alias"})
 _POSITIVE = (
