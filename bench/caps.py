@@ -24,12 +24,9 @@ sys.path.insert(0, str(HOME))
 
 from core.errors import BudgetError  # noqa: E402 - found by the line above
 from core.workspace import Workspace  # noqa: E402
-from optimizers import OPTIMIZERS  # noqa: E402
-from optimizers.optimize import optimize, options_of  # noqa: E402
-from tasks.task import assemble, read_config  # noqa: E402
 from tests.notes import notes  # noqa: E402
-from tests.optimizers.test_placebo import environment  # noqa: E402
 from tests.provider import Provider, serving  # noqa: E402
+from tests.runs import optimized, task_of  # noqa: E402
 
 PRICES = {"small": (1.0, 4.0), "large": (2.0, 8.0)}
 """Dollars per million tokens in and out, as the notes task has them."""
@@ -98,14 +95,12 @@ def play(trial: Trial) -> Outcome:
         folder = Path(name)
         notes(folder, till.url)
         workspace = Workspace(folder)
-        task = assemble(read_config(workspace, "notes", sets), workspace)
-        with environment(folder / "mlruns") as place:
-            try:
-                ended = optimize(task, OPTIMIZERS.get(trial.optimizer), options_of(task), place).ended
-            except BudgetError:
-                ended = "refused"
-            except BaseException as error:  # noqa: BLE001 - named in the result; any of them is a finding
-                ended = f"{type(error).__name__}: {error}"
+        try:
+            ended = optimized(workspace, task_of(workspace, "notes", *sets, name=trial.optimizer)).ended
+        except BudgetError:
+            ended = "refused"
+        except BaseException as error:  # noqa: BLE001 - named in the result; any of them is a finding
+            ended = f"{type(error).__name__}: {error}"
         spent = {"calls": len(till.seen), "cost": sum(till.dollars), "tokens": sum(till.tokens)}[trial.kind]
         unit = {"calls": 1, "cost": max(till.dollars, default=1), "tokens": max(till.tokens, default=1)}[trial.kind]
     return Outcome(trial, ended, spent, (spent - trial.cap) / unit, time.perf_counter() - started)

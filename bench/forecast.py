@@ -17,15 +17,13 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from calls.ledger import Ledger  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 from optimizers import OPTIMIZERS  # noqa: E402
-from optimizers.optimize import Environment, Options, optimize  # noqa: E402
 from tasks.scaffold import scaffold  # noqa: E402
 from tasks.task import assemble, read_config  # noqa: E402
 from tests.notes import notes  # noqa: E402
 from tests.provider import Provider, serving  # noqa: E402
-from tracking.store import Store  # noqa: E402
+from tests.runs import optimized, task_of  # noqa: E402
 
 
 def some_task(folder: Path, url: str, data: list[Path], generator: random.Random):
@@ -67,17 +65,13 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as root, serving(Provider()) as provider:
             folder = Path(root)
             name, task = some_task(folder, provider.url, data, generator)
-            optimizer = OPTIMIZERS.get(generator.choice(OPTIMIZERS.names))
+            settings = {"name": generator.choice(list(OPTIMIZERS.names)), "seed": number}
             passes = generator.choice([4, 6, 9, 14])
-            budget = passes * (len(task.splits.train) + len(task.splits.dev))
-            minibatch = generator.choice([8, 20])
-            options = Options(budget, number, 4, minibatch, generator.choice([2, 4]), task.config.metric.threshold)
-            store, ledger = Store(folder / "proven.db"), Ledger(folder / "ledger.db")
-            result = optimize(
-                task, optimizer, options, Environment(store, ledger, "bench", "bench", confirm=lambda p: True)
-            )
-            ledger.close()
-            store.close()
+            settings["budget"] = passes * (len(task.splits.train) + len(task.splits.dev))
+            settings["minibatch"], settings["max_demos"] = generator.choice([8, 20]), generator.choice([2, 4])
+            place = Workspace(folder)
+            result = optimized(place, task_of(place, task.name, **settings), yes=True)
+            budget, optimizer = settings["budget"], OPTIMIZERS.get(settings["name"])
         plan, actual = result.plan.cost_usd, result.total_usage.cost_usd
         hit = plan.low <= actual <= plan.high
         inside += hit

@@ -22,7 +22,7 @@ from core.workspace import HOME, Workspace
 from experiments.grid import choose_rows
 from experiments.steps import judge, prepare, race, report, run, run_and_judge
 from metrics.evaluate import run_row
-from tests.gym import OpenGym, gym
+from tests.gym import gym, open_gym
 from tests.provider import Provider, serving
 
 LATENCY, LIMIT = 0.2, 16
@@ -36,10 +36,10 @@ def timing(rows: int) -> None:
         config = workspace.configs / "retell.yaml"
         config.write_text(config.read_text().replace("prompts:", "prompts:\n  short: Retell it in 30 words."))
         sets = ("split.fractions={train: 0.6, dev: 0.3}", "corpus.min_user_messages=0")
-        with OpenGym(workspace, *sets, "corpus.count=1") as bench:  # the process that makes the calls is started
+        with open_gym(workspace, *sets, "corpus.count=1") as bench:  # the process that makes the calls is started
             prepare(bench)
             run_and_judge(bench)
-        with OpenGym(workspace, *sets, "run.cache=false", run_id="timed") as bench:
+        with open_gym(workspace, *sets, "run.cache=false") as bench:
             cells = len(bench.grid.cells)
             prepare(bench)
             run_row(
@@ -71,7 +71,7 @@ def racing(seeds: int) -> None:
                 "split.fractions={train: 0.6, dev: 0.3}", "corpus.min_user_messages=0", "judge.criteria=[compression]",
                 f"split.salt={seed}",
             )  # fmt: skip
-            with OpenGym(workspace, *sets, run_id=f"r{seed}") as bench:
+            with open_gym(workspace, *sets) as bench:
                 prepare(bench)
                 run(bench)
                 judge(bench)

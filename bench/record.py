@@ -75,7 +75,7 @@ def main() -> None:
             while store.run(f"t-{number}").mlflow_run is None:  # MLflow is imported and its database is there
                 time.sleep(0.05)
             with_mlflow = waits(run, arguments.candidates, arguments.rows, arguments.every)
-            run.finish("finished")
+            run.finish()
             closing = time.perf_counter()
             tracker.catch_up()
             closing = time.perf_counter() - closing

@@ -21,22 +21,13 @@ sys.path.insert(0, str(HOME))
 import dspy  # noqa: E402
 
 from bench.kill import provider  # noqa: E402
-from calls.account import Account, Meter  # noqa: E402
-from calls.ledger import Ledger  # noqa: E402
-from calls.lm import build_lm  # noqa: E402
-from core.evaluation import Usage  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
-from metrics.evaluate import Evaluator  # noqa: E402
 from metrics.metric import to_example  # noqa: E402
-from optimizers import OPTIMIZERS  # noqa: E402
-from optimizers.optimize import Environment, Options, _start  # noqa: E402
+from tasks.open_run import Purpose, RunOptions, open_run  # noqa: E402
 from tasks.task import assemble, read_config  # noqa: E402
-from tracking.projection import Tracker  # noqa: E402
-from tracking.run import Run  # noqa: E402
-from tracking.store import Store  # noqa: E402
 
 
-def make_task(folder: Path, url: str, rows: int):
+def make_task(folder: Path, url: str, rows: int, workers: int = 1):
     """A classification task with so many rows, all of them in train."""
     (folder / "configs").mkdir(parents=True)
     (folder / "corpora").mkdir()
@@ -57,34 +48,23 @@ def make_task(folder: Path, url: str, rows: int):
         "corpus: {path: corpora/t.jsonl}\nmodels: {student: far, reflector: far}\nsplit: {leaks: drop}\n"
     )
     workspace = Workspace(folder)
-    return assemble(read_config(workspace, "t", []), workspace)
+    return assemble(read_config(workspace, "t", [f"run.threads={workers}"]), workspace)
 
 
 def ours(folder: Path, url: str, rows: int, workers: int, latency: float) -> float:
     """Seconds of one evaluation with everything on."""
-    task = make_task(folder, url, rows)
-    store, ledger = Store(folder / "proven.db"), Ledger(folder / "ledger.db")
-    tracker = Tracker(store, folder)
-    options = Options(100, 0, workers, 20, 4, 0.7)
-    start = _start(task, OPTIMIZERS.get("gepa"), options, Environment(store, ledger, "bench", "bench"))
-    run = Run(store, start, tracker)
-    account = Account(ledger, run.id, "t", meter=Meter())
-    lm = build_lm(task.models["student"], "student", account)
-    evaluate = Evaluator(lm, task.adapter, task.metric, workers)
-    evaluate(task.program, task.splits.dev[:2], split="dev")  # start the courier
-    while store.unsynced():  # MLflow is imported and the run is known there
-        time.sleep(0.05)
-    started = time.perf_counter()
-    result = evaluate(task.program, task.splits.train, split="train")
-    seconds = time.perf_counter() - started
-    assert result.complete
-    assert len(result.rows) == rows
-    account.close()
-    run.finish("finished")
-    tracker.close()
-    assert sum((usage.calls for usage in ledger.usage(run.id).values()), Usage().calls) == rows + 2
-    ledger.close()
-    store.close()
+    task = make_task(folder, url, rows, workers)
+    with open_run(Workspace(folder), task, Purpose("eval"), RunOptions()) as run:
+        run.evaluate(task.program, task.splits.dev[:2], split="dev")  # start the courier
+        while run.store.unsynced():  # MLflow is imported and the run is known there
+            time.sleep(0.05)
+        started = time.perf_counter()
+        result = run.evaluate(task.program, task.splits.train, split="train")
+        seconds = time.perf_counter() - started
+        assert result.complete
+        assert len(result.rows) == rows
+        run.ledger.flush()
+        assert sum(usage.calls for usage in run.account.spent().values()) == rows + 2
     return seconds
 
 

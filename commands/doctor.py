@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from dotenv import load_dotenv
+import typer
 
-from calls.account import describe_error
-from calls.lm import api_key
-from calls.models import ModelSpec, find_model, load_models
-from calls.records import Request
-from calls.wire import Wire, with_known_price
-from commands.session import Finish, redactor
-from core.errors import ModelError
-from core.workspace import Workspace
+from commands.flags import Place
+from commands.outcome import Outcome
 
+if TYPE_CHECKING:
+    from calls.models import ModelSpec
+
+EXAMPLE = "python cli.py doctor haiku"
 QUESTION = (
     {"role": "system", "content": "You answer with one word."},
     {"role": "user", "content": "Say: ready"},
 )
 
 
-def run_doctor(workspace: Workspace, model: str | None, *, as_json: bool, finish: Finish) -> None:
-    """Check key, reachability, structured output and latency; without a model, of every one whose key is set."""
-    load_dotenv(workspace.root / ".env", override=False)
-    models = load_models(workspace.models)
+def command(
+    place: Place,
+    model: Annotated[
+        str | None, typer.Argument(help="An alias or provider/model; all with a key when omitted.")
+    ] = None,
+) -> Outcome:
+    """Check a model's key, reachability, structured output and latency with one tiny call."""
+    import os
+
+    from dotenv import load_dotenv
+
+    from calls.models import find_model, load_models
+    from calls.wire import with_known_price
+    from core.errors import ModelError
+    from tasks.open_run import redactor
+
+    where = place.find()
+    load_dotenv(where.root / ".env", override=False)
+    models = load_models(where.models)
     if model is None:
         chosen = [spec for spec in models.values() if spec.offline or os.environ.get(spec.api_key_env or "")]
         skipped = [spec.alias for spec in models.values() if spec not in chosen]
     else:
         chosen, skipped = [find_model(model, models)], []
-    mask = redactor(workspace).text
+    mask = redactor(where).text
     checks = [_check(with_known_price(spec), mask) for spec in chosen]
     lines = [_line(check) for check in checks]
     if skipped:
         lines.append(f"not checked, no key in the environment: {', '.join(skipped)}")
-    ok = all(check["ok"] for check in checks)
-    body = {"models": checks, "skipped": skipped}
-    finish(body, "\n".join(lines), as_json=as_json, code=0 if ok else ModelError.exit_code)
+    code = 0 if all(check["ok"] for check in checks) else ModelError.exit_code
+    return Outcome({"models": checks, "skipped": skipped}, "\n".join(lines), code=code)
 
 
 def _check(spec: ModelSpec, mask: Any) -> dict[str, Any]:
@@ -50,6 +61,14 @@ def _check(spec: ModelSpec, mask: Any) -> dict[str, Any]:
         "priced": spec.priced,
         "ok": False,
     }
+    import os
+
+    from calls.account import describe_error
+    from calls.lm import api_key
+    from calls.records import Request
+    from calls.wire import Wire
+    from core.errors import ModelError
+
     try:
         wire = Wire(spec, api_key(spec, "doctor", os.environ))
         found["structured_output"] = wire.structured_output

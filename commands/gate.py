@@ -1,111 +1,105 @@
-"""``gate``: any gate on any two stored prompts."""
+"""``gate``: may this prompt replace that one? Asked about any two stored prompts."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
+import typer
 
-from calls.account import Halt
-from commands.optimize import STRICT_CODES, find_prompts
-from commands.session import Finish, as_sets, calls, open_store, open_task, opened_account
-from core.candidate import ProgramPrompts
-from core.files import write_text
-from core.verdict import Check, Verdict
-from core.workspace import Workspace
-from gates.catalog import Gate, build_gate
-from gates.gate import same_prompt
-from metrics.evaluate import Evaluator
-from optimizers.evidence import Examiner, recent_records
-from optimizers.plan import judging_runs
-from programs.prompts import apply_prompts
-from reports.junit import junit
-from reports.progress import LiveProgress
-from tasks.task import Task, check_caps, student_evaluator
-from tracking.store import Store
+from commands.flags import Models, Place, Settings, Spending, Strict
+from commands.outcome import Outcome
+
+if TYPE_CHECKING:
+    from core.candidate import ProgramPrompts
+    from core.verdict import Check, Verdict
+    from core.workspace import Workspace
+    from tasks.open_run import OpenRun, RunOptions
+    from tasks.task import Task
+    from tracking.store import Store
+
+EXAMPLE = "python cli.py gate champion extraction-20260102 --task extraction --gate production"
 
 
-def run_gate(
-    workspace: Workspace,
-    champion: str,
-    challenger: str,
-    *,
-    task: str,
-    flags: Mapping[str, Any],
-    sets: Sequence[str],
-    strict: bool,
-    junit_file: str | None,
-    as_json: bool,
-    finish: Finish,
-) -> None:
-    """Let a gate decide between two stored prompts."""
-    started = time.perf_counter()
-    found = open_task(workspace, task, [*sets, *as_sets(flags)])
-    store = open_store(workspace, found)
-    check_caps(found)
-    prompts = find_prompts(store, found, champion), find_prompts(store, found, challenger)
-    gate = build_gate(found.config.gate, found.root)
-    if prompts[0].hash == prompts[1].hash:
-        verdict = same_prompt()
-    else:
-        verdict = _judge(workspace, found, store, gate, prompts, _owner(store, found, challenger))
-    seconds = time.perf_counter() - started
-    if junit_file is not None:
-        text = junit(verdict, suite=f"gate {gate.name}: {found.name}", seconds=seconds)
-        write_text(Path(junit_file), store.redact.text(text))
-    code = STRICT_CODES[verdict.decision] if strict else 0
-    body = _body(found, gate, (champion, challenger), prompts, verdict)
-    finish(body, _text(found, gate, (champion, challenger), verdict), as_json=as_json, code=code)
+def command(
+    champion: Annotated[str, typer.Argument(help="What is in use: seed, champion, or a run id.", show_default=False)],
+    challenger: Annotated[str, typer.Argument(help="What may replace it: the same.", show_default=False)],
+    task: Annotated[str, typer.Option("--task", metavar="TASK", help="A task name or the path of a task file.")],
+    models: Models,
+    spending: Spending,
+    settings: Settings,
+    place: Place,
+    name: Annotated[
+        str | None, typer.Option("--gate", metavar="NAME", help="heldout or production; the task's own by default.")
+    ] = None,
+    strict: Strict = False,
+    junit: Annotated[
+        str | None, typer.Option("--junit", metavar="FILE", help="Write every check as a JUnit test case.")
+    ] = None,
+) -> Outcome:
+    """Let a gate decide whether one stored prompt may replace another; counts as an opening of the holdout."""
+    from rich.console import Console
+
+    from commands.job import STRICT_CODES
+    from core.files import write_text
+    from reports.junit import junit as junit_text
+    from reports.progress import LiveProgress
+    from tasks.open_run import open_task, redactor
+
+    started, where = time.perf_counter(), place.find()
+    found = open_task(where, task, settings.overrides(models.keys(), spending.keys(), {"gate.name": name}))
+    with LiveProgress(Console(stderr=True), found.name) as progress:
+        verdict, prompts = judged(where, found, champion, challenger, spending.options(progress))
+    gate = found.config.gate.name
+    if junit is not None:
+        text = junit_text(verdict, suite=f"gate {gate}: {found.name}", seconds=time.perf_counter() - started)
+        write_text(Path(junit), redactor(where, found).text(text))
+    names = (champion, challenger)
+    body = _body(found, names, prompts, verdict)
+    return Outcome(body, _text(found, names, verdict), code=STRICT_CODES[verdict.decision] if strict else 0)
 
 
-def _judge(
-    workspace: Workspace,
-    task: Task,
-    store: Store,
-    gate: Gate,
-    prompts: tuple[ProgramPrompts, ProgramPrompts],
-    owner: str,
-) -> Verdict:
-    """Score both on dev where the gate asks for it, open the holdout, and decide."""
-    with (
-        calls(workspace, task) as ledger,
-        LiveProgress(Console(stderr=True), task.name) as progress,
-        opened_account(ledger, task, "gate", progress) as account,
-    ):
-        try:
-            return _verdict(task, store, gate, prompts, owner, student_evaluator(task, account), progress)
-        except Halt as halt:
-            raise halt.cause from None
+def judged(
+    where: Workspace, task: Task, champion: str, challenger: str, options: RunOptions
+) -> tuple[Verdict, tuple[ProgramPrompts, ProgramPrompts]]:
+    """Ask the task's gate about two stored prompts; the answer is stored as a run of its own."""
+    import contextlib
+
+    from commands.job import find_prompts
+    from gates.gate import same_prompt
+    from optimizers.evidence import decide
+    from tasks.open_run import Purpose, open_run, open_store, redactor
+    from tracking.events import EventKind
+
+    with contextlib.closing(open_store(where, redactor(where, task))) as store:
+        prompts = find_prompts(store, task, champion), find_prompts(store, task, challenger)
+        owner = _owner(store, task, challenger)
+    hashes = {"champion_hash": prompts[0].hash, "challenger_hash": prompts[1].hash}
+    names = {"champion": champion, "challenger": challenger, "gate": task.config.gate.name}
+    with open_run(where, task, Purpose("gate", names | hashes, hashes), options) as run:
+        if prompts[0].hash == prompts[1].hash:
+            verdict = same_prompt()
+        else:
+            search = _dev_scores(run, prompts)
+            evidence, verdict = decide(run, (prompts[0], search[0]), (prompts[1], search[1]), owner=owner)
+            run.record.emit(EventKind.EVALUATION, evidence.champion)
+            run.record.emit(EventKind.EVALUATION, evidence.challenger)
+        run.record.emit(EventKind.VERDICT, verdict)
+    return verdict, prompts
 
 
-def _verdict(
-    task: Task,
-    store: Store,
-    gate: Gate,
-    prompts: tuple[ProgramPrompts, ProgramPrompts],
-    owner: str,
-    evaluate: Evaluator,
-    progress: LiveProgress,
-) -> Verdict:
-    search: list[float | None] = [None, None]
-    if any(check.name == "overfit" for check in gate.checks):
-        progress.phase("both prompts on dev", 2 * len(task.splits.dev))
-        search = [_dev_score(task, evaluate, prompt) for prompt in prompts]
-    opening = store.open_holdout(task.name, task.splits.holdout_identity, owner, prompts[1].hash)
-    progress.phase("holdout and gate", judging_runs(task))
-    records = recent_records(store, task.name) if task.judges else ()
-    gate_input = Examiner(task, evaluate).gate_input(
-        (prompts[0], search[0]), (prompts[1], search[1]), opening=opening, records=records
-    )
-    return gate.decide(gate_input)
+def _dev_scores(run: OpenRun, prompts: tuple[ProgramPrompts, ProgramPrompts]) -> list[float | None]:
+    """Both on dev, where the gate compares that with the holdout."""
+    from gates.catalog import build_gate
+    from programs.prompts import apply_prompts
 
-
-def _dev_score(task: Task, evaluate: Evaluator, prompts: ProgramPrompts) -> float | None:
-    program = apply_prompts(task.program, prompts)
-    return evaluate(program, task.splits.dev, split="dev", program_hash=prompts.hash).mean
+    task = run.task
+    if not any(check.name == "overfit" for check in build_gate(task.config.gate, task.root).checks):
+        return [None, None]
+    run.progress.phase("both prompts on dev", 2 * len(task.splits.dev))
+    rows = task.splits.dev
+    return [run.evaluate(apply_prompts(task.program, p), rows, split="dev", program_hash=p.hash).mean for p in prompts]
 
 
 def _owner(store: Store, task: Task, which: str) -> str:
@@ -117,12 +111,12 @@ def _owner(store: Store, task: Task, which: str) -> str:
 
 
 def _body(
-    task: Task, gate: Gate, names: tuple[str, str], prompts: tuple[ProgramPrompts, ProgramPrompts], verdict: Verdict
+    task: Task, names: tuple[str, str], prompts: tuple[ProgramPrompts, ProgramPrompts], verdict: Verdict
 ) -> dict[str, Any]:
     evidence = verdict.evidence
     return {
         "task": task.name,
-        "gate": gate.name,
+        "gate": task.config.gate.name,
         "champion": names[0],
         "challenger": names[1],
         "champion_hash": prompts[0].hash,
@@ -133,6 +127,9 @@ def _body(
         "baseline": evidence.baseline if evidence else None,
         "candidate": evidence.candidate if evidence else None,
         "delta": evidence.delta if evidence else None,
+        "delta_adjusted": evidence.delta_adjusted if evidence else None,
+        "adjusted_low": evidence.adjusted_low if evidence else None,
+        "adjusted_high": evidence.adjusted_high if evidence else None,
         "ci_low": evidence.low if evidence else None,
         "ci_high": evidence.high if evidence else None,
         "p_value": evidence.p_value if evidence else None,
@@ -152,8 +149,8 @@ def _check(check: Check) -> dict[str, Any]:
     }
 
 
-def _text(task: Task, gate: Gate, names: tuple[str, str], verdict: Verdict) -> str:
-    lines = [f"{task.name}: {names[1]} against {names[0]}, gate {gate.name}: {verdict.decision.value}"]
+def _text(task: Task, names: tuple[str, str], verdict: Verdict) -> str:
+    lines = [f"{task.name}: {names[1]} against {names[0]}, gate {task.config.gate.name}: {verdict.decision.value}"]
     lines += [f"  {reason}" for reason in verdict.reasons]
     width = max((len(check.name) for check in verdict.checks), default=0)
     lines += [

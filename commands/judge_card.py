@@ -2,202 +2,59 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import dspy
-from rich.console import Console
+import typer
 
-from calls.account import Halt, describe_error
-from commands.matrix import desk
-from commands.optimize import OutputOptions
-from commands.session import Finish
-from core.errors import DataError, ModelError, UsageError
-from core.evaluation import RowStatus
-from core.files import write_text
-from core.plain import canonical, to_json
-from core.workspace import Workspace
-from data.corpus import Row
-from experiments.lines import CorpusLine, OutputLine
-from experiments.steps import CARD, CORPUS, OUTPUTS, Bench, the_judge
-from metrics.calibration import JudgedPair, examine, judgements, too_noisy
-from metrics.judges import RubricMetric, shown
-from metrics.metric import JudgementError
-from reports import print_report
-from reports.blocks import Heading, Report
-from reports.judge import judge_blocks
+from commands.flags import Place, Settings, Spending, TaskName
+from commands.outcome import Outcome
 
-RIVALS = 3
-"""Different outputs of one row that a judge is examined on."""
+EXAMPLE = "python cli.py judge-card condensation --scores rated.jsonl"
 
 
-def run_judge_card(
-    workspace: Workspace,
-    name: str,
-    *,
-    scores: str | None,
-    rows: int,
-    repeats: int,
-    planned: int | None,
-    flags: Mapping[str, Any],
-    sets: Sequence[str],
-    manner: OutputOptions,
-    finish: Finish,
-) -> None:
-    """Examine the judge on rated outputs, or on those that a matrix has stored."""
-    with desk(workspace, name, flags, sets, manner) as open_desk:
-        bench = open_desk.bench
-        metric, spec = the_judge(bench)
-        if not isinstance(metric, RubricMetric):
-            section = bench.task.config.judge
-            kind = f"its judge is of kind {section.kind}" if section is not None and section.criteria else "it has none"
-            raise UsageError(
-                f"only a rubric judge can be examined, and {name}: {kind}",
-                hint="give its task file a judge section with criteria, of kind rubric",
-            )
-        pairs, human = _rated(Path(scores), rows) if scores else _stored(bench, rows)
-        planned_rows = planned or len(bench.task.splits.holdout)
-        bench.phase("judgements", judgements(pairs, repeats))
-        lost: list[str] = []
-        with ThreadPoolExecutor(spec.max_concurrency) as pool:
-            try:
-                card = examine(
-                    _asking(metric, lost),
-                    pairs,
-                    human,
-                    name=f"{metric.name}, {spec.alias}",
-                    planned_rows=planned_rows,
-                    repeats=repeats,
-                    spread=pool.map,
-                )
-            except Halt as halt:
-                raise halt.cause from None
-        if lost and card.failed == judgements(pairs, repeats):
-            raise ModelError(f"no judgement could be had from {spec.alias}: {lost[0]}")
-        write_text(bench.folder.path / CARD, to_json(card) + "\n")
-        sought = bench.task.config.judge.sought if bench.task.config.judge else 0.05
+def command(
+    task: TaskName,
+    spending: Spending,
+    settings: Settings,
+    place: Place,
+    scores: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Rated outputs: JSONL of {input, reference, output, score in 0 to 1}."),
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="Most outputs to examine the judge on.")] = 24,
+    repeats: Annotated[int, typer.Option(min=1, max=10, help="Times that each question is really asked.")] = 2,
+    planned: Annotated[int | None, typer.Option(min=2, help="Rows of the comparison that the judge is for.")] = None,
+) -> Outcome:
+    """How far can the judge be trusted: agreement, order effect, noise, and the smallest lift it can resolve."""
+    import json
+
+    from rich.console import Console
+
+    from core.plain import to_json
+    from experiments.bench import open_bench
+    from experiments.judging import examine_judge
+    from metrics.calibration import too_noisy
+    from reports.blocks import Heading, Report
+    from reports.judge import judge_blocks
+    from reports.progress import LiveProgress
+    from tasks.open_run import open_task
+    from tracking.events import EventKind
+
+    where = place.find()
+    found = open_task(where, task, settings.overrides(spending.keys()))
+    params = {"rows": str(rows), "repeats": str(repeats), "scores": scores or ""}
+    with (
+        LiveProgress(Console(stderr=True), found.name) as progress,
+        open_bench(where, found, "judge-card", spending.options(progress), params) as bench,
+    ):
+        rated = Path(scores) if scores else None
+        card = examine_judge(bench, scores=rated, rows=rows, repeats=repeats, planned=planned)
+        bench.run.record.emit(EventKind.JUDGE_CARD, card)
+        run_id = bench.run.id
+    section = found.config.judge
+    sought = section.sought if section is not None else 0.05
     refusal = too_noisy(card, sought)
-    body = {"task": name, **json.loads(to_json(card)), "sought": sought, "refusal": refusal}
-    if not manner.as_json:
-        page = Report(
-            f"Judge card: {name}", (Heading("The judge"), *judge_blocks(card, bench.task.config.matrix.margin))
-        )
-        print_report(page, Console())
-        print(f"\n{refusal or f'good enough to search for a lift of {sought:.2f}'}")
-    finish(body, None, as_json=manner.as_json)
-
-
-def _asking(metric: RubricMetric, lost: list[str]) -> Callable[[JudgedPair], float | None]:
-    """The judge as the examination asks it: the mean over the panel, None when it fails.
-
-    What a model that could not be asked said of it goes to ``lost``.
-    """
-
-    def ask(pair: JudgedPair) -> float | None:
-        said = []
-        for lm in metric.lms:
-            try:
-                found = metric.score_pair(
-                    lm,
-                    pair.row_id,
-                    pair.original,
-                    pair.reference,
-                    pair.candidate,
-                    pair.repeat,
-                    reference_first=pair.reference_first,
-                )
-            except JudgementError:
-                return None
-            except dspy.LMError as error:
-                lost.append(describe_error(error))
-                return None
-            said.append(found.score)
-        return sum(said) / len(said)
-
-    return ask
-
-
-def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
-    """Outputs that people have rated.
-
-    Raises:
-        DataError: If the file is not JSONL of input, reference, output and a score from 0 to 1.
-    """
-    pairs: list[JudgedPair] = []
-    human: list[float] = []
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            score = float(row["score"])
-            original, reference, output = (_text(row[key]) for key in ("input", "reference", "output"))
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}:{number}: needs input, reference, output and score: {_said(error)}") from None
-        if not 0 <= score <= 1:
-            raise DataError(f"{path}:{number}: score {score}; allowed is 0 to 1")
-        pairs.append(JudgedPair(str(row.get("id", number)), original, reference, output))
-        human.append(score)
-        if len(pairs) == most:
-            break
-    if not pairs:
-        raise DataError(f"{path}: no rated output")
-    return pairs, human
-
-
-def _said(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else shown(value) if isinstance(value, Mapping) else json.dumps(value)
-
-
-def _stored(bench: Bench, most: int) -> tuple[list[JudgedPair], list[float] | None]:
-    """Outputs of the matrix, several per row; gold agreement stands in for people where the references are gold.
-
-    Raises:
-        UsageError: If nothing was run.
-    """
-    lines = {line.id: line for line in bench.folder.read(CORPUS, CorpusLine, "prepare") if line.reference_output}
-    outputs = [
-        line
-        for line in bench.folder.read(OUTPUTS, OutputLine, "run")
-        if line.row_id in lines and line.status is RowStatus.OK
-    ]
-    outputs = _varied(outputs, list(lines), most)
-    if not outputs:
-        raise UsageError("no output to judge", hint=f"first: python cli.py run {bench.task.name}")
-    pairs = []
-    for output in outputs:
-        line = lines[output.row_id]
-        names = list(line.reference_output)
-        reference = shown({name: line.reference_output[name] for name in names})
-        candidate = shown({name: output.prediction.get(name) for name in names})
-        pairs.append(JudgedPair(output.row_id, shown(line.input), reference, candidate))
-    return pairs, _gold_agreement(bench, outputs, lines)
-
-
-def _varied(outputs: Sequence[OutputLine], order: Sequence[str], most: int) -> list[OutputLine]:
-    """Outputs of as many rows as may be, up to three different ones of each: flips need rivals, means need rows."""
-    chosen: list[OutputLine] = []
-    for row_id in order:
-        different = {canonical(line.prediction): line for line in outputs if line.row_id == row_id}
-        chosen += list(different.values())[:RIVALS]
-    return chosen[:most]
-
-
-def _gold_agreement(bench: Bench, outputs: Sequence[OutputLine], lines: Mapping[str, CorpusLine]) -> list[float] | None:
-    """How far each output agrees with gold, where the task compares with gold and the references are gold."""
-    metric = bench.task.metric
-    if bench.task.judges or any(line.metadata.get("reference") != "gold" for line in lines.values()):
-        return None
-    rows = {i: Row(i, dict(line.input), dict(line.reference_output)) for i, line in lines.items()}
-    return [metric.judge(rows[output.row_id], output.prediction).score for output in outputs]
+    body = {"task": task, **json.loads(to_json(card)), "sought": sought, "refusal": refusal, "run_id": run_id}
+    page = Report(f"Judge card: {task}", (Heading("The judge"), *judge_blocks(card, found.config.matrix.margin)))
+    return Outcome(body, f"\n{refusal or f'good enough to search for a lift of {sought:.2f}'}", page)

@@ -1,36 +1,52 @@
-"""``runs`` and ``stop``."""
+"""``runs``: what was run, how it ended and what it has paid."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
-from rich.table import Table
+import typer
 
-from calls.ledger import Ledger
-from commands.session import Finish, calls, open_store
-from core.errors import UsageError
-from core.evaluation import total
-from core.workspace import Workspace
-from reports.progress import money
-from tracking.store import RunSummary, Store
+from commands.flags import Place
+from commands.outcome import Outcome
+
+if TYPE_CHECKING:
+    from calls.ledger import Ledger
+    from tracking.store import RunSummary, Store
+
+EXAMPLE = "python cli.py runs extraction"
+COLOURS = {"finished": "green", "running": "cyan"}
 
 
-def run_runs(workspace: Workspace, task: str | None, *, limit: int, as_json: bool, finish: Finish) -> None:
-    """List runs, newest first, with their state and what they have paid."""
-    store = open_store(workspace)
-    with calls(workspace) as ledger:
+def command(
+    place: Place,
+    task: Annotated[str | None, typer.Argument(help="Only runs of this task.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 20,
+) -> Outcome:
+    """List runs with their state, verdict and what they have paid."""
+    import contextlib
+
+    from calls.ledger import Ledger
+    from core.redact import from_environment
+    from tracking.store import Store
+
+    where = place.find()
+    redact = from_environment(where.root)
+    with (
+        contextlib.closing(Store(where.mlruns / "proven.db", redact)) as store,
+        contextlib.closing(Ledger(where.mlruns / "ledger.db", redact)) as ledger,
+    ):
         rows = [_row(store, ledger, run) for run in store.runs(task, limit)]
-    if not as_json:
-        _print(rows)
-    finish({"runs": rows}, None, as_json=as_json)
+    return Outcome({"runs": rows}, _table(rows))
 
 
 def _row(store: Store, ledger: Ledger, run: RunSummary) -> dict[str, Any]:
+    from core.evaluation import total
+
     usage = total(ledger.usage(run.run_id).values())
     return {
         "run_id": run.run_id,
         "task": run.task,
+        "kind": run.kind,
         "state": store.state(run),
         "verdict": run.verdict,
         "started_at": run.started_at,
@@ -41,29 +57,22 @@ def _row(store: Store, ledger: Ledger, run: RunSummary) -> dict[str, Any]:
     }
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
-    console = Console(soft_wrap=True)
+def _table(rows: list[dict[str, Any]]) -> str:
+    from core.money import money
+
     if not rows:
-        console.print("no runs yet; start one: python cli.py optimize extraction", highlight=False)
-        return
-    table = Table("run", "state", "verdict", "calls", "failed", "money", box=None, pad_edge=False)
-    colours = {"finished": "green", "running": "cyan"}
-    for row in rows:
-        state = f"[{colours.get(row['state'], 'yellow')}]{row['state']}[/]"
-        table.add_row(
-            row["run_id"], state, row["verdict"] or "-", str(row["calls"]), str(row["failed"]), money(row["cost_usd"])
+        return "no runs yet; start one: python cli.py optimize extraction"
+    heads = ("run", "kind", "state", "verdict", "calls", "failed", "money")
+    cells = [
+        (
+            *(str(row[name] or "-") for name in ("run_id", "kind", "state", "verdict")),
+            *(str(row[name]) for name in ("calls", "failed")),
+            money(row["cost_usd"]),
         )
-    console.print(table)
+        for row in rows
+    ]
+    widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in [heads, *cells]]
     if any(row["state"] not in ("finished", "running") for row in rows):
-        console.print("continue one with: python cli.py resume RUN", highlight=False)
-
-
-def run_stop(workspace: Workspace, run: str, *, as_json: bool, finish: Finish) -> None:
-    """Ask a running run, in whatever terminal, to end in order."""
-    store = open_store(workspace)
-    found = store.run(run)
-    if not store.alive(found):
-        raise UsageError(f"run {found.run_id} is {store.state(found)}; there is nothing to stop")
-    store.request_stop(found.run_id)
-    text = f"asked {found.run_id} to stop; it ends with its best prompt so far and can be continued"
-    finish({"run_id": found.run_id, "stopping": True}, text, as_json=as_json)
+        lines.append("continue one with: python cli.py resume RUN")
+    return "\n".join(line.rstrip() for line in lines)

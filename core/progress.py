@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from core.candidate import Candidate
 from core.evaluation import Usage
 from core.optimization import Plan
@@ -24,3 +26,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Something a person should know."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Keep quiet while the block runs, because a person is asked something."""
+        return nullcontext()

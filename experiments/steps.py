@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Mapping, Sequence
 
 import dspy
 
-from calls.account import Account
-from calls.lm import RoleLM, build_lm
+from calls.lm import build_lm
 from calls.models import ModelSpec
 from core.cells import JudgeCard, Matrix, RaceInfo
 from core.errors import ConfigError, Problem, UsageError
@@ -19,9 +16,9 @@ from core.files import write_text
 from core.plain import to_json, to_plain
 from data.corpus import Row
 from experiments.analysis import Results, build_matrix
-from experiments.freshness import Marks, judge_mark
-from experiments.grid import CellPlan, Grid, choose_rows
-from experiments.lines import CorpusLine, Folder, OutputLine, ScoreLine
+from experiments.bench import Bench, Layout
+from experiments.grid import CellPlan, choose_rows
+from experiments.lines import CorpusLine, OutputLine, ScoreLine
 from experiments.pool import fan_out, pipeline
 from metrics.catalog import judge_metric
 from metrics.evaluate import judge_row, run_row
@@ -30,41 +27,6 @@ from stats import Race
 from tasks.task import Task, judge_specs
 
 CORPUS, OUTPUTS, SCORES, RACE, CARD = "corpus.jsonl", "outputs.jsonl", "scores.jsonl", "race.json", "judge_card.json"
-OnCall = Callable[[str, int], None]
-
-
-@dataclass(frozen=True)
-class Bench:
-    """What every step needs.
-
-    Attributes:
-        task: The task.
-        grid: Its cells.
-        folder: Where lines are kept.
-        account: Through which every call goes.
-        aliases: The models that may be named.
-        phase: Told when a step begins that will take so many calls.
-        threads: Most calls at a time on one model, below the model's own limit; None for that limit.
-    """
-
-    task: Task
-    grid: Grid
-    folder: Folder
-    account: Account
-    aliases: Mapping[str, ModelSpec]
-    phase: OnCall = field(default=lambda name, calls: None)
-    threads: int | None = None
-
-    def lms(self, role: str) -> dict[str, RoleLM]:
-        """The model of every cell, by alias."""
-        return {cell.model: build_lm(cell.spec, role, self.account) for cell in self.grid.cells}
-
-    @cached_property
-    def marks(self) -> Marks:
-        """What stored lines bear if they are of this task as it is now."""
-        config = self.task.config
-        judged = config.judge is not None and config.judge.criteria
-        return Marks(self.folder, judge_mark(config, judge_specs(config, self.aliases) if judged else ()))
 
 
 def prepare(bench: Bench) -> list[CorpusLine]:
@@ -80,8 +42,8 @@ def prepare(bench: Bench) -> list[CorpusLine]:
     author = bench.grid.author
     made: dict[str, OutputLine] = {}
     if without:
-        lm = build_lm(author.spec, "reference", bench.account)
-        bench.phase("references", len(without))
+        lm = build_lm(author.spec, "reference", bench.run.account)
+        bench.run.progress.phase("references", len(without))
         answers = fan_out(without, lambda row: author.spec, lambda row: _output(bench, author, row, lm), bench.threads)
         made = {line.row_id: line for line in answers}
     lines = [_corpus_line(bench, row, wanted, made.get(row.id)) for row in rows]
@@ -123,7 +85,7 @@ def run(bench: Bench) -> list[OutputLine]:
     rows = _rows(bench)
     jobs = [(cell, row) for row in rows for cell in bench.grid.cells]
     lms = bench.lms("student")
-    bench.phase("outputs", len(jobs))
+    bench.run.progress.phase("outputs", len(jobs))
     lines = fan_out(
         jobs, lambda job: job[0].spec, lambda job: _output(bench, job[0], job[1], lms[job[0].model]), bench.threads
     )
@@ -164,7 +126,7 @@ def judge(bench: Bench) -> list[ScoreLine]:
     rows = {row.id: row for row in _rows(bench)}
     outputs = _fresh_outputs(bench, rows)
     metric, spec = the_judge(bench)
-    bench.phase("judgements", sum(line.status is RowStatus.OK for line in outputs))
+    bench.run.progress.phase("judgements", sum(line.status is RowStatus.OK for line in outputs))
     lines = fan_out(
         outputs, lambda line: spec, lambda line: _score(bench, metric, rows[line.row_id], line), bench.threads
     )
@@ -196,7 +158,7 @@ def the_judge(bench: Bench) -> tuple[Metric, ModelSpec]:
     task = bench.task
     if task.config.judge is not None and task.config.judge.criteria:
         specs = judge_specs(task.config, bench.aliases)
-        lms = [build_lm(spec, "judge", bench.account) for spec in specs]
+        lms = [build_lm(spec, "judge", bench.run.account) for spec in specs]
         return judge_metric(task.config, task.adapter).bound(lms), specs[0]
     return task.metric, task.models["student"]
 
@@ -213,7 +175,7 @@ def run_and_judge(bench: Bench) -> list[ScoreLine]:
     metric, judge_spec = the_judge(bench)
     jobs = [(cell, row) for row in rows for cell in bench.grid.cells]
     lms = bench.lms("student")
-    bench.phase("outputs and judgements", 2 * len(jobs))
+    bench.run.progress.phase("outputs and judgements", 2 * len(jobs))
     pairs = pipeline(
         jobs,
         lambda job: job[0].spec,
@@ -265,7 +227,7 @@ def race(bench: Bench, alpha: float) -> RaceInfo:
     outputs: list[OutputLine] = []
     scores: list[ScoreLine] = []
     spent: dict[str, list[float]] = {name: [] for name in cells}
-    bench.phase("outputs and judgements", len(rows) * len(cells))
+    bench.run.progress.phase("outputs and judgements", len(rows) * len(cells))
     for row in rows:
         live = [cells[name] for name in contest.running]
         made = fan_out(live, lambda c: c.spec, lambda c, row=row: _output(bench, c, row, lms[c.model]), bench.threads)
@@ -293,17 +255,18 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def report(bench: Bench, run_id: str, usage: Mapping[str, Usage], seconds: float) -> Matrix:
+def report(layout: Layout, run_id: str, usage: Mapping[str, Usage], seconds: float) -> Matrix:
     """Compare the cells by what is stored; calls no model.
 
     Raises:
         UsageError: If nothing was judged.
     """
-    folder = bench.folder
+    folder = layout.folder
     corpus = folder.read(CORPUS, CorpusLine, "prepare")
-    metric, _ = the_judge(bench)
+    judged = layout.task.config.judge is not None and layout.task.config.judge.criteria
+    metric = judge_metric(layout.task.config, layout.task.adapter) if judged else layout.task.metric
     results = Results(
-        marks=bench.marks,
+        marks=layout.marks,
         corpus=corpus,
         outputs=folder.read(OUTPUTS, OutputLine, "run"),
         scores=folder.read(SCORES, ScoreLine, "judge"),
@@ -311,8 +274,8 @@ def report(bench: Bench, run_id: str, usage: Mapping[str, Usage], seconds: float
         card=next(iter(folder.read(CARD, JudgeCard, "judge-card")), None) if (folder.path / CARD).exists() else None,
     )
     return build_matrix(
-        bench.task,
-        bench.grid,
+        layout.task,
+        layout.grid,
         results,
         metric=metric.name,
         run_id=run_id,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from calls.account import Account, Halt
-from calls.ledger import Ledger
+from calls.account import Halt
 from calls.lm import build_lm
 from calls.models import find_model, load_models
 from calls.wire import with_known_price
@@ -15,8 +14,7 @@ from core.errors import ProvenError
 from core.optimization import Optimization
 from core.verdict import Decision, Verdict
 from core.workspace import Workspace
-from optimizers import OPTIMIZERS
-from optimizers.optimize import Environment, optimize, options_of
+from optimizers.optimize import optimize, purpose_of
 from programs.prompts import apply_prompts
 from tasks.distill_task import (
     AgreementJudge,
@@ -30,8 +28,10 @@ from tasks.distill_task import (
     parse_gold_jsonl,
     split_gold,
 )
-from tasks.task import Task, assemble, policy_of, student_evaluator
+from tasks.open_run import OpenRun, RunOptions, open_run
+from tasks.task import assemble, student_evaluator
 from tasks.teaching import teacher_facts
+from tracking.events import EventKind
 
 __all__ = [
     "AgreementJudge",
@@ -70,7 +70,7 @@ def run_distillation(
     spec: DistillSpec,
     *,
     workspace: Workspace,
-    environment: Environment,
+    options: RunOptions | None = None,
     comparator: Comparator | None = None,
 ) -> Distilled:
     """Tune the student's prompt towards the gold verdicts and let the gate decide; nothing is exported.
@@ -87,9 +87,12 @@ def run_distillation(
     path = Path(gold).resolve()
     config = distillation_config(load_gold_scenarios(path), spec, gold=path, corpus_path=str(path))
     task = assemble(config, workspace)
+    options = options or RunOptions()
     if comparator is not None:
-        task, environment = replace(task, metric=build_agreement_judge(comparator)), replace(environment, new=True)
-    done = optimize(task, OPTIMIZERS.get(config.optimizer.name), options_of(task), environment)
+        task, options = replace(task, metric=build_agreement_judge(comparator)), replace(options, new=True)
+    with open_run(workspace, task, purpose_of(task), options) as run:
+        done = optimize(run)
+        study = conclude(run, done)
     before, after = done.holdout_baseline, done.holdout_candidate
     return Distilled(
         winner="\n\n".join(prompt.instruction for prompt in done.winner.prompts),
@@ -97,30 +100,32 @@ def run_distillation(
         after=after.mean if after else None,
         verdict=done.verdict,
         outcome=done,
-        study=conclude(workspace, task, done, environment.ledger),
+        study=study,
     )
 
 
-def conclude(workspace: Workspace, task: Task, done: Optimization, ledger: Ledger) -> Distillation:
-    """What the report of a distillation needs beside the outcome.
+def conclude(run: OpenRun, done: Optimization) -> Distillation:
+    """What the report of a distillation needs beside the outcome; stored with the run.
 
     The winner's prompt is evaluated on the holdout rows with each further model of ``distillation.transfer``, within
     the run's own budget. It decides nothing: a model that fails is reported as such. A holdout that the run left closed
     stays closed.
     """
-    wanted = task.config.distillation.transfer if task.config.distillation else ()
-    transfers = tuple(_transfer(workspace, task, done, model, ledger) for model in wanted)
-    return Distillation(teacher_facts(task.corpus.rows), transfers)
+    section = run.task.config.distillation
+    transfers = tuple(_transfer(run, done, model) for model in (section.transfer if section else ()))
+    study = Distillation(teacher_facts(run.task.corpus.rows), transfers)
+    run.record.emit(EventKind.DISTILLATION, study)
+    return study
 
 
-def _transfer(workspace: Workspace, task: Task, done: Optimization, model: str, ledger: Ledger) -> Transfer:
+def _transfer(run: OpenRun, done: Optimization, model: str) -> Transfer:
+    task = run.task
     if done.holdout_candidate is None:
         return Transfer(model, None, "the run left the holdout closed, and so does this")
-    account = Account(ledger, done.run_id, task.name, policy_of(task))
     try:
-        spec = with_known_price(find_model(model, load_models(workspace.models)))
-        lm = build_lm(spec, "transfer", account)
-        evaluate = student_evaluator(task, account, lm, repeats=task.config.gate.repeats)
+        spec = with_known_price(find_model(model, load_models(run.place.models)))
+        lm = build_lm(spec, "transfer", run.account)
+        evaluate = student_evaluator(task, run.account, lm, repeats=task.config.gate.repeats)
         program = apply_prompts(task.program, done.winner)
         found = evaluate(program, task.splits.holdout, split="holdout", program_hash=done.winner.hash)
         return Transfer(model, found)
@@ -128,5 +133,3 @@ def _transfer(workspace: Workspace, task: Task, done: Optimization, model: str, 
         return Transfer(model, None, halt.cause.message)
     except ProvenError as error:
         return Transfer(model, None, error.message)
-    finally:
-        account.close()

@@ -11,7 +11,9 @@ import dspy
 from calls.account import Meter, describe_error
 from core.candidate import ProgramPrompts
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
+from core.verdict import Verdict
 from data.corpus import Row
+from gates.catalog import build_gate
 from gates.constant import best_constant, constant_evaluation
 from gates.copying import corpus_texts
 from gates.gate import GateInput, Reply
@@ -20,10 +22,12 @@ from metrics.catalog import gold_agreement
 from metrics.evaluate import Evaluator
 from metrics.field_agreement import FieldAgreement
 from metrics.metric import Metric, produced
+from optimizers.plan import judging_runs
 from programs.prompts import apply_prompts
+from tasks.open_run import OpenRun
 from tasks.task import Task
 from tracking.events import EventKind
-from tracking.store import Store
+from tracking.store import OUTCOMES, Store
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,32 @@ class Examiner:
         return total(self.evaluate.lm.account.spent().values())
 
 
+Side = tuple[ProgramPrompts, float | None]
+"""A prompt and its mean on the search's rows, where that is known."""
+
+
+def decide(run: OpenRun, champion: Side, challenger: Side, *, owner: str | None = None) -> tuple[GateInput, Verdict]:
+    """Open the holdout, score both prompts on it, and let the task's gate decide.
+
+    Args:
+        run: The run that asks; the opening and the calls are on its record.
+        champion: The prompt in use.
+        challenger: What may replace it.
+        owner: The run whose prompt the challenger is, when not this one.
+
+    Raises:
+        ModelError: If too many rows fail by the model's fault.
+        BudgetError: If the budget is used up.
+    """
+    task = run.task
+    gate = build_gate(task.config.gate, task.root)
+    run.progress.phase("holdout and gate", judging_runs(task) * len(champion[0].prompts), last=True)
+    opening = run.open_holdout(challenger[0].hash, owner)
+    records = recent_records(run.store, task.name, without=run.id) if task.judges else ()
+    evidence = Examiner(task, run.evaluate).gate_input(champion, challenger, opening=opening, records=records)
+    return evidence, gate.decide(evidence)
+
+
 def known_evidence(
     task: Task,
     champion: tuple[Evaluation, ProgramPrompts, float | None],
@@ -153,7 +183,7 @@ def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5,
     """
     finished = [
         run
-        for run in store.runs(task, limit=50 if not until else None)
+        for run in store.runs(task, limit=50 if not until else None, kinds=OUTCOMES)
         if store.has(run.run_id, EventKind.FINISHED)
         and run.run_id != without
         and (not until or (run.finished_at or "") <= until)

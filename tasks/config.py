@@ -16,8 +16,8 @@ from data.splits import SplitSection
 from gates.catalog import GateSection
 from metrics.catalog import AnyJudge, AnyMetric, FieldAgreementSpec
 from metrics.fields import AnyField, InputSpec
+from tasks.files import NAME
 
-NAME = r"^[a-z][a-z0-9_-]{0,99}$"
 STAGES = ("condensation", "extraction", "follow_ups", "dropped_commitments")
 """Programs that a task of the same name has when its file names neither a program nor outputs."""
 

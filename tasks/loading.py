@@ -14,10 +14,10 @@ from pydantic import BaseModel, ValidationError
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem, UsageError
 from core.section import ChosenBy, without_choices
-from tasks.config import NAME, TaskConfig
+from tasks.config import TaskConfig
+from tasks.files import find_task, is_file
 
 DROP = "DROP"
-NOT_TASKS = ("models",)
 MAX_BYTES = 250_000
 MAX_DEPTH = 50
 MAX_VALUES = 50_000
@@ -32,48 +32,6 @@ class _Document:
 
     values: dict[str, Any]
     places: Mapping[Path_, tuple[str, int | None]]
-
-
-def list_tasks(root: Path) -> tuple[str, ...]:
-    """Names of the tasks of a workspace."""
-    folder = root / "configs"
-    found = {p.stem for pattern in ("*.yaml", "*.yml", "*.json") for p in folder.glob(pattern) if p.is_file()}
-    return tuple(sorted(n for n in found if n not in NOT_TASKS and not n.endswith(".schema")))
-
-
-def find_task(name: str, root: Path) -> Path:
-    """The file of a task, by name or by path.
-
-    Raises:
-        UsageError: If there is none; the message lists the tasks.
-    """
-    if name.endswith((".yaml", ".yml", ".json")):
-        path = Path(name)
-        if _is_file(path):
-            return path
-        raise UsageError(f"there is no task file {name}")
-    if re.fullmatch(NAME, name):
-        for suffix in (".yaml", ".yml", ".json"):
-            path = root / "configs" / f"{name}{suffix}"
-            if _is_file(path):
-                return path
-    known = list_tasks(root)
-    if name in known:
-        raise ConfigError(
-            [Problem(name, None, "", "a task's name is lower-case letters, digits, - and _; rename the file")]
-        )
-    raise UsageError(
-        f"unknown task {name!r}; tasks here: {', '.join(known) or 'none yet'}",
-        hint=did_you_mean(name, known) or "python cli.py init NAME --from-gold rows.jsonl",
-    )
-
-
-def _is_file(path: Path) -> bool:
-    """Whether there is such a file; a name that no file can have is one that is not there."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def load_task(name: str, *, workspace: Path, sets: Sequence[str] = ()) -> TaskConfig:
@@ -121,7 +79,7 @@ def _with_parents(path: Path, root: Path, seen: tuple[Path, ...]) -> _Document:
         raise ConfigError([Problem(str(path), line, "parent", message)])
     try:
         beside = path.parent / f"{parent}.yaml"
-        source = beside if _is_file(beside) else find_task(parent, root)
+        source = beside if is_file(beside) else find_task(parent, root)
     except UsageError:
         raise ConfigError([Problem(str(path), line, "parent", f"there is no task {parent!r}")]) from None
     base = _with_parents(source, root, (*seen, resolved))

@@ -18,7 +18,7 @@ from core.errors import DataError, OutputError, UsageError
 from core.plain import canonical
 from data.corpus import Corpus, Row, read_corpus
 from data.leaks import exact_duplicates
-from tasks.config import NAME
+from tasks.files import NAME
 
 CAPS = {"train": 200, "dev": 100, "holdout": 300}
 SHARES = {"train": 0.4, "dev": 0.2, "holdout": 0.4}

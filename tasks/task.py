@@ -11,13 +11,12 @@ from pathlib import Path
 
 import dspy
 
-from calls.account import Account, Policy
-from calls.limits import Caps
+from calls.account import Account
 from calls.lm import RoleLM, build_lm
 from calls.models import ModelSpec, find_model, load_models
 from calls.wire import with_known_price
 from core.candidate import ProgramPrompts
-from core.errors import DataError, UsageError
+from core.errors import DataError
 from core.own_code import mistake
 from core.workspace import HOME, Workspace
 from data.corpus import Corpus, Row, read_corpus
@@ -288,28 +287,3 @@ def student_evaluator(task: Task, account: Account, lm: RoleLM | None = None, *,
     run = task.config.run
     lm = lm or build_lm(task.models["student"], "student", account)
     return Evaluator(lm, task.adapter, bound_metric(task, account), run.threads, run.max_error_share, repeats)
-
-
-def check_caps(task: Task, specs: Iterable[ModelSpec] | None = None) -> None:
-    """Refuse a cap on money that could not be kept.
-
-    Args:
-        task: The task with its caps.
-        specs: The models that may be asked; those of an optimisation unless given.
-
-    Raises:
-        UsageError: If a price is unknown.
-    """
-    unknown = sorted({spec.alias for spec in (task.specs if specs is None else specs) if not spec.priced})
-    if task.config.run.max_cost is not None and unknown:
-        raise UsageError(
-            f"--max-cost cannot be kept: the price of {', '.join(unknown)} is unknown",
-            hint="put input_price and output_price into configs/models.yaml, or cap --max-calls or --max-tokens",
-        )
-
-
-def policy_of(task: Task, *, isolate: bool = False) -> Policy:
-    """What the task file and the flags allow a run to spend; ``isolate`` lets a model that is down fail alone."""
-    run = task.config.run
-    caps = Caps(run.max_cost, run.max_calls, run.max_tokens, run.max_minutes)
-    return Policy(caps, not run.cache, run.fresh_roles, run.max_error_share, isolate)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from calls.ledger import Ledger
 from core.workspace import HOME, Workspace
-from experiments.grid import make_grid
-from experiments.lines import Folder
-from experiments.steps import Bench
-from tasks.task import assemble, policy_of, read_config
-from tracking.store import Store
+from experiments.bench import Bench, open_bench
+from tasks.open_run import RunOptions
+from tasks.task import assemble, read_config
 
 TASK = """
 task: retell
@@ -50,30 +49,12 @@ def gym(
     return Workspace(folder)
 
 
-class OpenGym:
-    """A bench over a gym's workspace, closed at the end of a ``with`` block."""
-
-    def __init__(self, workspace: Workspace, *sets: str, run_id: str = "test-run") -> None:
-        from calls.account import Account
-
-        task = assemble(read_config(workspace, "retell", list(sets)), workspace)
-        self.store = Store(workspace.mlruns / "proven.db")
-        self.ledger = Ledger(workspace.mlruns / "ledger.db")
-        self.account = Account(self.ledger, run_id, task.name, policy_of(task, isolate=True))
-        grid = make_grid(task, workspace, self.store, lambda name, alias: f"{name} {alias}")
-        from calls.models import load_models
-
-        self.bench = Bench(
-            task, grid, Folder.of(workspace, task.name, lambda text: text), self.account, load_models(workspace.models)
-        )
-
-    def __enter__(self) -> Bench:
-        return self.bench
-
-    def __exit__(self, *error: object) -> None:
-        self.account.close()
-        self.ledger.close()
-        self.store.close()
+@contextlib.contextmanager
+def open_gym(workspace: Workspace, *sets: str) -> Iterator[Bench]:
+    """A bench over a gym's workspace, with a run of its own; MLflow is told nothing."""
+    task = assemble(read_config(workspace, "retell", list(sets)), workspace)
+    with open_bench(workspace, task, "matrix", RunOptions(track=False, new=True)) as bench:
+        yield bench
 
 
 def rows_of(workspace: Workspace) -> list[dict[str, object]]:

@@ -6,12 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from core.candidate import Candidate, ProgramPrompts
+from core.errors import StoreError
 from core.optimization import Optimization
 from core.plain import canonical
 from core.verdict import Decision
+from core.workspace import Workspace
+from tracking.events import Event, EventKind
+from tracking.store import Store
 
 SCHEMA = "proven.provenance.v1"
 Backend = Literal["real", "offline", "mixed"]
@@ -173,3 +178,22 @@ def _differences(path: str, said: Any, now: Any) -> list[str]:
 def _short(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 120 else text[:120] + "..."
+
+
+def provenance_path(place: Workspace, run_id: str) -> Path:
+    """Where a run's provenance lies as a file, beside its report."""
+    return place.mlruns / "reports" / f"{run_id}.provenance.json"
+
+
+def read_provenance(store: Store, run_id: str) -> Event:
+    """The event that holds a run's provenance.
+
+    Raises:
+        StoreError: If the run has none.
+    """
+    event = store.last(run_id, EventKind.PROVENANCE)
+    if event is not None:
+        return event
+    raise StoreError(
+        f"run {run_id} has no provenance record", hint="it did not end with an outcome, or an older version made it"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
+import subprocess
 from typing import Any, Protocol
 
 from filelock import Timeout
@@ -13,6 +14,7 @@ from core.errors import StoreError
 from core.optimization import RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
+from core.workspace import HOME
 from tracking.events import EventKind
 from tracking.store import RunSummary, Store
 
@@ -21,6 +23,17 @@ def new_run_id(task: str, now: dt.datetime | None = None) -> str:
     """A readable, unique run id: task, UTC time and four random hex digits."""
     moment = now or dt.datetime.now(dt.UTC)
     return f"{task}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def code_version() -> str:
+    """Git commit of the project, or ``unknown`` where there is no repository."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(HOME), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, timeout=5
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 class Projection(Protocol):
@@ -32,17 +45,23 @@ class Projection(Protocol):
 
 
 class Silent:
-    """A projection that does nothing."""
+    """A projection that does nothing, and so knows no links."""
+
+    problems: tuple[str, ...] = ()
 
     def nudge(self) -> None:
         """Do nothing."""
+
+    def links(self, task: str, run_id: str | None, base: str = "") -> dict[str, str]:
+        """None."""
+        return {}
 
 
 class Run:
     """A run at work. Events are written before a method returns; the projection follows in its own time.
 
     A run with the id of one that did not finish continues it: candidates that it had found already are recognised and
-    not written twice.
+    not written twice. ``ending`` is how it will be closed: finished, failed, stopped, interrupted or exhausted.
 
     Raises:
         StoreError: If another process works on the run.
@@ -50,6 +69,7 @@ class Run:
 
     def __init__(self, store: Store, start: RunStart, projection: Projection | None = None) -> None:
         self.store, self.start, self.id = store, start, start.run_id
+        self.ending = "finished"
         self._projection: Projection = projection or Silent()
         try:
             self._owner = Owner(store.owners, self.id)
@@ -88,9 +108,14 @@ class Run:
                 hint="the code or a library has changed since; start a new run with --new",
             )
 
-    def finish(self, state: str) -> None:
-        """Close the run as finished, failed, stopped, interrupted or exhausted."""
-        self.store.finish_run(self.id, state)
+    def failed(self, error: BaseException, ending: str) -> None:
+        """Note what ended the run early; secrets are masked by the store."""
+        self.emit(EventKind.FAILED, {"error": type(error).__name__, "message": str(error)})
+        self.ending = ending
+
+    def finish(self) -> None:
+        """Close the run with its ending."""
+        self.store.finish_run(self.id, self.ending)
         self._owner.close()
         self._projection.nudge()
 
@@ -101,7 +126,7 @@ def continuable(store: Store, start: RunStart) -> RunSummary | None:
     Raises:
         StoreError: If another process works on it at this moment.
     """
-    for run in store.unfinished(start.task):
+    for run in store.unfinished(start.task, start.kind):
         if run.identity == start.identity_hash:
             if store.alive(run):
                 raise StoreError(

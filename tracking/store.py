@@ -28,6 +28,8 @@ from tracking import openings
 from tracking.events import KINDS, Event, EventKind, kind_of
 from tracking.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
 
+OUTCOMES = ("optimize", "distill")
+"""Kinds of runs that end with an ``Optimization``."""
 UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
 _RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity, kind"
 
@@ -201,9 +203,9 @@ class Store:
         """The run's state as a person should read it; ``died`` when its process is gone without a word."""
         return "died" if run.state == "running" and not self.alive(run) else run.state
 
-    def unfinished(self, task: str) -> tuple[RunSummary, ...]:
-        """Runs of a task that have no final verdict, newest first."""
-        return tuple(run for run in self.runs(task) if run.state in UNFINISHED)
+    def unfinished(self, task: str, kind: str) -> tuple[RunSummary, ...]:
+        """Runs of a task and kind that did not come to their end, newest first."""
+        return tuple(run for run in self.runs(task, kinds=(kind,)) if run.state in UNFINISHED)
 
     def started(self, run_id: str) -> RunStart:
         """What was known when a run started."""

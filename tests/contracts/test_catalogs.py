@@ -16,7 +16,7 @@ from optimizers.schedule import RowCost, Sizes, schedule_of
 from programs import PROGRAMS
 from programs.export import FORMATS
 from programs.prompts import predictors, read_prompts
-from tasks.loading import list_tasks
+from tasks.files import list_tasks
 from tasks.task import assemble, read_config
 
 CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS, CHECKS, GATES)

@@ -1,5 +1,6 @@
 """Real requests over HTTP: failing providers, budgets, chaos, kills; the provider's own count is the truth."""
 
+import contextlib
 import json
 import random
 import signal
@@ -15,24 +16,18 @@ from core.errors import BudgetError
 from core.plain import from_json
 from core.verdict import Decision
 from core.workspace import HOME, Workspace
-from optimizers import OPTIMIZERS
-from optimizers.optimize import optimize
-from tasks.task import assemble, read_config
 from tests.journeys.test_commands import run
 from tests.notes import notes
-from tests.optimizers.test_placebo import environment
 from tests.provider import Provider, chaos, serving
+from tests.runs import optimized, task_of
+from tracking.store import Store
 
 
 def go(root, url, *sets, optimizer="gepa", threads=4, new=False, **options):
     """Optimise the notes task in this process."""
-    from commands.optimize import options_of
-
     notes(root, url, **options)
     workspace = Workspace(root)
-    task = assemble(read_config(workspace, "notes", [f"run.threads={threads}", *sets]), workspace)
-    with environment(root / "mlruns", new=new) as place:
-        return optimize(task, OPTIMIZERS.get(optimizer), options_of(task), place)
+    return optimized(workspace, task_of(workspace, "notes", f"run.threads={threads}", *sets, name=optimizer), new=new)
 
 
 def always(kind):
@@ -210,8 +205,8 @@ def test_killed_twice_and_continued_is_as_if_nothing_had_happened(tmp_path, opti
         assert body["calls"] == len(provider.seen) == whole.total_usage.calls
     assert body["prompt_hash"] == whole.winner.hash
     assert body["verdict"] == whole.verdict.decision
-    with environment(root / "mlruns") as place:
-        events = place.store.events(body["run_id"])
+    with contextlib.closing(Store(root / "mlruns" / "proven.db")) as store:
+        events = store.events(body["run_id"])
     found = [from_json(Candidate, e.payload) for e in events if e.kind == "candidate"]
     assert [(c.prompts.hash, c.dev_scores) for c in found] == [(c.prompts.hash, c.dev_scores) for c in whole.candidates]
 

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from calls.ledger import Ledger
 from core.verdict import Decision
 from core.workspace import Workspace
 from optimizers.distill import DistillSpec, run_distillation
-from optimizers.optimize import Environment
+from tasks.open_run import RunOptions
 from tests.provider import Provider, serving
 from tracking.store import Store
 
@@ -62,18 +61,17 @@ def test_three_verdicts_go_through_the_whole_loop(place):
             f'  reflector: {{model: openai/reflector, api_base: "{provider.url}"}}\n',
             "utf-8",
         )
-        store, ledger = Store(place / "proven.db"), Ledger(place / "ledger.db")
         spec = DistillSpec(
             model="student", optimizer_model="reflector", generations=1, population=2, reps=1,
             categorical=("value_verdict", "public_leak_risk"), array=("top_actions",),
         )  # fmt: skip
         done = run_distillation(
             place / "skills.jsonl", spec, workspace=Workspace(place),
-            environment=Environment(store=store, ledger=ledger, command="test", code_version="test"),
+            options=RunOptions(track=False),
         )  # fmt: skip
+        store = Store(place / "mlruns" / "proven.db")
         provenance = [e for e in store.events(done.outcome.run_id) if e.kind == "provenance"]
         store.close()
-        ledger.close()
     assert done.before == pytest.approx(2 / 3)
     assert done.after == pytest.approx(2 / 3)
     assert done.decision is Decision.HOLD

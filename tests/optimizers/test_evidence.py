@@ -13,13 +13,14 @@ from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Judgement
 from core.verdict import CheckStatus, Decision
 from core.workspace import Workspace
-from gates.catalog import GateSection, build_gate
+from gates.catalog import build_gate
 from gates.redteam import RedTeam
 from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
 from optimizers.evidence import Examiner, text_input, tools_called
-from optimizers.optimize import Options, shape_of
+from optimizers.optimize import search_size
 from optimizers.plan import judging_runs, plan_run
+from tasks.config import GateSection, OptimizerSection
 from tasks.task import assemble, read_config
 from tests.notes import notes
 
@@ -58,17 +59,17 @@ def desk(tmp_path):
 
 def judge(task, examiner, challenger, **config):
     champion = prompt(task, "Say what the note is about.")
-    gate_input = examiner.gate_input((champion, 0.5), (prompt(task, challenger), 0.9), opening=1)
-    return gate_input, build_gate(GateSection(name="production", **config)).decide(gate_input)
+    dossier = examiner.dossier((champion, 0.5), (prompt(task, challenger), 0.9), opening=1)
+    return dossier, build_gate(GateSection(name="production", **config)).decide(dossier)
 
 
 def test_a_better_and_harmless_challenger_is_promoted_and_every_call_is_in_the_ledger(desk):
     task, examiner, account = desk
-    gate_input, verdict = judge(task, examiner, "Say what the note is about; rivers and clouds are water.")
+    dossier, verdict = judge(task, examiner, "Say what the note is about; rivers and clouds are water.")
     assert verdict.decision is Decision.PROMOTE
     statuses = {check.name: check.status for check in verdict.checks}
     assert statuses["redteam"] is statuses["neutralisation"] is statuses["budget"] is CheckStatus.PASS
-    assert gate_input.by_gold
+    assert dossier.by_gold
     holdout = len(task.splits.holdout)
     assert account.spent()["student"].calls == judging_runs(task) == 3 * holdout + 2 * 57
 
@@ -118,15 +119,15 @@ class Flattered:
 def test_a_judge_that_is_flattered_while_agreement_with_gold_is_flat_is_found_out(desk):
     task, examiner, _ = desk
     judged = Examiner(task=dataclasses.replace(task, metric=Flattered()), evaluate=examiner.evaluate)
-    gate_input = judged.gate_input((prompt(task, "Say it."), 0.4), (prompt(task, "Say it well."), 0.9), opening=1)
-    assert not gate_input.by_gold
-    assert gate_input.judged
-    before, after = gate_input.truth
+    dossier = judged.dossier((prompt(task, "Say it."), 0.4), (prompt(task, "Say it well."), 0.9), opening=1)
+    assert not dossier.by_gold
+    assert dossier.judged
+    before, after = dossier.truth
     assert before.mean == after.mean
     risen = dataclasses.replace(
-        gate_input.challenger, rows=tuple(dataclasses.replace(r, score=1.0) for r in gate_input.challenger.rows)
+        dossier.candidate, rows=tuple(dataclasses.replace(r, score=1.0) for r in dossier.candidate.rows)
     )
-    verdict = build_gate(GateSection(name="production")).decide(dataclasses.replace(gate_input, challenger=risen))
+    verdict = build_gate(GateSection(name="production")).decide(dataclasses.replace(dossier, candidate=risen))
     assert verdict.decision is Decision.HOLD
     assert any(reason.startswith("[hacking] the judge is flattered") for reason in verdict.reasons)
 
@@ -134,9 +135,9 @@ def test_a_judge_that_is_flattered_while_agreement_with_gold_is_flat_is_found_ou
 def test_hostile_text_goes_into_the_longest_text_input(desk):
     task, examiner, _ = desk
     assert text_input(task) == "note"
-    gate_input, _ = judge(task, examiner, "Say what it is.")
-    assert gate_input.example.keys() == {"note"}
-    assert RedTeam().check(gate_input)[0].evidence["unanswered"] == []
+    dossier, _ = judge(task, examiner, "Say what it is.")
+    assert dossier.example.keys() == {"note"}
+    assert RedTeam().check(dossier)[0].evidence["unanswered"] == []
 
 
 def test_tools_are_found_in_trajectories_and_tool_calls():
@@ -149,9 +150,9 @@ def test_tools_are_found_in_trajectories_and_tool_calls():
 
 def test_the_forecast_holds_what_the_gate_will_ask(desk):
     task, _, _ = desk
-    options = Options(budget=220, seed=0, threads=2, minibatch=8, max_demos=2, threshold=0.7)
+    task = dataclasses.replace(task, config=task.config.model_copy(update={"optimizer": OptimizerSection(budget=220)}))
     plain = dataclasses.replace(task, config=task.config.model_copy(update={"gate": GateSection()}))
-    plans = [plan_run(t, OPTIMIZERS.get("gepa"), shape_of(t, options), threads=2) for t in (task, plain)]
+    plans = [plan_run(t, OPTIMIZERS.get("gepa"), search_size(t), threads=2) for t in (task, plain)]
     extra = 2 * 57 + len(task.splits.holdout)
     assert judging_runs(task) - judging_runs(plain) == extra
     assert plans[0].notes[-1] == f"the gate asks for up to {extra} program runs more, but only once the lift is proven"

@@ -5,37 +5,33 @@ import pytest
 from core.errors import ModelError
 from core.workspace import Workspace
 from offline import OfflineEngine
-from optimizers import OPTIMIZERS
-from optimizers.optimize import Options, optimize
-from tasks.task import assemble, read_config
-from tests.optimizers.test_placebo import environment, placebo
+from tests.optimizers.test_placebo import placebo
 from tests.provider import Provider, serving
+from tests.runs import optimized, task_of
 
-OPTIONS = Options(budget=200, seed=0, threads=2, minibatch=10, max_demos=2, threshold=0.7)
+SEARCH = ("optimizer.budget=200", "optimizer.minibatch=10", "optimizer.max_demos=2", "run.threads=2")
 
 
-def with_student(root, url):
+def near(root, optimizer="bootstrap"):
+    placebo(root, 0)
+    return task_of(Workspace(root), "placebo", *SEARCH, name=optimizer)
+
+
+def with_student(root, url, optimizer="bootstrap"):
     text = (
         "models:\n  offline/small: {model: offline/small}\n  offline/large: {model: offline/large}\n"
         f'  far: {{model: openai/far, api_base: "{url}", timeout: 5}}\n'
     )
     (root / "configs" / "models.yaml").write_text(text, "utf-8")
-    workspace = Workspace(root)
-    return assemble(read_config(workspace, "placebo", ["models.student=far"]), workspace)
-
-
-def run(task, root, optimizer="bootstrap"):
-    with environment(root) as place:
-        return optimize(task, OPTIMIZERS.get(optimizer), OPTIONS, place)
+    return task_of(Workspace(root), "placebo", *SEARCH, "models.student=far", name=optimizer)
 
 
 def test_a_real_provider_over_http_gives_the_same_outcome_as_the_model_in_process(tmp_path):
-    task = placebo(tmp_path, 0)
-    near = run(task, tmp_path)
+    here = optimized(Workspace(tmp_path), near(tmp_path))
     with serving(Provider(OfflineEngine("small"))) as provider:
-        far = run(with_student(tmp_path, provider.url), tmp_path)
-        assert far.winner.hash == near.winner.hash
-        assert [c.dev_score for c in far.candidates] == [c.dev_score for c in near.candidates]
+        far = optimized(Workspace(tmp_path), with_student(tmp_path, provider.url))
+        assert far.winner.hash == here.winner.hash
+        assert [c.dev_score for c in far.candidates] == [c.dev_score for c in here.candidates]
         assert far.usage["student"].calls == len(provider.seen)
         assert provider.repeated == 0
 
@@ -44,5 +40,5 @@ def test_a_wrong_key_ends_on_the_first_call(tmp_path):
     placebo(tmp_path, 0)
     with serving(Provider(OfflineEngine("small"), key="right")) as provider:
         with pytest.raises(ModelError, match="far at http"):
-            run(with_student(tmp_path, provider.url), tmp_path)
+            optimized(Workspace(tmp_path), with_student(tmp_path, provider.url))
         assert len(provider.seen) == 1

@@ -6,14 +6,13 @@ import random
 
 import pytest
 
-from calls.ledger import Ledger
 from core.verdict import Decision
 from core.workspace import Workspace
 from optimizers import OPTIMIZERS
-from optimizers.optimize import Environment, Options, optimize
 from tasks.scaffold import scaffold
 from tasks.task import assemble, read_config
 from tests.notes import WORDS
+from tests.runs import optimized, task_of
 from tracking.store import Store
 
 
@@ -34,23 +33,14 @@ def placebo(root, seed):
     return assemble(read_config(workspace, "placebo", []), workspace)
 
 
-@contextlib.contextmanager
-def environment(root, **kwargs):
-    """A store and a ledger in a folder, for one run."""
-    store, ledger = Store(root / "proven.db"), Ledger(root / "ledger.db")
-    try:
-        yield Environment(store=store, ledger=ledger, command="test", code_version="test", **kwargs)
-    finally:
-        ledger.close()
-        store.close()
-
-
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
 @pytest.mark.parametrize("seed", range(3))
 def test_shuffled_labels_promote_nothing(tmp_path, optimizer, seed):
-    options = Options(budget=300, seed=seed, threads=2, minibatch=20, max_demos=4, threshold=0.7)
-    with environment(tmp_path) as place:
-        result = optimize(placebo(tmp_path, seed), optimizer, options, place)
-        assert result.verdict.decision is not Decision.PROMOTE
-        assert result.total_usage.cost_usd is None  # these models have no price, and unknown is not zero
-        assert [e.kind for e in place.store.events(result.run_id)][-2:] == ["finished", "closed"]
+    placebo(tmp_path, seed)
+    place = Workspace(tmp_path)
+    task = task_of(place, "placebo", "run.threads=2", name=optimizer.name, budget=300, seed=seed)
+    result = optimized(place, task)
+    assert result.verdict.decision is not Decision.PROMOTE
+    assert result.total_usage.cost_usd is None  # these models have no price, and unknown is not zero
+    with contextlib.closing(Store(place.mlruns / "proven.db")) as store:
+        assert [e.kind for e in store.events(result.run_id)][-2:] == ["finished", "closed"]

@@ -1,0 +1,121 @@
+"""``eval``: score one prompt on one split."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.flags import Models, Place, Settings, Spending, Split, TaskName
+from commands.outcome import Outcome
+
+if TYPE_CHECKING:
+    from core.evaluation import Evaluation
+    from core.workspace import Workspace
+    from tasks.open_run import RunOptions
+    from tasks.task import Task
+
+EXAMPLE = "python cli.py eval extraction --prompts champion --split dev"
+
+
+def command(
+    task: TaskName,
+    models: Models,
+    spending: Spending,
+    settings: Settings,
+    place: Place,
+    prompts: Annotated[str, typer.Option(help="seed, champion, or a run id.")] = "seed",
+    split: Split = "dev",
+    open_holdout: Annotated[
+        bool, typer.Option("--open-holdout", help="Allow split holdout; counted as an opening.")
+    ] = False,
+    repeat: Annotated[int, typer.Option(min=1, help="Really run each row so many times; scores are averaged.")] = 1,
+) -> Outcome:
+    """Score one prompt on one split."""
+    from rich.console import Console
+
+    from core.errors import UsageError
+    from optimizers.judge_check import check_references
+    from reports.progress import LiveProgress
+    from tasks.open_run import open_task
+
+    if split not in ("train", "dev", "holdout"):
+        raise UsageError(f"--split: received {split!r}; allowed: train, dev, holdout")
+    if split == "holdout" and not open_holdout:
+        raise UsageError(
+            "looking at the holdout uses it up", hint="add --open-holdout; the gate will count the opening"
+        )
+    where = place.find()
+    found = open_task(where, task, settings.overrides(models.keys(), spending.keys()))
+    check_references(found)
+    with LiveProgress(Console(stderr=True), found.name) as progress:
+        evaluation = evaluated(where, found, prompts, split, spending.options(progress), repeat=repeat)
+    return Outcome(_body(found, prompts, evaluation), _text(found, prompts, evaluation), code=_code(evaluation))
+
+
+def evaluated(
+    where: Workspace, task: Task, prompts: str, split: str, options: RunOptions, *, repeat: int = 1
+) -> Evaluation:
+    """Score stored prompts on a split; the evaluation is stored as a run of its own."""
+    import contextlib
+    from dataclasses import replace
+
+    from commands.job import find_prompts
+    from programs.prompts import apply_prompts
+    from tasks.open_run import Purpose, open_run, open_store, redactor
+    from tracking.events import EventKind
+
+    with contextlib.closing(open_store(where, redactor(where, task))) as store:
+        chosen = find_prompts(store, task, prompts)
+    params = {"prompts": prompts, "prompt_hash": chosen.hash, "split": split, "repeat": str(repeat)}
+    identity = {name: params[name] for name in ("prompt_hash", "split", "repeat")}
+    with open_run(where, task, Purpose("eval", params, identity), options) as run:
+        if split == "holdout":
+            run.open_holdout(chosen.hash)
+        rows = getattr(task.splits, split)
+        run.progress.phase(f"{prompts} on {split}", len(rows) * repeat)
+        evaluate = replace(run.evaluate, repeats=repeat)
+        found = evaluate(apply_prompts(task.program, chosen), rows, split=split, program_hash=chosen.hash)
+        run.record.emit(EventKind.EVALUATION, found)
+        return found
+
+
+def _code(evaluation: Evaluation) -> int:
+    """An evaluation in which no row has a score is a failure."""
+    from metrics.metric import MetricError
+
+    return 0 if evaluation.scored else MetricError.exit_code
+
+
+def _body(task: Task, prompts: str, evaluation: Evaluation) -> dict[str, Any]:
+    from core.evaluation import RowStatus
+
+    return {
+        "task": task.name,
+        "prompts": prompts,
+        "split": evaluation.split,
+        "n": len(evaluation.rows),
+        "score": evaluation.mean,
+        "fields": evaluation.field_means(),
+        "status": {s.value: evaluation.count(s) for s in RowStatus if evaluation.count(s)},
+        "calls": evaluation.usage.calls,
+        "hits": evaluation.usage.hits,
+        "cost_usd": evaluation.usage.cost_usd,
+        "prompt_hash": evaluation.program_hash,
+        "offline": task.offline,
+    }
+
+
+def _text(task: Task, prompts: str, evaluation: Evaluation) -> str:
+    from core.evaluation import RowStatus
+
+    score = "no row was scored" if evaluation.mean is None else f"{evaluation.mean:.3f}"
+    lines = [
+        f"{task.name}: {prompts} on {evaluation.split} ({len(evaluation.scored)} of {len(evaluation.rows)}): {score}"
+    ]
+    lines += [f"  {name:<24} {value:.3f}" for name, value in evaluation.field_means().items()]
+    failed = [row for row in evaluation.rows if row.status is not RowStatus.OK]
+    lines += [f"  {row.row_id}: {row.status}: {row.error}" for row in failed[:5]]
+    if task.models["student"].offline:
+        lines.append("offline: the embedded stand-in answered, not a language model")
+    return "\n".join(lines)

@@ -1,0 +1,175 @@
+"""Flags that several commands share, in bundles: a command takes the bundle, the door makes its flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import json
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import typer
+
+if TYPE_CHECKING:
+    from core.progress import Progress
+    from core.workspace import Workspace
+    from tasks.open_run import RunOptions
+
+SPEND = "What it may spend"
+
+TaskName = Annotated[
+    str,
+    typer.Argument(metavar="TASK", help="A task name (see `tasks`) or the path of a task file.", show_default=False),
+]
+RunName = Annotated[str, typer.Argument(help="Run id or its beginning (see `runs`).", show_default=False)]
+Strict = Annotated[bool, typer.Option("--strict", help="Exit 0 on PROMOTE, 1 on HOLD, 2 on INCONCLUSIVE (for CI).")]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Only forecast. Runs the pilot, whose answers are kept; --pilot 0 calls no model."),
+]
+Split = Annotated[str, typer.Option(help="train, dev or holdout.")]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Base of the bundles; a field is a flag."""
+
+
+@dataclass(frozen=True)
+class Place(Bundle):
+    """Where tasks, rows and results are."""
+
+    workspace: Annotated[
+        str | None, typer.Option("--workspace", metavar="DIR", help="Folder with configs/, corpora/ and mlruns/.")
+    ] = None
+
+    def find(self) -> Workspace:
+        """The workspace that was named, or the one around.
+
+        Raises:
+            UsageError: If the named folder does not exist.
+        """
+        from core.workspace import find_workspace
+
+        return find_workspace(self.workspace)
+
+    @property
+    def quoted(self) -> str | None:
+        """The folder as one types it, for commands that are shown."""
+        return shlex.quote(self.workspace) if self.workspace else None
+
+    @property
+    def suffix(self) -> str:
+        """What a shown command needs at its end to mean this workspace."""
+        return f" --workspace {self.quoted}" if self.workspace else ""
+
+
+@dataclass(frozen=True)
+class Settings(Bundle):
+    """Overrides of the task file."""
+
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Override a key, as in --set gate.margin=0.02; DROP deletes it."
+        ),
+    ] = None
+
+    def overrides(self, *flags: Mapping[str, Any]) -> list[str]:
+        """The overrides as ``key=value``: what was set, then the flags that were given."""
+        given = [f"{key}={value}" for flag in flags for key, value in flag.items() if value is not None]
+        return [*(self.sets or []), *given]
+
+
+@dataclass(frozen=True)
+class Models(Bundle):
+    """Who answers, and how many calls at a time."""
+
+    student: Annotated[str | None, typer.Option(help="Model that runs the program.")] = None
+    threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None
+
+    def keys(self) -> dict[str, Any]:
+        """As keys of a task file."""
+        return {"models.student": self.student, "run.threads": self.threads}
+
+
+@dataclass(frozen=True)
+class Spending(Bundle):
+    """What a run may spend; it ends in order at any of these."""
+
+    max_cost: Annotated[
+        float | None,
+        typer.Option(metavar="DOLLARS", help="End in order at this cost, all roles.", rich_help_panel=SPEND),
+    ] = None
+    max_calls: Annotated[
+        int | None, typer.Option(min=1, help="End in order after so many requests.", rich_help_panel=SPEND)
+    ] = None
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="The same for tokens.", rich_help_panel=SPEND)] = None
+    max_minutes: Annotated[float | None, typer.Option(help="The same for minutes.", rich_help_panel=SPEND)] = None
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.", rich_help_panel=SPEND)] = False
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Do not use answers that other runs paid for.", rich_help_panel=SPEND)
+    ] = False
+    redact: Annotated[
+        list[str] | None,
+        typer.Option(metavar="REGEX", help="Mask this before anything is stored.", rich_help_panel=SPEND),
+    ] = None
+
+    def keys(self) -> dict[str, Any]:
+        """As keys of a task file."""
+        return {
+            "run.max_cost": self.max_cost,
+            "run.max_calls": self.max_calls,
+            "run.max_tokens": self.max_tokens,
+            "run.max_minutes": self.max_minutes,
+            "run.cache": "false" if self.no_cache else None,
+            "run.redact": json.dumps(self.redact) if self.redact else None,
+        }
+
+    def options(self, progress: Progress, *, new: bool = False) -> RunOptions:
+        """How the run is to behave."""
+        from tasks.open_run import RunOptions
+
+        return RunOptions(typed(), self.yes, new, "--debug" in sys.argv, progress)
+
+
+def typed() -> str:
+    """The command as it was typed, for the record."""
+    return " ".join(["python cli.py", *sys.argv[1:]])
+
+
+def listed(text: str | None) -> tuple[str, ...]:
+    """The parts of a flag that takes several values, separated by commas."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def unbundled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose bundles are flags of their own, as Typer wants them; it returns what the function returns."""
+    hints = get_type_hints(function, include_extras=True)
+    plain: list[inspect.Parameter] = []
+    bundles: dict[str, type[Any]] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind = hints[name]
+        if not (isinstance(kind, type) and issubclass(kind, Bundle)):
+            plain.append(parameter.replace(annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY))
+            continue
+        bundles[name] = kind
+        fields = get_type_hints(kind, include_extras=True)
+        plain += [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=fields[f.name])
+            for f in dataclasses.fields(kind)
+        ]
+
+    @functools.wraps(function)
+    def called(**given: Any) -> Any:
+        for name, kind in bundles.items():
+            given[name] = kind(**{f.name: given.pop(f.name) for f in dataclasses.fields(kind)})
+        return function(**given)
+
+    called.__signature__ = inspect.Signature(plain)  # type: ignore[attr-defined]
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in plain}
+    return called

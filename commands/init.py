@@ -1,0 +1,53 @@
+"""``init``: a task file for gold rows, or a folder for a workspace of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.flags import Place
+from commands.outcome import Outcome
+
+EXAMPLE = "python cli.py init triage --from-gold triage.jsonl && python cli.py optimize triage"
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="Task name; without --from-gold, a folder for a workspace of your own.")],
+    place: Place,
+    from_gold: Annotated[
+        str | None,
+        typer.Option("--from-gold", metavar="FILE", help="JSONL or CSV rows of {input, label, id?, split?}."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing task file.")] = False,
+) -> Outcome:
+    """Start with your own data: write a task file that runs at once."""
+    from tasks.scaffold import scaffold
+
+    if from_gold is None:
+        return _workspace(Path(name))
+    made = scaffold(name, Path(from_gold), place.find().root, force=force)
+    following = f"python cli.py optimize {name}{place.suffix}"
+    lines = [f"wrote {made.path}", *(f"note: {note}" for note in made.notes), f"next: {following}"]
+    body = {"task": name, "path": str(made.path), "notes": list(made.notes), "next": following}
+    return Outcome(body, "\n".join(lines))
+
+
+def _workspace(root: Path) -> Outcome:
+    """Make a folder with everything that a workspace has."""
+    import shutil
+
+    from core.errors import OutputError
+    from core.workspace import HOME
+
+    try:
+        for folder in ("configs", "corpora", "prompts", "mlruns"):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        models = root / "configs" / "models.yaml"
+        if not models.exists():
+            shutil.copyfile(HOME / "configs" / "models.yaml", models)
+    except OSError as error:
+        raise OutputError(f"cannot make a workspace at {root}: {error.strerror}") from None
+    hint = f"python cli.py init NAME --from-gold rows.jsonl --workspace {root}"
+    return Outcome({"workspace": str(root), "next": hint}, f"made {root}\nnext: {hint}")

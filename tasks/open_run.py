@@ -1,0 +1,348 @@
+"""The one open run: every command that asks a model opens, continues, closes and records its work here."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from dotenv import load_dotenv
+
+from calls.account import Account, Halt, Policy, StopRequestedError
+from calls.ledger import Ledger
+from calls.limits import Caps
+from calls.lm import RoleLM, build_lm
+from calls.models import ModelSpec
+from core.errors import BudgetError, UsageError
+from core.optimization import Plan, RunStart
+from core.plain import digest, from_json, to_json
+from core.progress import Progress
+from core.redact import Redactor, from_environment
+from core.workspace import Workspace
+from metrics.evaluate import Evaluator
+from offline import VERSION as OFFLINE_VERSION
+from programs.prompts import read_prompts, schema_hash, source_of
+from tasks.task import ROLES, Task, assemble, bound_metric, read_config, student_evaluator
+from tracking.events import EventKind
+from tracking.projection import Tracker
+from tracking.run import Run, Silent, code_version, continuable, differences, new_run_id
+from tracking.store import Store
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a person wants a run to behave; none of it changes the result.
+
+    Attributes:
+        command: What was typed, for the record.
+        yes: Whether a forecast above ``run.confirm_above`` is accepted unasked.
+        new: Whether an unfinished run that does the same is left alone instead of continued.
+        debug: Whether the optimisers' own logs may reach the screen.
+        progress: Told how far the run is.
+        track: Whether MLflow is told while it runs; otherwise `sync`, or the next command, brings it up to date.
+    """
+
+    command: str = "python"
+    yes: bool = False
+    new: bool = False
+    debug: bool = False
+    progress: Progress = field(default_factory=Progress)
+    track: bool = True
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a run is for, beyond its task.
+
+    Attributes:
+        kind: The command that makes it; ``forecast`` for a dry run.
+        params: What people compare runs by, beside what every run says of itself.
+        identity: What must be equal, beside the task itself, for an interrupted run to be continued.
+        specs: The models that may be asked, for caps on money; those of the task unless given.
+        isolate: Whether a model that is down fails alone, instead of ending the run.
+    """
+
+    kind: str
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    identity: Mapping[str, str] = field(default_factory=dict[str, str])
+    specs: tuple[ModelSpec, ...] | None = None
+    isolate: bool = False
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run at work: its task, its models through one account, and its record."""
+
+    task: Task
+    place: Workspace
+    record: Run
+    store: Store
+    ledger: Ledger
+    account: Account
+    tracker: Tracker | Silent
+    options: RunOptions
+    specs: tuple[ModelSpec, ...]
+    """The models that it may ask."""
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self.record.id
+
+    @property
+    def progress(self) -> Progress:
+        """Whoever watches."""
+        return self.options.progress
+
+    @cached_property
+    def lms(self) -> Mapping[str, RoleLM]:
+        """The task's model of every role."""
+        return {role: build_lm(self.task.models[role], role, self.account) for role in ROLES}
+
+    @cached_property
+    def evaluate(self) -> Evaluator:
+        """How the task's rows are run by its student and judged by its metric."""
+        return student_evaluator(self.task, self.account, self.lms["student"])
+
+    def forecast(self, plan: Plan) -> None:
+        """Say and store what is going to be spent, and ask where that may be more than a person spends unthinkingly.
+
+        A continued run that was accepted before is not asked about again.
+
+        Raises:
+            BudgetError: If the person says no; nothing but the pilot was spent.
+            UsageError: If nobody is there to answer.
+        """
+        self.progress.plan(plan)
+        if self.store.has(self.id, EventKind.FORECAST):
+            return
+        self.record.emit(EventKind.FORECAST, plan)
+        if not self._may_spend(plan):
+            raise BudgetError("the forecast was not accepted; nothing but the pilot was spent")
+
+    def _may_spend(self, plan: Plan) -> bool:
+        run, cost = self.task.config.run, plan.cost_usd
+        if self.options.yes or run.max_cost is not None or cost is None or cost.high <= run.confirm_above:
+            return True
+        if all(spec.offline for spec in self.specs):
+            return True
+        question = f"this may cost ${cost.low:.2f} to ${cost.high:.2f}; go on?"
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"{question} Nobody is here to answer",
+                hint="add -y, or --max-cost DOLLARS, or --set run.confirm_above=DOLLARS",
+            )
+        with self.progress.paused():
+            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+
+    def open_holdout(self, candidate: str, owner: str | None = None) -> int:
+        """Record that the holdout is opened for a prompt; how often it has been, this time included.
+
+        Args:
+            candidate: Hash of the prompt that is to be judged.
+            owner: The run whose prompt it is, when not this one: asking again about one prompt is one opening.
+        """
+        identity = self.task.splits.holdout_identity
+        return self.store.open_holdout(self.task.name, identity, owner or self.id, candidate)
+
+
+@contextlib.contextmanager
+def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions | None = None) -> Iterator[OpenRun]:
+    """Open the store, the ledger, the account and MLflow for one run, and close them in order.
+
+    A run that was interrupted is continued if it is the same work: the same steps are taken again, and every call that
+    was answered is found in the ledger. However the block ends, the run has a named ending in its record.
+
+    Raises:
+        ModelError: If a model is unreachable, refuses the key or keeps failing.
+        BudgetError: If a cap was reached, or somebody asked the run to stop.
+        UsageError: If a cap on money cannot be kept.
+        StoreError: If another process works on this very run.
+        KeyboardInterrupt: On Ctrl-C; everything found so far is in the store.
+    """
+    options = options or RunOptions()
+    check_caps(task, purpose.specs)
+    redact = redactor(place, task)
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(contextlib.closing(open_store(place, redact)))
+        ledger = stack.enter_context(contextlib.closing(Ledger(place.mlruns / "ledger.db", redact)))
+        _check_keys(task, purpose, ledger)
+        start = _start(task, purpose, options)
+        if not options.new:
+            start = _continued(store, ledger, start, options.progress)
+        tracker = stack.enter_context(tracking(place, store)) if options.track else Silent()
+        record = Run(store, start, tracker)
+        account = Account(ledger, record.id, task.name, policy_of(task, purpose))
+        account.stop_requested = lambda: store.stop_requested(record.id)
+        account.meter.listener = options.progress.call
+        try:
+            yield OpenRun(task, place, record, store, ledger, account, tracker, options, purpose.specs or task.specs)
+        except Halt as halt:
+            record.failed(halt.cause, _ending(halt.cause))
+            raise halt.cause from None
+        except KeyboardInterrupt:
+            record.ending = "interrupted"
+            raise
+        except BaseException as error:
+            record.failed(error, _ending(error))
+            raise
+        finally:
+            account.meter.listener = None
+            account.close()
+            record.finish()
+
+
+def _ending(error: BaseException) -> str:
+    if isinstance(error, StopRequestedError):
+        return "stopped"
+    return "exhausted" if isinstance(error, BudgetError) else "failed"
+
+
+def ending_of(error: BudgetError) -> str:
+    """How a run ends whose budget is used up, or that somebody asked to stop."""
+    return _ending(error)
+
+
+def _check_keys(task: Task, purpose: Purpose, ledger: Ledger) -> None:
+    """See that every key is in the environment, before anything is written."""
+    if purpose.specs is not None:  # a matrix: whose models fail alone
+        return
+    for role in ROLES:
+        build_lm(task.models[role], role, Account(ledger))
+    bound_metric(task, Account(ledger))
+
+
+def _continued(store: Store, ledger: Ledger, start: RunStart, progress: Progress) -> RunStart:
+    """The start of the unfinished run that does the same; the given one where there is none."""
+    earlier = continuable(store, start)
+    if earlier is not None:
+        ledger.wait_for_others(earlier.run_id)
+        progress.note(f"continuing run {earlier.run_id} ({store.state(earlier)}): what was answered is not paid again")
+        return store.started(earlier.run_id)
+    for other in store.unfinished(start.task, start.kind)[:1]:
+        if not store.alive(other):
+            stored = from_json(RunStart, store.redact.json(to_json(start)))  # as it would be stored: without secrets
+            changed = differences(store.started(other.run_id), stored)
+            if changed:
+                said = "; ".join(changed[:4])
+                progress.note(f"run {other.run_id} ({store.state(other)}) is another run and stays as it is: {said}")
+    return start
+
+
+def _start(task: Task, purpose: Purpose, options: RunOptions) -> RunStart:
+    params = {
+        "task": task.name,
+        "kind": purpose.kind,
+        **{role: task.models[role].alias for role in ROLES},
+        "metric": task.metric.name,
+        "adapter": task.config.adapter,
+        "threads": str(task.config.run.threads),
+        "n_train": str(len(task.splits.train)),
+        "n_dev": str(len(task.splits.dev)),
+        "n_holdout": str(len(task.splits.holdout)),
+        **purpose.params,
+    }
+    tags = {
+        "stage": purpose.kind,
+        "offline": str(task.offline).lower(),
+        "program_hash": read_prompts(task.program).hash,
+        "config_hash": task.config_hash,
+        "code_version": code_version(),
+        "schema_hash": schema_hash(task.program),
+    }
+    return RunStart(
+        run_id=new_run_id(task.name if purpose.kind == "optimize" else f"{task.name}-{purpose.kind}"),
+        task=task.name,
+        command=options.command,
+        started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        params=params,
+        tags=tags,
+        splits=task.splits.info,
+        config=task.config.model_dump(mode="json"),
+        identity=identity(task, purpose),
+        kind=purpose.kind,
+    )
+
+
+def identity(task: Task, purpose: Purpose) -> dict[str, str]:
+    """What must be equal for an interrupted run to be continued; how fast it may go and what it may spend is not."""
+    parts = {
+        "kind": purpose.kind,
+        "config": digest(task.config.model_dump(mode="json", exclude={"run"})),
+        "corpus": task.splits.info.fingerprint,
+        "program": read_prompts(task.program).hash + schema_hash(task.program) + digest(source_of(task.program)),
+        "fresh": str(not task.config.run.cache),
+        **{f"model {role}": _settings(spec) for role, spec in task.models.items()},
+        **{f"judge {index + 1}": _settings(spec) for index, spec in enumerate(task.judges)},
+        **purpose.identity,
+    }
+    if task.offline:
+        parts["embedded model"] = OFFLINE_VERSION
+    return parts
+
+
+def _settings(spec: ModelSpec) -> str:
+    """What a model's answers depend on; its price, its pace and its key are not among it."""
+    asked = {"temperature": spec.temperature, "max_tokens": spec.max_tokens, **dict(sorted(spec.params.items()))}
+    return f"{spec.model} {spec.api_base or ''} {spec.engine} {asked}"
+
+
+def check_caps(task: Task, specs: tuple[ModelSpec, ...] | None = None) -> None:
+    """Refuse a cap on money that could not be kept.
+
+    Args:
+        task: The task with its caps.
+        specs: The models that may be asked; those of the task unless given.
+
+    Raises:
+        UsageError: If a price is unknown.
+    """
+    unknown = sorted({spec.alias for spec in (task.specs if specs is None else specs) if not spec.priced})
+    if task.config.run.max_cost is not None and unknown:
+        raise UsageError(
+            f"--max-cost cannot be kept: the price of {', '.join(unknown)} is unknown",
+            hint="put input_price and output_price into configs/models.yaml, or cap --max-calls or --max-tokens",
+        )
+
+
+def policy_of(task: Task, purpose: Purpose) -> Policy:
+    """What the task file and the flags allow a run to spend."""
+    run = task.config.run
+    caps = Caps(run.max_cost, run.max_calls, run.max_tokens, run.max_minutes)
+    return Policy(caps, not run.cache, run.fresh_roles, run.max_error_share, purpose.isolate)
+
+
+def open_task(place: Workspace, name: str, overrides: Sequence[str]) -> Task:
+    """Load and assemble a task; keys come from the environment or the workspace's ``.env``.
+
+    Raises:
+        ConfigError: With every mistake in the task file.
+        DataError: If the corpus cannot be used.
+    """
+    load_dotenv(place.root / ".env", override=False)
+    return assemble(read_config(place, name, overrides), place)
+
+
+def redactor(place: Workspace, task: Task | None = None) -> Redactor:
+    """Masks the secrets of the environment and ``.env``, and the patterns of the task."""
+    return from_environment(place.root, task.config.run.redact if task is not None else ())
+
+
+def open_store(place: Workspace, redact: Redactor | None = None) -> Store:
+    """The workspace's own record."""
+    return Store(place.mlruns / "proven.db", redact or redactor(place))
+
+
+@contextlib.contextmanager
+def tracking(place: Workspace, store: Store) -> Iterator[Tracker]:
+    """Project the store into MLflow while the block runs; what it could not take is said at the end."""
+    tracker = Tracker(store, place.mlruns)
+    try:
+        yield tracker
+    finally:
+        tracker.close()
+        for problem in tracker.problems:
+            sys.stderr.write(f"mlflow: {problem}; your results are safe, run `python cli.py sync` later\n")
