@@ -11,10 +11,10 @@ from tasks.open_run import RunOptions, open_run
 from tasks.task import Task, assemble, read_config
 
 
-def task_of(workspace: Workspace, name: str, *sets: str, **settings: Any) -> Task:
+def task_of(workspace: Workspace, task: str, /, *sets: str, **settings: Any) -> Task:
     """A task of a workspace; ``settings`` are keys of its optimizer section."""
     given = [f"optimizer.{key}={value}" for key, value in settings.items()]
-    return assemble(read_config(workspace, name, [*sets, *given]), workspace)
+    return assemble(read_config(workspace, task, [*sets, *given]), workspace)
 
 
 def optimized(workspace: Workspace, task: Task, **options: Any) -> Optimization:

@@ -9,11 +9,11 @@ from core.errors import UsageError
 from core.evaluation import RowStatus
 from experiments.steps import judge, prepare, report, run
 from reports import matrix_report, render_markdown
-from tests.gym import OpenGym, gym
+from tests.gym import gym, open_gym
 
 
 def fill(workspace, *sets):
-    with OpenGym(workspace, *sets) as bench:
+    with open_gym(workspace, *sets) as bench:
         prepare(bench)
         run(bench)
         judge(bench)
@@ -21,7 +21,7 @@ def fill(workspace, *sets):
 
 def again(workspace, *sets):
     """The report as it stands, without a call."""
-    with OpenGym(workspace, *sets) as bench:
+    with open_gym(workspace, *sets) as bench:
         return report(bench, "run-2", {}, 1.0)
 
 
@@ -50,9 +50,9 @@ def test_a_new_prompt_gets_no_score_of_the_old_one_until_it_is_run_and_judged(tm
         "or text of the row; next: python cli.py run retell",
     )
     assert "stale: see Worth knowing" in render_markdown(matrix_report(matrix))
-    with OpenGym(workspace, run_id="judge-only") as bench:
+    with open_gym(workspace) as bench:
         assert len(judge(bench)) == 16  # an output of another prompt is not worth a judgement
-    with OpenGym(workspace, run_id="whole") as bench:
+    with open_gym(workspace) as bench:
         run(bench)
         judge(bench)
     assert set(scored(again(workspace)).values()) == {8}
@@ -77,9 +77,9 @@ def test_another_rubric_or_judge_leaves_no_score_until_it_has_judged(tmp_path, f
     assert matrix.warnings[-1].endswith(
         "its score is of an earlier judge, rubric, output or reference; next: python cli.py judge retell"
     )
-    with OpenGym(workspace, run_id="judge-only") as bench:
+    with open_gym(workspace) as bench:
         judge(bench)
-        assert "student" not in bench.account.spent()
+        assert "student" not in bench.run.account.spent()
     assert set(scored(again(workspace)).values()) == {8}
 
 
@@ -103,7 +103,7 @@ def test_what_does_not_change_an_answer_makes_nothing_stale(tmp_path):
 def test_an_output_that_was_made_anew_does_not_keep_the_score_of_the_one_before(tmp_path):
     workspace = gym(tmp_path)
     fill(workspace)
-    with OpenGym(workspace) as bench:
+    with open_gym(workspace) as bench:
         path = bench.folder.path / "outputs.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     lines[0]["prediction"]["condensation"] += " And more."
@@ -115,5 +115,5 @@ def test_judging_where_nothing_is_fresh_says_what_to_do(tmp_path):
     workspace = gym(tmp_path, models=("small",))
     fill(workspace)
     edit(workspace.models, "small: {", "small: {temperature: 0.5, ")
-    with OpenGym(workspace) as bench, pytest.raises(UsageError, match="none of the 16 stored outputs"):
+    with open_gym(workspace) as bench, pytest.raises(UsageError, match="none of the 16 stored outputs"):
         judge(bench)
