@@ -59,7 +59,7 @@ def desk(tmp_path):
 
 def judge(task, examiner, challenger, **config):
     champion = prompt(task, "Say what the note is about.")
-    dossier = examiner.dossier((champion, 0.5), (prompt(task, challenger), 0.9), opening=1)
+    dossier = examiner.gate_input((champion, 0.5), (prompt(task, challenger), 0.9), opening=1)
     return dossier, build_gate(GateSection(name="production", **config)).decide(dossier)
 
 
@@ -119,7 +119,7 @@ class Flattered:
 def test_a_judge_that_is_flattered_while_agreement_with_gold_is_flat_is_found_out(desk):
     task, examiner, _ = desk
     judged = Examiner(task=dataclasses.replace(task, metric=Flattered()), evaluate=examiner.evaluate)
-    dossier = judged.dossier((prompt(task, "Say it."), 0.4), (prompt(task, "Say it well."), 0.9), opening=1)
+    dossier = judged.gate_input((prompt(task, "Say it."), 0.4), (prompt(task, "Say it well."), 0.9), opening=1)
     assert not dossier.by_gold
     assert dossier.judged
     before, after = dossier.truth
@@ -127,7 +127,7 @@ def test_a_judge_that_is_flattered_while_agreement_with_gold_is_flat_is_found_ou
     risen = dataclasses.replace(
         dossier.candidate, rows=tuple(dataclasses.replace(r, score=1.0) for r in dossier.candidate.rows)
     )
-    verdict = build_gate(GateSection(name="production")).decide(dataclasses.replace(dossier, candidate=risen))
+    verdict = build_gate(GateSection(name="production")).decide(dataclasses.replace(dossier, challenger=risen))
     assert verdict.decision is Decision.HOLD
     assert any(reason.startswith("[hacking] the judge is flattered") for reason in verdict.reasons)
 
