@@ -24,6 +24,7 @@ sys.path.insert(0, str(HOME))
 
 from core.errors import BudgetError  # noqa: E402 - found by the line above
 from core.workspace import Workspace  # noqa: E402
+from optimizers import OPTIMIZERS  # noqa: E402
 from tests.notes import notes  # noqa: E402
 from tests.provider import Provider, serving  # noqa: E402
 from tests.runs import optimized, task_of  # noqa: E402

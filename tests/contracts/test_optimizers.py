@@ -1,5 +1,6 @@
 """What every optimiser of the catalog keeps to, whatever its strategy; a new member inherits all of it."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -19,8 +20,8 @@ from tests.journeys.test_commands import run
 from tests.journeys.test_money import go
 from tests.notes import notes
 from tests.optimizers.searching import searching
-from tests.optimizers.test_placebo import environment
 from tests.provider import Provider, serving
+from tracking.store import Store
 
 BUDGET, ROLLOUTS = "optimizer.budget=300", 700
 EVERY = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
@@ -80,8 +81,8 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path, o
         assert provider.repeated == undisturbed.repeated  # some ask the same thing again on purpose, as a rollout
         assert body["calls"] == len(provider.seen) == result.total_usage.calls
     assert (body["prompt_hash"], body["verdict"]) == (result.winner.hash, result.verdict.decision)
-    with environment(root / "mlruns") as place:
-        events = place.store.events(body["run_id"])
+    with contextlib.closing(Store(root / "mlruns" / "proven.db")) as store:
+        events = store.events(body["run_id"])
     assert steps(from_json(Candidate, e.payload) for e in events if e.kind == "candidate") == steps(result.candidates)
 
 
@@ -126,5 +127,5 @@ def test_a_model_that_fails_in_the_middle_ends_the_run_by_its_name(tmp_path, opt
             go(tmp_path, provider.url, BUDGET, optimizer=optimizer.name)
         assert len(provider.seen) < most + 15
     assert raised.value.exit_code == 69
-    with environment(tmp_path / "mlruns") as place:
-        assert [r.state for r in place.store.runs()] == ["failed"]
+    with contextlib.closing(Store(tmp_path / "mlruns" / "proven.db")) as store:
+        assert [r.state for r in store.runs()] == ["failed"]

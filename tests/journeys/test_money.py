@@ -16,6 +16,7 @@ from core.errors import BudgetError
 from core.plain import from_json
 from core.verdict import Decision
 from core.workspace import HOME, Workspace
+from optimizers import OPTIMIZERS
 from tests.journeys.test_commands import run
 from tests.notes import notes
 from tests.provider import Provider, chaos, serving
