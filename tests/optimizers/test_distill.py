@@ -93,8 +93,7 @@ def test_a_comparator_and_a_metric_of_ones_own_decide_what_agreement_is(place):
     ]
     (place / "teams.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
     (place / "third.py").write_text("def third(example, pred, trace=None):\n    return 1 / 3\n", "utf-8")
-    store, ledger = Store(place / "proven.db"), Ledger(place / "ledger.db")
-    environment = Environment(store=store, ledger=ledger, command="test", code_version="test")
+    options = RunOptions(track=False)
     spec = DistillSpec(generations=1, population=1)
     seen = []
 
@@ -104,13 +103,11 @@ def test_a_comparator_and_a_metric_of_ones_own_decide_what_agreement_is(place):
 
     workspace = Workspace(place)
     by_function = run_distillation(
-        place / "teams.jsonl", spec, workspace=workspace, environment=environment, comparator=quarter
+        place / "teams.jsonl", spec, workspace=workspace, options=options, comparator=quarter
     )
     by_name = run_distillation(
-        place / "teams.jsonl", replace(spec, metric="third:third"), workspace=workspace, environment=environment
+        place / "teams.jsonl", replace(spec, metric="third:third"), workspace=workspace, options=options
     )
-    store.close()
-    ledger.close()
     assert by_function.outcome.dev_baseline.mean == pytest.approx(0.25)
     assert {gold for gold, _ in seen} == {"kitchen", "garden"}
     assert by_name.outcome.dev_baseline.mean == pytest.approx(1 / 3)
