@@ -1,58 +1,54 @@
-"""A grid of scores as an HTML table: number, interval, word and mark in each square, colour as an addition."""
+"""What is in each square of a grid of scores, and where its interval lies on one scale for all squares."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 
 from reports.blocks import HeatCell, HeatMap
 from reports.numbers import finite, number
 
-Escape = Callable[[object], str]
+Scale = tuple[float, float]
 
 
-def heat_map(block: HeatMap, escape: Escape) -> str:
-    """A grid of scores; the little line in each square is the interval, on one scale for all squares."""
+@dataclass(frozen=True)
+class Square:
+    """A square as texts, and the two paths of its little line, which are empty where nothing is known."""
+
+    tone: str
+    score: str
+    interval: str
+    word: str
+    notes: tuple[str, ...]
+    problem: str
+    spread: str
+    dot: str
+
+
+def drawn_rows(block: HeatMap) -> tuple[tuple[str, tuple[Square | None, ...]], ...]:
+    """The rows of a grid; None where there is no such combination."""
     squares = [cell for _, row in block.rows for cell in row if cell is not None]
     edges = [v for c in squares for v in (finite(c.value), finite(c.low), finite(c.high)) if v is not None]
     scale = (min(edges), max(edges)) if edges else (0.0, 1.0)
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in block.columns)
-    body = "".join(
-        f'<tr><th scope="row">{escape(name)}</th>{"".join(_square(cell, scale, escape) for cell in row)}</tr>'
-        for name, row in block.rows
-    )
-    return (
-        f'<div class="scroll"><table class="heat"><thead><tr><th scope="col">{escape(block.corner)}</th>{head}</tr>'
-        f"</thead><tbody>{body}</tbody></table></div>"
-    )
+    return tuple((name, tuple(_square(cell, scale) for cell in row)) for name, row in block.rows)
 
 
-def _square(cell: HeatCell | None, scale: tuple[float, float], escape: Escape) -> str:
+def _square(cell: HeatCell | None, scale: Scale) -> Square | None:
     if cell is None:
-        return '<td class="none">not run</td>'
-    score = "no score" if finite(cell.value) is None else number(cell.value)
-    spread = finite(cell.low) is not None and finite(cell.high) is not None
-    interval = f"{number(cell.low)} to {number(cell.high)}" if spread else "interval unknown"
-    told = "" if finite(cell.value) is not None and not spread else f"<small>{escape(interval)}</small>"
-    notes = "".join(f"<small>{escape(note)}</small>" for note in cell.notes)
-    problem = f'<small class="problem">✗ {escape(cell.problem)}</small>' if cell.problem else ""
-    return (
-        f'<td class="{escape(cell.tone)}"><b>{escape(score)}</b>{told}'
-        f"{_strip(cell, scale)}<em>{escape(f'{cell.mark} {cell.word}'.strip())}</em>{notes}{problem}</td>"
-    )
-
-
-def _strip(cell: HeatCell, scale: tuple[float, float]) -> str:
+        return None
     value, low, high = finite(cell.value), finite(cell.low), finite(cell.high)
-    if value is None:
-        return ""
-    width = (scale[1] - scale[0]) or 1.0
-
-    def x(number: float) -> float:
-        return 4 + 92 * (number - scale[0]) / width
-
-    spread = "" if low is None or high is None else f"M{x(low):.1f},6H{x(high):.1f}"
-    return (
-        '<svg class="strip" aria-hidden="true" viewBox="0 0 100 12" preserveAspectRatio="none">'
-        f'<path class="axis" d="M0,6H100"/><path class="spread" d="{spread}"/>'
-        f'<path class="dot" d="M{x(value):.1f},1V11"/></svg>'
+    spread = low is not None and high is not None
+    unknown = "" if value is not None else "interval unknown"
+    return Square(
+        tone=cell.tone,
+        score="no score" if value is None else number(value),
+        interval=f"{number(low)} to {number(high)}" if spread else unknown,
+        word=f"{cell.mark} {cell.word}".strip(),
+        notes=cell.notes,
+        problem=cell.problem,
+        spread="" if low is None or high is None else f"M{_place(low, scale):.1f},6H{_place(high, scale):.1f}",
+        dot="" if value is None else f"M{_place(value, scale):.1f},1V11",
     )
+
+
+def _place(value: float, scale: Scale) -> float:
+    return 4 + 92 * (value - scale[0]) / ((scale[1] - scale[0]) or 1.0)

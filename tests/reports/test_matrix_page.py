@@ -303,7 +303,7 @@ def test_race_cost_and_origin_are_told():
 
 def test_the_way_on_quotes_what_a_shell_would_read():
     whole = replace(sample(), task="a b; rm -rf", cheapest=None)
-    assert "python cli.py optimize 'a b; rm -rf'" in render_html(matrix_report(whole)).replace("&#x27;", "'")
+    assert "python cli.py optimize 'a b; rm -rf'" in render_html(matrix_report(whole)).replace("&#39;", "'")
     assert "python cli.py optimize condensation --student haiku" in render_markdown(matrix_report(sample()))
 
 

@@ -2,7 +2,10 @@
 
 import io
 import re
+import tomllib
+from html import unescape
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 from rich.console import Console
@@ -12,6 +15,7 @@ from core.evaluation import Evaluation, RowResult, RowStatus, Usage
 from core.optimization import Optimization, Plan, Range, RoleForecast, SplitInfo
 from core.plain import from_json, to_json
 from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
+from core.workspace import HOME
 from reports import optimization_report, print_report, render_html, render_markdown
 from reports.blocks import (
     Banner,
@@ -25,6 +29,7 @@ from reports.blocks import (
     Example,
     Examples,
     Facts,
+    Figure,
     Heading,
     HeatCell,
     HeatMap,
@@ -35,6 +40,7 @@ from reports.blocks import (
     ScatterPoint,
     Table,
     Tree,
+    Words,
 )  # fmt: skip
 from reports.script import SCRIPT
 
@@ -64,7 +70,23 @@ def plan(cost):
 def outcome(decision=Decision.PROMOTE, text=NASTY, opened=True, cost=0.25):
     seed, tuned = ProgramPrompts((Prompt("p", "Seed."),)), ProgramPrompts((Prompt("p", f"Tuned. {text}"),))
     evidence = Evidence(
-        40, 0.4, 0.6, 0.2, 0.1, 0.3, 0.001, 0.05, 0.0, 0.09, "t", 20, 5, 15, 1, 0.3, {"team": (0.4, 0.6, 0.1, 0.3)}
+        40,
+        0.4,
+        0.6,
+        0.2,
+        0.1,
+        0.3,
+        0.001,
+        0.05,
+        0.0,
+        0.09,
+        "t",
+        20,
+        5,
+        15,
+        1,
+        0.3,
+        fields={"team": (0.4, 0.6, 0.1, 0.3)},
     )
     verdict = Verdict(
         decision, (f"because {text}",), (Check("lift", CheckStatus.PASS, "fine"),), evidence if opened else None
@@ -190,6 +212,32 @@ def test_no_text_steers_the_terminal_and_none_is_read_as_markup():
     text = out.getvalue()
     assert text.count(SHOWN) >= 20
     assert not [c for c in text if (ord(c) < 32 or 127 <= ord(c) < 160 or c == "\u202e") and c != "\n"]
+
+
+HTML = "<script>alert(1)</script>\"' onload=alert(1) <img src=x> {{ 7 * 7 }} {% raw %} &amp; \x1b[31m \u202eflip"
+
+
+def test_html_obeys_no_text_wherever_it_stands_and_shows_it_as_it_is():
+    page = render_html(everywhere(HTML))
+    audit = Audit()
+    audit.feed(page)
+    assert audit.found == ["script"]  # the page's own
+    shown = HTML.replace("\x1b", "\ufffd").replace("\u202e", "\ufffd")
+    assert unescape(page).count(shown) >= 40
+    assert "49" not in page.split("<main>")[1].split("</main>")[0].replace("149", "")
+    assert not [c for c in page if (ord(c) < 32 or 127 <= ord(c) < 160 or c == "\u202e") and c != "\n"]
+
+
+@pytest.mark.parametrize("kind", get_args(Words) + get_args(Figure), ids=lambda kind: kind.__name__)
+def test_every_kind_of_block_is_on_the_page(kind):
+    [block] = [block for block in everywhere("seen").blocks if isinstance(block, kind)][-1:]
+    assert "seen" in render_html(Report("t", (block,))).split("<main>")[1] or kind is IntervalChart
+
+
+def test_the_templates_are_installed_with_the_package():
+    settings = tomllib.loads((HOME / "pyproject.toml").read_text())["tool"]["setuptools"]
+    [pattern] = settings["package-data"]["reports"]
+    assert {path.name for path in (HOME / "reports").glob(pattern)} == {"page.html", "blocks.html"}
 
 
 def test_markdown_shows_html_and_markdown_and_obeys_neither():
