@@ -29,22 +29,18 @@ ALIASES: Mapping[str, Role] = {
 """What heads in a text call the four roles."""
 
 _WORDS = "|".join(sorted(ALIASES, key=len, reverse=True))
-_HOUSE = re.compile(rf"\[({_WORDS})(?::[ \t]*([^\]\n]+))?\](?=[ \t]|$)", re.IGNORECASE)
-_ESCAPED = re.compile(rf" *\[(?:{_WORDS})(?::[ \t]*[^\]\n]+)?\](?:[ \t]|$)", re.IGNORECASE)
+_HOUSE = re.compile(rf"\[({_WORDS})(?::([^\]\n]+))?\](?=[ \t]|$)", re.IGNORECASE)
+_ESCAPED = re.compile(rf" *\[(?:{_WORDS})(?::[^\]\n]+)?\](?:[ \t]|$)", re.IGNORECASE)
 _BOLD = r"(?:\*\*|__|_\*\*)"
 _LOOSE = re.compile(
-    rf"(?:\#{{1,6}}[ \t]+[*_]*(?P<heading>{_WORDS})[*_]*[ \t]*:?[*_]*[ \t]*$"
+    rf"(?:\#{{1,6}}[ \t]+[*_]*(?P<heading>{_WORDS})[*_]*+[ \t]*+:?[*_]*+[ \t]*+$"
     rf"|{_BOLD}(?P<bold>{_WORDS})(?:[ \t]*\([^)\n]*\))?(?::{_BOLD}|(?:\*\*_|\*\*|__)(?::|[ \t]*$))_?"
     rf"|(?P<plain>{_WORDS}):(?=[ \t]|$)"
     rf"|\[(?P<tool>tool)[ _](?:call|result|output)\](?=[ \t]|$))",
     re.IGNORECASE,
 )
-_REMINDERS = re.compile(
-    r"<(system-reminder|ide_opened_file|ide_selection|ide_diagnostics)\b[^>]*>.*?</\1>[ \t]*\n?", re.DOTALL
-)
-_COMMAND = re.compile(r"<command-name>\s*(.*?)\s*</command-name>", re.DOTALL)
-_ARGUMENTS = re.compile(r"<command-args>\s*(.*?)\s*</command-args>", re.DOTALL)
-_TYPED = re.compile(r"<(?:bash-input|user_shell_command)>\s*(.*?)\s*</(?:bash-input|user_shell_command)>", re.DOTALL)
+_REMINDERS = ("system-reminder", "ide_opened_file", "ide_selection", "ide_diagnostics")
+_TYPED = ("<bash-input>", "<user_shell_command>")
 _PRINTED = re.compile(r"</?(?:bash|local-command)-(?:stdout|stderr)>")
 _NOISE = re.compile(
     r"<(?:local-command-caveat|user_instructions|environment_context|permissions instructions|turn_aborted|skill)\b"
@@ -55,6 +51,7 @@ _NOTICES = re.compile(
     r"|This session is being continued from a previous conversation"
 )
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_WORD = re.compile(r"\w")
 _BLANK_LEAD = re.compile(r"(?:[^\S\n]*\n)+")
 
 
@@ -179,21 +176,51 @@ def user_turn(text: str) -> Turn:
     Reminders inside are cut out. A slash command and a notice become ``system``, a shell command that was typed and
     what it printed become ``tool``; a text that is boilerplate altogether becomes an empty note.
     """
-    text = _REMINDERS.sub("", text).strip("\n")
+    text = _without_reminders(text).strip("\n")
     start = text.lstrip()
     if not start or _NOISE.match(start):
         return Turn("note", "")
     if start.startswith("[Request interrupted by user"):
         return Turn("system", "interrupted by the user")
-    if start.startswith(("<command-name>", "<command-message>")) and (command := _COMMAND.search(start)):
-        arguments = _ARGUMENTS.search(start)
-        return Turn("system", tidy(f"{command[1]} {arguments[1] if arguments else ''}"))
-    if typed := _TYPED.match(start):
-        return Turn("tool", tidy(f"$ {typed[1]}"), "bash")
+    if start.startswith(("<command-name>", "<command-message>")) and (command := _inside(start, "<command-name>")):
+        return Turn("system", tidy(f"{command} {_inside(start, '<command-args>') or ''}"))
+    for tag in _TYPED:
+        if start.startswith(tag) and (typed := _inside(start, tag)) is not None:
+            return Turn("tool", tidy(f"$ {typed}"), "bash")
     if _PRINTED.match(start):
         printed = tidy(_PRINTED.sub("", start)).lstrip("\n")
         return Turn("tool", printed, "bash" if start.startswith("<bash") else "command")
     return Turn("system" if _NOTICES.match(start) else "user", tidy(text))
+
+
+def _without_reminders(text: str) -> str:
+    """A text without what editors put into it; a reminder that does not end stays."""
+    for name in _REMINDERS:
+        kept, at = [], 0
+        while (start := text.find(f"<{name}", at)) >= 0:
+            if _WORD.match(text, start + len(name) + 1):  # a longer name
+                kept.append(text[at : start + 1])
+                at = start + 1
+                continue
+            opened = text.find(">", start)
+            closed = text.find(f"</{name}>", opened) if opened >= 0 else -1
+            if closed < 0:
+                break
+            kept.append(text[at:start])
+            at = closed + len(name) + 3
+            rest = at
+            while text[rest : rest + 1] in (" ", "\t"):
+                rest += 1
+            at = rest + 1 if text[rest : rest + 1] == "\n" else rest
+        text = "".join([*kept, text[at:]])
+    return text
+
+
+def _inside(text: str, tag: str) -> str | None:
+    """What stands between the first ``<tag>`` and its end, without white space around it."""
+    _, opened, rest = text.partition(tag)
+    inside, closed, _ = rest.partition(f"</{tag[1:]}")
+    return inside.strip() if opened and closed else None
 
 
 def with_ids(transcripts: Sequence[Transcript]) -> tuple[tuple[Transcript, ...], int]:
