@@ -21,6 +21,7 @@ from stats.power import Preflight, mde, paired_power, preflight, required_pairs
 from stats.race import Race
 from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
 from stats.skewed import skew_interval, skew_test
+from stats.verdict_forecast import VerdictForecast, VerdictRates, forecast_verdicts
 from stats.worst_case import unseen_share, worst_case_test
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "PairedDecision",
     "Preflight",
     "Race",
+    "VerdictForecast",
+    "VerdictRates",
     "adjusted_lift",
     "bootstrap_mean",
     "bounded_mean",
@@ -42,6 +45,7 @@ __all__ = [
     "compare_scores",
     "dominates",
     "exact_sign_test",
+    "forecast_verdicts",
     "holm",
     "key_interval",
     "key_scores",

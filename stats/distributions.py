@@ -5,6 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import numpy as np
+
+from stats.checks import Vector
+
 
 @cache
 def _special() -> Any:
@@ -52,3 +56,28 @@ def fair_coin_at_least(heads: int, tosses: int) -> float:
 def chi_square_quantile(probability: float, df: float) -> float:
     """The value below which a chi-square variable with ``df``, also fractional, lies with ``probability``."""
     return float(_special().chdtri(df, 1 - probability))
+
+
+def beta_below(value: float, a: float, b: float) -> float:
+    """P(X <= value) for a Beta variable with shapes ``a`` and ``b``."""
+    return float(_special().betainc(a, b, max(0.0, min(1.0, value))))
+
+
+def beta_quantile(probability: float, a: float, b: float) -> float:
+    """The value below which a Beta variable with shapes ``a`` and ``b`` lies with ``probability``."""
+    return float(_special().betaincinv(a, b, probability))
+
+
+def binomial_pmf(successes: Vector, trials: int, rate: Vector) -> Vector:
+    """P(X = successes) for each rate strictly between 0 and 1; nan for impossible numbers of successes."""
+    log = _special().gammaln
+    ways = log(trials + 1.0) - log(successes + 1.0) - log(trials - successes + 1.0)
+    return np.exp(ways + successes * np.log(rate) + (trials - successes) * np.log1p(-rate))
+
+
+def binomials_at_least(successes: Vector, trials: Vector, rate: Vector) -> Vector:
+    """P(X >= successes) per element; 1 for at most 0 successes, 0 for more than there are trials."""
+    inside = (successes >= 1) & (successes <= trials)
+    asked, left = np.where(inside, successes, 1.0), np.where(inside, trials - successes + 1, 1.0)
+    tails = _special().betainc(asked, left, rate)
+    return np.where(inside, tails, np.where(successes < 1, 1.0, 0.0))
