@@ -78,33 +78,6 @@ class World:
         places = (special.ndtr(normal) * GRID.size).astype(int)
         return table[np.minimum(places, GRID.size - 1)]
 
-    def decisions(
-        self,
-        random: np.random.Generator,
-        size: tuple[int, int],
-        truth: Truth,
-        *,
-        alpha: float = 0.05,
-        margin: float = 0.0,
-    ) -> Iterator[PairedDecision]:
-        """What the project's rule says about each of ``repeats`` pairs of prompts on ``rows`` rows."""
-        if self.binary:
-            wins, losses, _ = binary_cells(*truth)
-            for won, lost, tied in random.multinomial(size[1], (wins, losses, 1 - wins - losses), size[0]).tolist():
-                yield _counted(won, lost, tied, alpha, margin)
-            return
-        before, after = self.draw(random, size, *truth)
-        for deltas in after - before:
-            yield paired_decision(deltas, margin=margin, alpha=alpha)
-
-    def _score(self, normal: Scores, mean: float) -> Scores:
-        table = special.betaincinv(self.k * mean, self.k * (1 - mean), GRID)
-        if self.levels is not None:
-            # Rounding moves the mean a little; a shift in the table's own parameter would not be worth its price.
-            table = np.round(table * (self.levels - 1)) / (self.levels - 1)
-        places = (special.ndtr(normal) * GRID.size).astype(int)
-        return table[np.minimum(places, GRID.size - 1)]
-
     def true_lift(self, rate: float, lift: float) -> float:
         """The lift as the table of scores really has it: rounding to levels moves a mean a little."""
         if self.binary:

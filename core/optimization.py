@@ -47,6 +47,19 @@ class RoleForecast:
 
 
 @dataclass(frozen=True)
+class LiftForecast:
+    """What the gate will say to a prompt that is truly better by ``lift``: the chances of the three verdicts.
+
+    ``promote`` is a range over the correlations that are plausible between the two prompts' scores.
+    """
+
+    lift: float
+    promote: Range
+    hold: float
+    inconclusive: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a run is going to spend, said before it starts.
 
@@ -58,6 +71,7 @@ class Plan:
         mde: The smallest lift the holdout can show with 80 % power; None when it is too small to tell anything.
         pilot_rows: How many rows the forecast has measured; 0 is a forecast by lengths alone.
         unit: What ``trials`` counts: "trials", or the "cells" of a matrix.
+        verdicts: What the gate will say to a true lift of 5, 10 and 20 points, as far as the baseline leaves room.
     """
 
     trials: int
@@ -71,6 +85,7 @@ class Plan:
     pilot_rows: int = 0
     notes: tuple[str, ...] = ()
     unit: str = "trials"
+    verdicts: tuple[LiftForecast, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import dspy
 from calls.account import describe_error
 from calls.models import ModelSpec
 from core.evaluation import Evaluation
-from core.optimization import Plan, Range, RoleForecast
+from core.optimization import LiftForecast, Plan, Range, RoleForecast
 from core.progress import Progress
 from gates.catalog import build_gate
 from metrics.evaluate import Evaluator
@@ -22,12 +22,10 @@ from optimizers.base import Optimizer, Search, SearchSize
 from optimizers.schedule import Draw, Probe, RowCost, Sizes, Spent, runs, schedule_of
 from optimizers.settings import without_effect
 from programs.prompts import predictors, read_prompts, render_messages
-from stats import mde
+from stats import VerdictForecast, forecast_verdicts
 from tasks.task import Task
 
 CHARS_PER_TOKEN = 4.0
-ASSUMED_SD = 0.3
-"""Standard deviation of a row's lift assumed before anything was measured."""
 ASSUMED_SPREAD = 0.5
 """Relative error of lengths that were not measured."""
 SMOOTHING = 0.12
@@ -49,7 +47,7 @@ class Pilot:
     """What a few dev rows have shown.
 
     ``spread_in`` and ``spread_out`` are standard errors of the mean tokens in and out of a row; ``seconds`` is the
-    mean time of a row.
+    mean time of a row; ``scores`` are the seed's, row by row.
     """
 
     rows: int
@@ -59,6 +57,7 @@ class Pilot:
     spread_in: float
     spread_out: float
     seconds: float
+    scores: tuple[float, ...] = ()
 
 
 def run_pilot(
@@ -104,6 +103,7 @@ def run_pilot(
         spread_in=_standard_error([row.worth.input_tokens for row in evaluation.scored]),
         spread_out=_standard_error([row.worth.output_tokens for row in evaluation.scored]),
         seconds=fmean(row.latency for row in evaluation.rows),
+        scores=tuple(row.score for row in evaluation.scored if row.score is not None),
     )
 
 
@@ -137,13 +137,14 @@ def _standard_error(values: Sequence[float]) -> float:
 
 
 def plan_run(task: Task, optimizer: Optimizer, shape: SearchSize, *, threads: int, pilot: Pilot | None = None) -> Plan:
-    """Forecast calls, tokens, money and minutes with 80 % intervals, and the smallest lift the holdout can show.
+    """Forecast calls, tokens, money and minutes with 80 % intervals, and what the gate will say to true lifts.
 
     The optimiser's own schedule is played many times with random outcomes; lengths and times come from the pilot, or
     from the rendered prompts where there is none. Calls no model.
     """
     rng = random.Random(0)
     holdout = len(task.splits.holdout) * task.config.gate.repeats
+    verdicts = verdicts_of(task, () if pilot is None else pilot.scores)
     judging = judging_runs(task)
     plays = [_play(task, optimizer, shape, pilot, threads, judging, rng) for _ in range(DRAWS)]
     specs = {**task.models, **({"judge": task.judges[0]} if task.judges else {})}
@@ -162,14 +163,39 @@ def plan_run(task: Task, optimizer: Optimizer, shape: SearchSize, *, threads: in
         output_tokens=_range([s.tokens_out for s in sums]),
         cost_usd=None if unknown else _range([_total_cost(play.roles, specs) for play in plays]),
         minutes=_range([play.seconds / 60 for play in plays]),
-        mde=mde(holdout, ASSUMED_SD, alpha=task.config.gate.alpha) if holdout >= 2 else None,
+        mde=verdicts.mde if verdicts else None,
         pilot_rows=0 if pilot is None else pilot.rows,
         notes=(
             f"from {measured_by}",
-            f"power assumes a standard deviation of {ASSUMED_SD:.2f} for a row's lift",
             *_gate_note(judging - 2 * holdout),
             *without_effect(optimizer, task.config.optimizer),
         ),
+        verdicts=lift_forecasts(verdicts) if verdicts else (),
+    )
+
+
+def lift_forecasts(verdicts: VerdictForecast) -> tuple[LiftForecast, ...]:
+    """The same as records that travel."""
+    return tuple(
+        LiftForecast(rate.lift, Range(rate.promote, rate.lowest, rate.highest), rate.hold, rate.inconclusive)
+        for rate in verdicts.rates
+    )
+
+
+def verdicts_of(task: Task, baseline: Sequence[float] = (), best: Sequence[float] = ()) -> VerdictForecast | None:
+    """What the holdout will say at true lifts of 5, 10 and 20 points; None without a holdout.
+
+    Args:
+        task: The task; its gate gives level and margin. A holdout row that is run several times is still one row.
+        baseline: The seed's scores on dev rows, as far as known.
+        best: The scores of the best candidate so far on the same rows in the same order.
+    """
+    gate = task.config.gate
+    if not task.splits.holdout:
+        return None
+    binary = False if gate.repeats > 1 else None
+    return forecast_verdicts(
+        len(task.splits.holdout), baseline, best, binary=binary, alpha=gate.alpha, margin=gate.above
     )
 
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from core.candidate import Candidate
 from core.evaluation import Usage
-from core.optimization import Plan, Range
+from core.optimization import LiftForecast, Plan, Range
 from core.progress import Progress
 
 RECENT = 60
@@ -45,7 +45,17 @@ def plan_lines(task: str, optimizer: str, plan: Plan) -> list[str]:
     ]
     if plan.mde is not None:
         lines.append(f"  power   the holdout can show a lift of {plan.mde:.3f} or more (80 % power)")
+    lines += [f"  {'verdict' if index == 0 else '':<8}{_verdicts(lift)}" for index, lift in enumerate(plan.verdicts)]
     return lines + [f"  note    {note}" for note in plan.notes]
+
+
+def _verdicts(forecast: LiftForecast) -> str:
+    """The chances of the three verdicts at one true lift."""
+    chance = forecast.promote
+    return (
+        f"at a true lift of {forecast.lift:+.2f}: PROMOTE {chance.expected:.0%}"
+        f" ({chance.low:.0%} to {chance.high:.0%}), INCONCLUSIVE {forecast.inconclusive:.0%}, HOLD {forecast.hold:.0%}"
+    )
 
 
 def _what(plan: Plan) -> str:

@@ -19,7 +19,9 @@ from metrics.evaluate import Evaluator
 from optimizers import OPTIMIZERS
 from optimizers.evidence import Examiner, text_input, tools_called
 from optimizers.optimize import search_size
-from optimizers.plan import judging_runs, plan_run
+from optimizers.plan import judging_runs, plan_run, verdicts_of
+from reports.progress import plan_lines
+from stats import forecast_verdicts
 from tasks.config import GateSection, OptimizerSection
 from tasks.task import assemble, read_config
 from tests.notes import notes
@@ -157,3 +159,33 @@ def test_the_forecast_holds_what_the_gate_will_ask(desk):
     assert judging_runs(task) - judging_runs(plain) == extra
     assert plans[0].notes[-1] == f"the gate asks for up to {extra} program runs more, but only once the lift is proven"
     assert plans[0].calls.high - plans[1].calls.high == pytest.approx(extra, abs=1)
+
+
+def test_the_forecast_says_what_the_gate_will_say_to_true_lifts_and_repeats_are_no_further_rows(desk):
+    task, _, _ = desk
+    task = dataclasses.replace(task, config=task.config.model_copy(update={"optimizer": OptimizerSection(budget=220)}))
+
+    def planned(**gate):
+        section = GateSection(**gate)
+        chosen = dataclasses.replace(task, config=task.config.model_copy(update={"gate": section}))
+        return plan_run(chosen, OPTIMIZERS.get("gepa"), search_size(chosen), threads=2)
+
+    plain, strict, thrice = planned(), planned(alpha=0.01), planned(repeats=3)
+    assert [forecast.lift for forecast in plain.verdicts] == [0.05, 0.10, 0.20]
+    expected = forecast_verdicts(len(task.splits.holdout)).rates
+    assert [forecast.promote.expected for forecast in plain.verdicts] == [rate.promote for rate in expected]
+    assert strict.verdicts[2].promote.expected < plain.verdicts[2].promote.expected
+    graded = forecast_verdicts(len(task.splits.holdout), binary=False)
+    assert thrice.mde == graded.mde
+    said = plan_lines("desk", "gepa", plain)
+    assert any(line.startswith("  verdict at a true lift of +0.05: PROMOTE ") for line in said)
+
+
+def test_the_seed_s_scores_and_those_of_the_best_candidate_sharpen_what_is_said(desk):
+    task, _, _ = desk
+    seed, best = [0.0, 1.0] * 10, [0.0, 1.0] * 9 + [1.0, 1.0]
+    ranges = [
+        (found := verdicts_of(task, *scores)).rates[1].highest - found.rates[1].lowest
+        for scores in ((seed,), (seed, best))
+    ]
+    assert ranges[1] < ranges[0]
