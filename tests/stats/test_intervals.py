@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats as scipy_stats
 
 from stats import (
     Interval,
@@ -21,6 +22,7 @@ from stats import (
     wilson,
 )
 from stats.intervals import tango_score
+from stats.skewed import skewed_mean
 
 graded_scores = st.lists(st.integers(-20, 20).map(lambda k: k / 20), min_size=6, max_size=40)
 
@@ -180,3 +182,15 @@ def test_an_interval_knows_its_width_and_what_it_holds() -> None:
 def test_bad_input_says_what_was_received(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # pyright: ignore[reportCallIssue]
+
+
+def test_skewness_is_free_of_its_small_sample_bias_and_bends_t_by_halls_cubic() -> None:
+    values = [0.0, 0.1, 0.2, 0.9]
+    measured = skewed_mean(values)
+    assert measured.bend == pytest.approx(scipy_stats.skew(values, bias=False) / 2)
+    assert measured.error == pytest.approx(scipy_stats.sem(values))
+    t, b = (0.3 - 0.05) / measured.error, measured.bend
+    straight = t + b * t**2 / 3 + b**2 * t**3 / 27 + b / 6
+    assert skew_test(values, 0.05) == pytest.approx(scipy_stats.t.sf(straight, 3))
+    interval = skew_interval(values)
+    assert (interval.low, interval.high) == pytest.approx((-0.077383, 1.859946), abs=1e-6)

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stats import compare_scores, minimum_pairs, paired_decision, paired_deltas, tango, two_point_unit
+from stats import (
+    compare_scores,
+    minimum_pairs,
+    paired_decision,
+    paired_deltas,
+    permutation_test,
+    tango,
+    two_point_unit,
+)
 
 RUN_6 = [0, 0, 0.5, 0.5, -0.168, 0.5, 0.5, 0, 0, 0, 0, 0.5, 0.5, 0.5, 0, -0.285, 0, 0.5, 0, 0]
 
@@ -196,3 +204,21 @@ def test_the_order_of_the_rows_does_not_matter(deltas: list[float], random: obje
 def test_bad_input_says_what_was_received(call: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()  # pyright: ignore[reportCallIssue]
+
+
+def test_below_twenty_pairs_sign_flips_veto_at_half_of_alpha() -> None:
+    deltas = [0.1, 0.7, 0.4, 0.1, -0.3, -0.1, 0.6, 0.2, 0.2, 0.7, -0.1]
+    decision = paired_decision(deltas)
+    assert decision.low > 0
+    assert decision.p_value == permutation_test(deltas) == 69 / 2048
+    assert not decision.promote
+    assert "sign-flip test objects with one-sided p 0.0337" in decision.reason
+    assert paired_decision(deltas, alpha=0.07).promote
+
+
+def test_from_twenty_pairs_on_sign_flips_veto_at_alpha() -> None:
+    deltas = [-0.3, 0.1, 0.4, 0.1, 0.6, 0.5, 0.2, 0.1] + [0.0] * 35
+    decision = paired_decision(deltas)
+    assert decision.low > 0
+    assert "sign-flip test objects with one-sided p 0.0508" in decision.reason
+    assert "rare loss" in paired_decision(deltas, alpha=0.052).reason
