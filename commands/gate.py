@@ -126,6 +126,7 @@ def _body(
         "checks": [_check(check) for check in verdict.checks],
         "baseline": evidence.baseline if evidence else None,
         "candidate": evidence.candidate if evidence else None,
+        "claim": evidence.claim if evidence else None,
         "delta": evidence.delta if evidence else None,
         "delta_adjusted": evidence.delta_adjusted if evidence else None,
         "adjusted_low": evidence.adjusted_low if evidence else None,

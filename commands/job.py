@@ -89,6 +89,7 @@ def _body(result: Optimization, report: Path) -> dict[str, Any]:
         "reasons": list(result.verdict.reasons),
         "baseline": evidence.baseline if evidence else None,
         "candidate": evidence.candidate if evidence else None,
+        "claim": evidence.claim if evidence else None,
         "delta": evidence.delta if evidence else None,
         "delta_adjusted": evidence.delta_adjusted if evidence else None,
         "adjusted_low": evidence.adjusted_low if evidence else None,

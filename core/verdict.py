@@ -89,8 +89,6 @@ class Evidence:
     ties: int
     opening: int
     sd: float | None = None
-    claim: Claim = "better"
-    bounded: Bounded | None = None
     fields: Mapping[str, tuple[float, float, float, float]] = field(
         default_factory=dict[str, tuple[float, float, float, float]]
     )
@@ -98,6 +96,8 @@ class Evidence:
     delta_adjusted: float | None = None
     adjusted_low: float | None = None
     adjusted_high: float | None = None
+    claim: Claim = "better"
+    bounded: Bounded | None = None
 
 
 def size_of_lift(evidence: Evidence) -> str:

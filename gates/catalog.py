@@ -5,20 +5,21 @@ A check's own class is the section of a task file that sets it, so that a new ch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, create_model
 
 from core.catalog import Catalog
+from core.errors import Problem
 from core.section import Section
 from core.verdict import Verdict
 from gates.budget import CostCheck
 from gates.canaries import Canaries
 from gates.coverage import Coverage
 from gates.dimensions import Dimensions
-from gates.gate import CheckSection, GateInput, decide, same_prompt
+from gates.gate import CheckSection, GateInput, TaskFacts, decide, same_prompt
 from gates.hacking import Hacking
 from gates.heldout import Heldout, Proof
 from gates.neutralisation import Neutralisation
@@ -108,3 +109,20 @@ def build_gate(section: GateSection, root: Path | None = None) -> Gate:
     proof = Proof(**{name: getattr(section, name) for name in Proof.model_fields})
     heldout = Heldout(proof=proof, coverage=coverage if isinstance(coverage, Coverage) else Coverage())
     return Gate(base.name, base.summary, heldout, tuple(chosen[name] for name in CHECKS.names if name in chosen))
+
+
+def gate_problems(section: GateSection, facts: TaskFacts, root: Path) -> tuple[Problem, ...]:
+    """Every setting of a task's ``gate`` section that cannot work for the task; keys count from the task file's top.
+
+    Args:
+        section: The ``gate`` section.
+        facts: The task.
+        root: The workspace, which relative paths are relative to.
+    """
+    found = [replace(problem, key=f"gate.{problem.key}") for problem in section.problems(facts)]
+    for check in section.checks.named():
+        found += [
+            replace(problem, key=f"gate.checks.{check.name}.{problem.key}")
+            for problem in (check.within(root).problems(facts) if check.enabled else ())
+        ]
+    return tuple(found)

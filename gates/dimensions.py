@@ -8,8 +8,9 @@ from statistics import fmean
 
 from pydantic import Field
 
+from core.errors import Problem
 from core.verdict import Check, CheckStatus
-from gates.gate import CheckSection, GateInput
+from gates.gate import CheckSection, GateInput, TaskFacts
 from gates.pairs import field_pairs
 from stats import t_interval
 
@@ -68,6 +69,10 @@ class Dimensions(CheckSection, name="dimensions", summary="no field got worse be
         default=None, ge=0, description="What a critical field may lose; 0.05 by default, or 5 on a scale to 100."
     )
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Of the intervals.")
+
+    def problems(self, facts: TaskFacts) -> tuple[Problem, ...]:
+        """Critical fields that the metric does not report."""
+        return tuple(p for i, name in enumerate(self.critical) for p in facts.unknown(f"critical.{i}", name))
 
     def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """One check for each critical field, and one for all others together."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, Self, cast, runtime_checkable
 from pydantic import Field, model_validator
 
 from core.candidate import ProgramPrompts
+from core.catalog import did_you_mean
 from core.errors import BudgetError, ModelError, Problem
 from core.evaluation import Evaluation, Usage
 from core.section import Section
@@ -72,6 +73,7 @@ class GateInput:
         by_gold: Whether the score itself is agreement with gold, so that no judge can be flattered.
         truth: Agreement with gold of champion and challenger, where the score is something else.
         judged: Whether a judge takes part in the score.
+        kind: The gold field that says what kind of row it is.
         records: What was judged before this comparison, oldest first.
         ask: Runs either program on any inputs.
         rescore: Evaluates other prompts on the holdout rows.
@@ -92,6 +94,7 @@ class GateInput:
     by_gold: bool = False
     truth: tuple[Evaluation, Evaluation] | None = None
     judged: bool = False
+    kind: str | None = None
     records: tuple[Record, ...] = ()
     ask: Ask | None = None
     rescore: Rescore | None = None
@@ -111,6 +114,14 @@ class TaskFacts:
 
     holdout: int
     fields: tuple[str, ...] | None = None
+
+    def unknown(self, key: str, name: str) -> tuple[Problem, ...]:
+        """The mistake that a field is which the metric does not report; none where that is not known."""
+        if self.fields is None or name in self.fields:
+            return ()
+        known = ", ".join(self.fields) or "none"
+        said = f"the metric reports no field {name!r}; it reports: {known}"
+        return (Problem("", None, key, said, did_you_mean(name, self.fields)),)
 
 
 class GateCheck(Protocol):

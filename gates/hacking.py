@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, median
 from typing import Any
 
@@ -17,8 +17,6 @@ from gates.records import Record, row_records
 from stats import ks_distance, pearson
 
 SUSPECT, GAMING = 0.3, 0.6
-SUSPECT_AT_MOST = 0.59
-"""A changed distribution of scores is what every real improvement looks like; alone it never blocks."""
 FEWEST = 4
 _MARKUP = re.compile(r"^\s*(?:#{1,6} |[-*+] |\d+[.)] |>)|\*\*|__|```|\|", re.MULTILINE)
 
@@ -71,7 +69,8 @@ def compare(before: Sequence[Record], after: Sequence[Record]) -> tuple[Finding,
     * reward_divergence: ``5 * (change of proxy - change of truth)``, from two records a side.
     * judge_drift: the same against machine checks.
     * distribution_shift: by how much more than the truth the proxy's distribution moved (Kolmogorov-Smirnov), less
-      0.2, from four records a side. Where nothing says what the truth did, it stays below gaming.
+      0.2, from four records a side. A changed distribution is what every improvement looks like: where nothing says
+      what the truth did, it says nothing.
     * reward_disagreement: ``0.5 - correlation`` of proxy and machine checks, from four records.
     """
     findings = [
@@ -110,8 +109,7 @@ def _shift(before: Sequence[Record], after: Sequence[Record]) -> list[Finding]:
             real = ks_distance([value for _, value in early], [value for _, value in late])
             message = f"the scores moved by a distance of {moved:.2f}, the truth by {real:.2f}"
             return [Finding("distribution_shift", _clamp(moved - real - 0.2), message)]
-    message = f"the scores moved by a distance of {moved:.2f}, and nothing says whether the truth did"
-    return [Finding("distribution_shift", min(SUSPECT_AT_MOST, _clamp(moved - 0.2)), message)]
+    return []
 
 
 def _truth(record: Record) -> float | None:
@@ -164,7 +162,10 @@ def _clamp(value: float) -> float:
 
 
 class Hacking(CheckSection, name="hacking", summary="the score did not rise without what it stands for"):
-    """Fails when score and truth part company: between champion and challenger, or among the recent records.
+    """Fails when score and truth part company: between champion and challenger, or from champion to champion.
+
+    The truth is agreement with gold, or what machines check (fields of the metric such as ``test`` or ``lint``). The
+    trend over the prompts promoted of late finds what is too little to be seen in any one comparison.
 
     Longer and more decorated answers count only where the gain in the score is at least twice the gain in truth;
     an improvement that gold confirms may take whatever form it likes. A score that *is* agreement with gold cannot be
@@ -176,12 +177,13 @@ class Hacking(CheckSection, name="hacking", summary="the score did not rise with
 
     def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """Look at this comparison, and at the recent records when there are enough of them."""
-        findings = list(self._this(gate_input))
-        watched = gate_input.truth is not None or gate_input.by_gold
-        if len(gate_input.records) >= self.least:
-            found = reward_hacking(gate_input.records)
-            findings += found.findings
-            watched = watched or found.verdict != "insufficient evidence"
+        before, after = self._sides(gate_input)
+        watched = gate_input.by_gold or any(_truth(r) is not None or r.deterministic is not None for r in after)
+        findings = list(self._this(gate_input, before, after))
+        promoted = [record for record in gate_input.records if record.promoted]
+        if len(promoted) >= self.least:
+            trend = reward_hacking([*promoted, *after])
+            findings += [replace(f, message=f"over the prompts promoted of late {f.message}") for f in trend.findings]
         outcome = report(findings)
         worst = outcome.worst
         evidence = {f.signal: f.severity for f in outcome.findings}
@@ -196,13 +198,16 @@ class Hacking(CheckSection, name="hacking", summary="the score did not rise with
             text = f"{text}: {worst.message}"
         return (Check(self.name, CheckStatus.PASS, text, evidence=evidence),)
 
-    def _this(self, gate_input: GateInput) -> tuple[Finding, ...]:
-        if gate_input.truth is None:
-            return ()
-        before = row_records(gate_input.champion, gate_input.truth[0])
-        after = row_records(gate_input.challenger, gate_input.truth[1])
-        old, new = _pairs(before, _truth), _pairs(after, _truth)
+    def _sides(self, gate_input: GateInput) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+        """Both sides with what is true of them; none where the score is the truth itself."""
+        if gate_input.by_gold:
+            return (), ()
+        known = gate_input.truth or (None, None)
+        return row_records(gate_input.champion, known[0]), row_records(gate_input.challenger, known[1])
+
+    def _this(self, gate_input: GateInput, before: Sequence[Record], after: Sequence[Record]) -> tuple[Finding, ...]:
         findings = compare(before, after)
+        old, new = _pairs(before, _truth), _pairs(after, _truth)
         if old and new:
             rise, real = (fmean(p[side] for p in new) - fmean(p[side] for p in old) for side in (0, 1))
             if rise > 0 and real < rise / 2:

@@ -8,13 +8,14 @@ from typing import Self
 
 from pydantic import Field, field_validator, model_validator
 
+from core.errors import Problem
 from core.evaluation import RowStatus
 from core.section import Section
 from core.verdict import Bounded, Check, CheckStatus, Claim, Evidence, size_of_lift
 from gates.constant import constant_check
 from gates.copying import copying_check
 from gates.coverage import Coverage
-from gates.gate import LIFT, NOT_WORSE, CheckSection, GateInput
+from gates.gate import LIFT, NOT_WORSE, CheckSection, GateInput, TaskFacts
 from gates.pairs import field_pairs, score_pairs, scored_twice
 from stats import (
     PairedDecision,
@@ -66,6 +67,15 @@ class Proof(Section):
         if self.non_inferiority is not None and self.margin > 0:
             raise ValueError("margin asks whether it is better, non_inferiority whether it is not worse; set one")
         return self
+
+    def problems(self, facts: TaskFacts) -> tuple[Problem, ...]:
+        """Rows that the holdout does not have, and guards on fields that the metric does not report."""
+        found = [p for i, g in enumerate(self.guards) for p in facts.unknown(f"guards.{i}.field", g.field)]
+        default = Proof.model_fields["min_rows"].default
+        if 0 < facts.holdout < self.min_rows and self.min_rows > default:
+            said = f"{self.min_rows} is more than the {facts.holdout} rows of the holdout: nothing could be promoted"
+            found.append(Problem("", None, "min_rows", said, "lower it, or add rows"))
+        return tuple(found)
 
     @property
     def claim(self) -> Claim:

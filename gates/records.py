@@ -5,26 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from core.evaluation import Evaluation
+from core.evaluation import Evaluation, RowResult, RowStatus
+from core.plain import digest
 
 LAYERS = (
     "install", "typecheck", "build", "lint", "test", "compile", "schema", "sandbox", "unit_tests", "integration_tests",
 )  # fmt: skip
-"""Scores that a machine gives and no judge: what they say cannot be talked up."""
+"""Fields of a metric that a machine scores and no judge: what they say cannot be talked up."""
+CONFIDENCE = "confidence"
+"""The field of a metric that says how sure the judge is."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One judged thing of the recent past, whatever was judged: a row, a run.
+    """One judged row of the recent past.
 
     Attributes:
         name: Which one it is.
-        proxy: The score that is optimised.
+        proxy: The score that is optimised; None where the judge gave none.
         truth: What the score stands for, such as agreement with gold.
         layers: Scores by machine checks, by name.
         confidence: How sure the judge was.
-        fallback: Whether the judge fell back to a default answer.
-        category: What kind of thing it is.
+        fallback: Whether the judge gave no judgement, or only some of those it was asked for.
+        category: What kind of row it is.
+        answer: The row and what was answered to it; equal for equal answers to one row.
+        promoted: Whether it belongs to a prompt that was promoted.
     """
 
     name: str
@@ -34,6 +39,8 @@ class Record:
     confidence: float | None = None
     fallback: bool = False
     category: str | None = None
+    answer: str | None = None
+    promoted: bool = False
 
     @property
     def deterministic(self) -> float | None:
@@ -42,10 +49,31 @@ class Record:
         return sum(scores) / len(scores) if scores else None
 
 
-def row_records(judged: Evaluation, truth: Evaluation | None, confidence: str = "confidence") -> tuple[Record, ...]:
-    """A record of every row that has a score; ``confidence`` is the metric's field that says how sure the judge is."""
+def row_records(judged: Evaluation, truth: Evaluation | None = None, *, kind: str | None = None) -> tuple[Record, ...]:
+    """A record of every row that was given to the judge.
+
+    Args:
+        judged: What the judge said.
+        truth: What is true of the same answers, where that is known.
+        kind: The gold field that says what kind of row it is.
+    """
     real = {row.row_id: row.score for row in truth.rows} if truth is not None else {}
     return tuple(
-        Record(row.row_id, row.score, real.get(row.row_id), confidence=row.fields.get(confidence))
-        for row in judged.scored
+        Record(
+            name=row.row_id,
+            proxy=row.score,
+            truth=real.get(row.row_id),
+            layers={name: row.fields[name] for name in LAYERS if name in row.fields},
+            confidence=row.fields.get(CONFIDENCE),
+            fallback=_unjudged(row) or bool(row.companions.get("failed_judgements")),
+            category=str(row.gold[kind]) if kind is not None and kind in row.gold else None,
+            answer=digest([row.row_id, dict(row.prediction)]),
+        )
+        for row in judged.rows
+        if row.status is RowStatus.OK or _unjudged(row)
     )
+
+
+def _unjudged(row: RowResult) -> bool:
+    """Whether there was an answer, and the metric failed on it."""
+    return row.status is RowStatus.METRIC_ERROR and (row.error or "").startswith("metric:")

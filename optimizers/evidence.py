@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import dspy
+from pydantic import ValidationError
 
 from calls.account import Meter, describe_error
 from core.candidate import ProgramPrompts
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
-from core.verdict import Verdict
+from core.verdict import Decision, Verdict
 from data.corpus import Row
 from gates.catalog import build_gate
 from gates.constant import best_constant, constant_evaluation
@@ -24,6 +25,7 @@ from metrics.field_agreement import FieldAgreement
 from metrics.metric import Metric, produced
 from optimizers.plan import judging_runs
 from programs.prompts import apply_prompts
+from tasks.config import TaskConfig
 from tasks.open_run import OpenRun
 from tasks.task import Task
 from tracking.events import EventKind
@@ -161,6 +163,7 @@ def known_evidence(
         by_gold=not judged,
         truth=_truth(task, before, after) if judged else None,
         judged=judged,
+        kind=_kind(task.config),
         records=records,
         example=dict(task.splits.train[0].inputs),
         text_input=text_input(task),
@@ -172,14 +175,18 @@ def _truth(task: Task, before: Evaluation, after: Evaluation) -> tuple[Evaluatio
     if not task.config.outputs:
         return None
     metric = gold_agreement(task.config.outputs)
-    return rejudged(metric, before, task), rejudged(metric, after, task)
+    return rejudged(metric, before), rejudged(metric, after)
 
 
 def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5, until: str = "") -> tuple[Record, ...]:
-    """What the judge said of the candidates of the latest finished runs of a task, oldest first.
+    """What the judge said of both prompts on the holdouts of the latest finished runs of a task, oldest first.
 
-    An answer of which a judgement failed counts as one by default. ``without`` is the run that is at work; ``until`` is
-    the time up to which runs had to be finished, now when empty.
+    Args:
+        store: Where the runs are.
+        task: Its name.
+        without: The run that is at work.
+        runs: How many runs count.
+        until: The time up to which runs had to be finished; now when empty.
     """
     finished = [
         run
@@ -190,31 +197,43 @@ def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5,
     ][:50]
     records: list[Record] = []
     for run in reversed(finished[:runs]):
-        judged = store.optimization(run.run_id).holdout_candidate
-        if judged is None:
-            continue
-        failed = {r.row_id for r in judged.scored if r.companions.get("failed_judgements")}
-        records += [
-            replace(record, name=f"{run.run_id} {record.name}", fallback=record.name in failed)
-            for record in row_records(judged, None)
-        ]
+        outcome, config = store.optimization(run.run_id), _config(store, run.run_id)
+        promoted = outcome.verdict.decision is Decision.PROMOTE
+        for judged, counts in ((outcome.holdout_baseline, False), (outcome.holdout_candidate, promoted)):
+            if judged is None:
+                continue
+            truth = rejudged(gold_agreement(config.outputs), judged) if config and config.outputs else None
+            found = row_records(judged, truth, kind=_kind(config) if config else None)
+            records += [replace(record, name=f"{run.run_id} {record.name}", promoted=counts) for record in found]
     return tuple(records)
 
 
-def rejudged(metric: Metric, evaluation: Evaluation, task: Task) -> Evaluation:
+def _config(store: Store, run_id: str) -> TaskConfig | None:
+    """What a run was started with; None when it is of an older form, and then nothing is known of its gold."""
+    try:
+        return TaskConfig.model_validate(store.started(run_id).config)
+    except ValidationError:
+        return None
+
+
+def _kind(config: TaskConfig) -> str | None:
+    """The output that says what kind of row it is: the first categorical one."""
+    return next((name for name, spec in config.outputs.items() if spec.values is not None), None)
+
+
+def rejudged(metric: Metric, evaluation: Evaluation) -> Evaluation:
     """The same predictions under another metric; a prediction it cannot judge keeps the error instead of a score."""
-    rows = {row.id: row for row in task.splits.holdout}
-    return replace(evaluation, rows=tuple(_rejudge(metric, rows[r.row_id], r) for r in evaluation.rows))
+    return replace(evaluation, rows=tuple(_rejudge(metric, row) for row in evaluation.rows))
 
 
-def _rejudge(metric: Metric, row: Row, result: RowResult) -> RowResult:
+def _rejudge(metric: Metric, result: RowResult) -> RowResult:
     if result.status is not RowStatus.OK:
         return result
     try:
-        judgement = metric.judge(row, dict(result.prediction))
+        judgement = metric.judge(Row(result.row_id, result.inputs, result.gold), dict(result.prediction))
     except Exception as error:  # noqa: BLE001 - what was raised is stored
-        return RowResult(row.id, RowStatus.METRIC_ERROR, error=f"metric: {describe_error(error)}")
-    return RowResult(row.id, RowStatus.OK, judgement.score, dict(judgement.fields))
+        return RowResult(result.row_id, RowStatus.METRIC_ERROR, error=f"metric: {describe_error(error)}")
+    return RowResult(result.row_id, RowStatus.OK, judgement.score, dict(judgement.fields))
 
 
 def text_input(task: Task) -> str:

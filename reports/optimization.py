@@ -11,7 +11,7 @@ from typing import Any
 from core.economy import Distillation
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
 from core.optimization import Optimization, Range
-from core.verdict import Decision, size_of_lift
+from core.verdict import Decision, Evidence, size_of_lift
 from reports.blocks import (
     Banner,
     Block,
@@ -83,6 +83,13 @@ def signed(value: float | None) -> str:
     return "-" if value is None else f"{value:+.3f}"
 
 
+def _proven(evidence: Evidence) -> str:
+    if evidence.claim == "not worse":
+        proven = f"not worse than the prompt before it by more than {-evidence.margin:g}"
+        return f"It is proven {proven}; whether it is better was not asked"
+    return f"The lift is proven{size_of_lift(evidence)}"
+
+
 def _sentence(o: Optimization) -> str:
     evidence = o.verdict.evidence
     if evidence is None:
@@ -94,7 +101,7 @@ def _sentence(o: Optimization) -> str:
         f"{signed(evidence.low)} to {signed(evidence.high)}."
     )
     ending = {
-        Decision.PROMOTE: f" The lift is proven{size_of_lift(evidence)}.",
+        Decision.PROMOTE: f" {_proven(evidence)}.",
         Decision.HOLD: " It may not replace the prompt before it.",
         Decision.INCONCLUSIVE: " That is not enough to tell.",
     }

@@ -16,18 +16,21 @@ from calls.lm import RoleLM, build_lm
 from calls.models import ModelSpec, find_model, load_models
 from calls.wire import with_known_price
 from core.candidate import ProgramPrompts
-from core.errors import DataError
+from core.errors import ConfigError, DataError
 from core.own_code import mistake
 from core.workspace import HOME, Workspace
 from data.corpus import Corpus, Row, read_corpus
 from data.splits import Splits, make_splits
 from data.transcript_files import SUFFIXES, read_transcripts
 from data.transcripts import select
-from metrics.catalog import OWN, judge_models, metric_kind
+from gates.catalog import gate_problems
+from gates.gate import TaskFacts
+from metrics.catalog import OWN, FieldAgreementSpec, JudgeMetricSpec, judge_models, metric_kind
 from metrics.dspy_metric import DspyMetric
 from metrics.evaluate import Evaluator
 from metrics.metric import Metric, TakesModels
 from metrics.own import try_on
+from metrics.rubric import RubricSpec
 from programs import build_program
 from programs.prompts import apply_prompts, make_adapter, predictors
 from tasks.config import TaskConfig, config_hash
@@ -97,7 +100,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     """Build the task: corpus, splits, models, program, metric.
 
     Raises:
-        ConfigError: If the program, the metric, a comparator or a model is not to be had.
+        ConfigError: If the program, the metric, a comparator or a model is not to be had, or the gate cannot work.
         DataError: If the corpus cannot be used.
     """
     corpus = _corpus(config, workspace)
@@ -106,11 +109,15 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     chosen = {role: with_known_price(find_model(name, models)) for role, name in names.items()}
     judges = _priced(metric_kind(config.metric.name).models(config.metric, config), models)
     program, adapter = build_program(config, workspace.root), make_adapter(config.adapter)
+    splits = _splits(corpus, config)
+    problems = gate_problems(config.gate, TaskFacts(len(splits.holdout), _reported(config)), workspace.root)
+    if problems:
+        raise ConfigError([dataclasses.replace(problem, file=f"task {config.task}") for problem in problems])
     return Task(
         config=config,
         config_hash=config_hash(config),
         corpus=corpus,
-        splits=_splits(corpus, config),
+        splits=splits,
         program=program,
         metric=_metric(config, adapter, corpus, program, workspace.root),
         adapter=adapter,
@@ -118,6 +125,15 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         judges=judges,
         root=workspace.root,
     )
+
+
+def _reported(config: TaskConfig) -> tuple[str, ...] | None:
+    """The fields that the metric reports beside its score; None where only running it would tell."""
+    if isinstance(config.metric, FieldAgreementSpec):
+        return tuple(config.outputs)
+    if isinstance(config.metric, JudgeMetricSpec) and isinstance(config.judge, RubricSpec):
+        return tuple(criterion.name for criterion in config.judge.criteria)
+    return None
 
 
 def _splits(corpus: Corpus, config: TaskConfig) -> Splits:

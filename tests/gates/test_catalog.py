@@ -6,9 +6,9 @@ from bench.gate import LAWS, LIFT, forecast, verdict
 from core.candidate import ProgramPrompts, Prompt
 from core.errors import UsageError
 from core.verdict import Decision
-from gates.catalog import CHECKS, GATES, HELDOUT, PRODUCTION, GateSection, build_gate
+from gates.catalog import CHECKS, GATES, HELDOUT, PRODUCTION, GateSection, build_gate, gate_problems
 from gates.copying import corpus_texts
-from gates.gate import Reply
+from gates.gate import Reply, TaskFacts
 from tests.gates.inputs import CHALLENGER, CHAMPION, evaluation, gate_input, lifted
 from tests.gates.test_redteam import obeys
 
@@ -79,7 +79,7 @@ def test_a_judge_that_has_stopped_judging():
             by_gold=False,
         )
     )
-    assert reason.startswith("[canaries] the judge answered 120 times in a row by default")
+    assert reason.startswith("[canaries] the judge gave no judgement of its own 120 times in a row")
 
 
 def test_evidence_that_is_missing_is_not_evidence():
@@ -166,3 +166,31 @@ def test_equal_prompts_are_rarely_promoted_and_better_ones_about_as_often_as_for
     better = [verdict(LAWS[law], 200, LIFT, 10_000 + seed) is Decision.PROMOTE for seed in range(40)]
     assert sum(placebo) / 40 <= 0.05
     assert sum(better) / 40 >= forecast(LAWS[law], 200, LIFT) - 0.15  # 40 pairs; the benchmark has 200, and 5 points
+
+
+def problems(facts, root, **values):
+    return [str(problem) for problem in gate_problems(section(**values), facts, root)]
+
+
+def test_settings_that_cannot_work_for_a_task_are_named_before_anything_runs(tmp_path):
+    facts = TaskFacts(holdout=30, fields=("kind", "urgency"))
+    found = problems(
+        facts, tmp_path, min_rows=5000, guards=[{"field": "kind"}, {"field": "urgncy"}],
+        checks={"redteam": {"battery": "nowhere.yaml"}, "dimensions": {"critical": ["kin"]}},
+    )  # fmt: skip
+    assert len(found) == 4
+    assert (
+        "gate.guards.1.field: the metric reports no field 'urgncy'; it reports: kind, urgency (did you mean" in found[0]
+    )
+    assert "gate.min_rows: 5000 is more than the 30 rows of the holdout" in found[1]
+    assert "gate.checks.dimensions.critical.0: the metric reports no field 'kin'" in found[2]
+    assert "gate.checks.redteam.battery: " in found[3]
+    assert str(tmp_path / "nowhere.yaml") in found[3]
+
+
+def test_settings_that_work_and_fields_that_nobody_can_know_are_no_mistakes(tmp_path):
+    known = TaskFacts(holdout=30, fields=("kind",))
+    assert problems(known, tmp_path, min_rows=30, guards=[{"field": "kind"}]) == []
+    assert problems(TaskFacts(12), tmp_path, guards=[{"field": "anything"}]) == []  # 20 rows are asked for by default
+    off = {"redteam": {"battery": "nowhere.yaml", "enabled": False}}
+    assert problems(known, tmp_path, checks=off) == []

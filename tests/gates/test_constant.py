@@ -2,7 +2,9 @@
 
 import random
 
-from core.evaluation import Evaluation, RowResult, RowStatus
+import pytest
+
+from core.evaluation import Evaluation, Judgement, RowResult, RowStatus
 from core.verdict import CheckStatus
 from data.corpus import Row
 from gates.constant import best_constant, constant_check, constant_evaluation
@@ -52,8 +54,54 @@ def test_a_metric_without_fields_has_no_constant():
         name = "whole"
 
         def judge(self, row, prediction):
-            from core.evaluation import Judgement
-
             return Judgement(0.5)
 
     assert best_constant(Whole(), rows(5)) is None
+
+
+def lists(*values):
+    return [Row(f"r{i}", {"t": str(i)}, {"tags": list(v)}) for i, v in enumerate(values)]
+
+
+TAGS = FieldAgreement((FieldRule("tags", SetJaccard()),))
+
+
+@pytest.mark.parametrize(("common", "best"), [("a", "a"), ("ab", "ab"), ("abc", "abc"), ("abcd", "abc")])
+def test_a_constant_list_holds_one_to_three_of_the_most_frequent_elements(common, best):
+    """Thirty rows share ``common``, and each has four elements that no other row has."""
+    shared = lists(*([*common, *(f"{i}-{k}" for k in range(4))] for i in range(30)))
+    assert best_constant(TAGS, shared) == {"tags": list(best)}
+
+
+class Careful:
+    """Forgives what is left out and nothing that is put in."""
+
+    name = "careful"
+
+    def judge(self, row, prediction):
+        score = float(set(prediction["tags"]) <= set(row.gold["tags"]))
+        return Judgement(score, {"tags": score})
+
+
+def test_a_constant_list_may_be_empty():
+    assert best_constant(Careful(), lists("a", "a", "b", "")) == {"tags": []}
+
+
+def test_of_equally_good_constants_the_more_frequent_answer_is_taken():
+    assert best_constant(TAGS, lists("ab", "a", "b")) == {"tags": ["a", "b"]}
+
+
+def test_level_and_spread_decide_exactly():
+    constant = evaluation([0.5] * 20)
+    assert constant_check(evaluation([0.5] * 20), constant).status is CheckStatus.FAIL  # equal everywhere: no better
+    assert constant_check(evaluation([0.6] * 20), constant).status is CheckStatus.PASS  # better everywhere
+    assert constant_check(evaluation([0.4] * 20), constant).status is CheckStatus.FAIL
+    assert weighed(6) == (CheckStatus.FAIL, "0.028")
+    assert weighed(7) == (CheckStatus.PASS, "0.02")
+
+
+def weighed(more):
+    """Eight rows won and lost each, ``more`` won besides; the verdict and its p."""
+    rows = [0.8, 0.3] * 8 + [0.8] * more
+    found = constant_check(evaluation(rows), evaluation([0.5] * len(rows)))
+    return found.status, found.message.split("p = ")[1].split(")")[0]

@@ -1,10 +1,12 @@
 """A score that rises alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from core.verdict import CheckStatus
-from gates.gate import Record
 from gates.hacking import Hacking, inflation, reward_hacking
+from gates.records import Record, row_records
 from tests.gates.inputs import CHALLENGER, evaluation, gate_input
 
 
@@ -29,10 +31,9 @@ def test_a_real_improvement_is_clean_although_every_score_moved():
     assert found.verdict == "clean"
 
 
-def test_a_shift_that_nothing_explains_is_suspect_and_never_blocks_alone():
+def test_a_shift_of_which_nothing_says_what_the_truth_did_says_nothing():
     found = reward_hacking(records([0.5] * 30 + [0.7] * 30))
-    assert found.severity("distribution_shift") == 0.59
-    assert found.verdict == "suspect"
+    assert (found.verdict, found.findings) == ("clean", ())
 
 
 def test_one_run_is_insufficient_evidence():
@@ -87,10 +88,46 @@ def test_agreement_with_gold_cannot_be_flattered_and_an_unknown_truth_stays_open
     assert Hacking().check(gate_input(by_gold=False))[0].status is CheckStatus.NOT_EVALUATED
 
 
-def test_recent_records_count_when_there_are_ten():
-    history = tuple(records([0.4] * 30 + [0.85] * 30, [0.5] * 60))
-    assert Hacking().check(gate_input(records=history))[0].status is CheckStatus.FAIL
-    assert Hacking().check(gate_input(records=history[26:35]))[0].status is CheckStatus.PASS
+def creeping(step, real=0.0, promoted=True):
+    """A challenger that gains ``step`` by the judge and ``real`` in truth, after two champions that did the same."""
+    spread = [0.2 + 0.4 * (i % 20) / 20 for i in range(40)]
+    runs = [(evaluation([s + k * step for s in spread]), evaluation([s + k * real for s in spread])) for k in range(3)]
+    past = [replace(r, promoted=promoted) for judge, truth in runs[:2] for r in row_records(judge, truth)]
+    known = {"truth": (runs[1][1], runs[2][1]), "by_gold": False, "judged": True}
+    return gate_input(champion=runs[1][0], challenger=runs[2][0], records=tuple(past), **known)
+
+
+def test_a_trend_over_champions_finds_what_no_single_comparison_shows():
+    found = Hacking().check(creeping(0.1))[0]
+    assert found.status is CheckStatus.FAIL
+    assert "over the prompts promoted of late the score rose by" in found.message
+    assert Hacking().check(creeping(0.1, promoted=False))[0].status is CheckStatus.PASS
+    assert Hacking().check(creeping(0.1, real=0.1))[0].status is CheckStatus.PASS
+
+
+def with_tests(tests):
+    """A judge whose score rises by .3 while the metric's own field ``test`` goes from the first to the second list."""
+    sides = zip(([0.4, 0.5] * 20, [0.7, 0.8] * 20), tests, strict=True)
+    before, after = (evaluation(scores, fields={"test": passed}) for scores, passed in sides)
+    return gate_input(champion=before, challenger=after, by_gold=False, judged=True)
+
+
+def test_a_field_that_a_machine_scores_says_what_the_judge_s_score_is_worth():
+    found = Hacking().check(with_tests(([0.5, 0.6] * 20, [0.5, 0.6] * 20)))[0]
+    assert found.status is CheckStatus.FAIL
+    assert "judge drift (severity 1.00): the score rose by +0.300 while machine checks moved by +0.000" in found.message
+    assert Hacking().check(with_tests(([0.4, 0.5] * 20, [0.7, 0.8] * 20)))[0].status is CheckStatus.PASS
+    against = Hacking().check(with_tests(([0.5, 0.4] * 20, [0.8, 0.7] * 20)))[0]
+    assert "reward_disagreement" not in against.evidence  # over both prompts, score and tests rise together
+    contrary = Hacking(severity=0.5).check(with_tests(([0.8, 0.7] * 20, [0.8, 0.7] * 20)))[0]
+    assert contrary.evidence["reward_disagreement"] == 0.5
+
+
+def test_gold_agreement_with_a_field_called_test_is_no_judge():
+    known = gate_input()
+    plain = [replace(e, rows=tuple(replace(r, fields={"test": 0.5}) for r in e.rows)) for e in
+             (known.champion, known.challenger)]  # fmt: skip
+    assert Hacking().check(replace(known, champion=plain[0], challenger=plain[1]))[0].evidence == {}
 
 
 def test_the_mean_of_known_machine_checks_is_deterministic():

@@ -111,6 +111,36 @@ def test_a_slip_that_does_not_happen_again_is_chance():
     assert found.evidence["newly_failed"] == ["rt-ind-03"]
 
 
+def flaky(champion_fails, challenger_passes=()):
+    """One case: the challenger obeys but for these repeats, and the champion in those."""
+    case = next(c for c in read_battery() if c.forbidden_strings)
+
+    def ask(prompts, inputs, repeat=0):
+        own = repeat not in challenger_passes if prompts == CHALLENGER else repeat in champion_fails
+        return Reply(case.forbidden_strings[0] if own and inputs["note"] == case.text else "I can't do that.")
+
+    return gate_input(ask=ask)
+
+
+@pytest.mark.parametrize(
+    ("confirm", "champion_fails", "challenger_passes", "status"),
+    [
+        (2, (), (), CheckStatus.FAIL),
+        (2, (1,), (), CheckStatus.FAIL),  # the champion passes two of three
+        (2, (1, 2), (), CheckStatus.PASS),  # one of three is no majority
+        (2, (), (2,), CheckStatus.PASS),  # the challenger must fail every time
+        (1, (1,), (), CheckStatus.PASS),  # one of two is no majority
+        (3, (1, 2), (), CheckStatus.PASS),  # two of four are none either
+        (3, (1,), (), CheckStatus.FAIL),
+        (0, (), (), CheckStatus.FAIL),
+    ],
+)
+def test_a_case_counts_when_the_challenger_always_fails_it_and_the_champion_mostly_passes(
+    confirm, champion_fails, challenger_passes, status
+):
+    assert RedTeam(confirm=confirm).check(flaky(champion_fails, challenger_passes))[0].status is status
+
+
 def test_many_slips_are_not_chance_even_if_none_happens_again():
     found = RedTeam().check(gate_input(ask=obeys(times={0})))[0]
     assert found.status is CheckStatus.FAIL
