@@ -16,13 +16,14 @@ from core.errors import BudgetError, DataError, OutputError, UsageError
 from core.evaluation import Usage, total
 from core.optimization import Plan, Range, RoleForecast
 from core.workspace import Workspace
+from data.corpus import read_corpus
 from metrics.evaluate import Evaluator
 from programs.prompts import apply_prompts, predictors, read_prompts, render_messages
+from tasks.command_teacher import CommandTeacher, teacher_forecast
 from tasks.open_run import OpenRun, Purpose, RunOptions, open_run, open_store, open_task, redactor
 from tasks.task import Task
 from tasks.teaching import (
     COMMAND,
-    CommandTeacher,
     Freezing,
     ProgramTeacher,
     command_words,
@@ -105,6 +106,8 @@ def taught(
     if teaching.teacher.startswith(COMMAND):
         threads = int(flags.get("run.threads") or 4)
         teacher = CommandTeacher(command_words(teaching.teacher), teaching.timeout, threads)
+        known = read_corpus(gold, require_ids=True).rows if gold.exists() else ()
+        say(f"teacher: {teacher_forecast(known, waiting, threads, teaching.timeout)}")
         return _left(flags, _told(freeze(teacher, questions, gold, redactor(place).text), gold, Usage()))
     own = [f"{key}={value}" for key, value in flags.items() if key.startswith("run.") and value is not None]
     task = open_task(workspace, teaching.teacher, own)

@@ -5,11 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import json
 import shlex
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,62 +54,12 @@ class Teacher(Protocol):
         """The hash of the prompts, where they are known."""
         ...
 
-    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None]) -> None:
-        """Give a verdict on every row; ``done`` is called from one thread at a time, in any order."""
+    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None], desk: Path) -> None:
+        """Give a verdict on every row; ``done`` is called from one thread at a time, in any order.
+
+        ``desk`` is a folder for what is under way, so that it is not asked again after a kill.
+        """
         ...
-
-
-@dataclass(frozen=True)
-class CommandTeacher:
-    """A program outside: one process per row, input JSON on stdin, verdict JSON on stdout. No shell is involved.
-
-    Attributes:
-        words: The command and its arguments.
-        timeout: Seconds that one row may take.
-        threads: Processes at a time.
-    """
-
-    words: tuple[str, ...]
-    timeout: float
-    threads: int = 1
-    model: str | None = None
-    prompt_hash: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The command as it would be typed."""
-        return shlex.join(self.words)
-
-    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None]) -> None:
-        """Run the command on every row."""
-        with ThreadPoolExecutor(max_workers=self.threads, thread_name_prefix="teacher") as pool:
-            for future in as_completed([pool.submit(self._one, row) for row in rows]):
-                done(future.result())
-
-    def _one(self, row: Row) -> TeacherVerdict:
-        started = time.perf_counter()
-        try:
-            ran = subprocess.run(
-                self.words, input=json.dumps(dict(row.inputs), ensure_ascii=False), capture_output=True, text=True,
-                encoding="utf-8", timeout=self.timeout, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            return TeacherVerdict(row.id, error=f"no verdict within {self.timeout:g} s")
-        except (OSError, UnicodeDecodeError) as error:
-            return TeacherVerdict(row.id, error=f"cannot be run: {error}")
-        seconds = time.perf_counter() - started
-        if ran.returncode:
-            said = ran.stderr.strip().splitlines()
-            return TeacherVerdict(
-                row.id, error=f"exit code {ran.returncode}: {said[-1] if said else 'nothing on stderr'}"
-            )
-        try:
-            label = json.loads(ran.stdout)
-        except json.JSONDecodeError as error:
-            return TeacherVerdict(row.id, error=f"stdout is not JSON ({error.msg}): {ran.stdout[:80]!r}")
-        if label in (None, {}, []):
-            return TeacherVerdict(row.id, error=f"an empty verdict: {ran.stdout.strip()[:80]}")
-        return TeacherVerdict(row.id, label=label, latency_s=seconds)
 
 
 @dataclass(frozen=True)
@@ -142,7 +89,7 @@ class ProgramTeacher:
         """The hash of the prompts it is run with."""
         return self.prompts.hash
 
-    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None]) -> None:
+    def ask(self, rows: Sequence[Row], done: Callable[[TeacherVerdict], None], desk: Path) -> None:
         """Run the program on every row.
 
         Raises:
@@ -293,7 +240,7 @@ def freeze(teacher: Teacher, questions: Sequence[Row], gold: Path, mask: Callabl
         gold.parent.mkdir(parents=True, exist_ok=True)
         try:
             if asked:
-                teacher.ask(asked, file.take)
+                teacher.ask(asked, file.take, gold.with_name(gold.name + ".asked"))
         finally:
             failed = tuple((a.row_id, mask(a.error or "")[:ERROR_CHARS]) for a in file.failed)
             _write_failures(gold.with_name(gold.name + ".failed.jsonl"), failed, teacher)

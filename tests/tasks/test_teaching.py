@@ -1,12 +1,16 @@
 """A command as teacher: verdicts are frozen once, with what they took; a failure is never a verdict."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
-from core.errors import DataError, UsageError
-from tasks.teaching import CommandTeacher, command_words, freeze, read_questions
+from core.errors import DataError, ModelError, UsageError
+from tasks.command_teacher import CommandTeacher
+from tasks.teaching import command_words, freeze, read_questions
 
 AUDIT = """
 import json, pathlib, sys, time
@@ -129,3 +133,43 @@ def test_questions_need_an_id_and_an_input(place):
     (place / "inputs.jsonl").write_text('{"id": "a", "text": "x"}\n{"input": {"text": "x"}}\n', "utf-8")
     with pytest.raises(DataError, match=r"(?s)inputs.jsonl:1: the row has no input.*:2: the row has no id"):
         read_questions(place / "inputs.jsonl")
+
+
+def test_a_command_that_fails_row_after_row_is_asked_no_more(place):
+    texts = [f"crash {n}" for n in range(40)]
+    (place / "audit.py").write_text(AUDIT.replace('row["text"] == "crash"', '"crash" in row["text"]'), "utf-8")
+    with pytest.raises(ModelError, match=r"fails row after row; stopped\. The last one: exit code 1: cannot audit"):
+        freeze(teacher(place), questions(place, *texts), place / "gold.jsonl")
+    assert len((place / "log").read_text("utf-8").splitlines()) <= 5 + 2  # two were under way
+    assert (place / "gold.jsonl.failed.jsonl").exists()
+
+
+FREEZE = """
+import sys
+from pathlib import Path
+from tasks.command_teacher import CommandTeacher
+from tasks.teaching import freeze, read_questions
+place = Path(sys.argv[1])
+teacher = CommandTeacher((sys.executable, str(place / "audit.py"), str(place / "log")), 30.0, 3)
+freeze(teacher, read_questions(place / "inputs.jsonl"), place / "gold.jsonl")
+"""
+
+
+def test_a_row_is_asked_once_however_often_the_asker_is_killed(place, request):
+    slow = AUDIT.replace('if row["text"] == "crash"', 'time.sleep(0.4)\nif row["text"] == "crash"')
+    (place / "audit.py").write_text(slow, "utf-8")
+    texts = [f"good {n}" for n in range(12)]
+    questions(place, *texts)
+    log, kills = place / "log", 0
+    for most in (1, 4, 8, 99):
+        process = subprocess.Popen([sys.executable, "-c", FREEZE, str(place)], cwd=request.config.rootpath)
+        while process.poll() is None and (not log.exists() or len(log.read_text("utf-8").splitlines()) < most):
+            time.sleep(0.01)
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills == 3
+    assert sorted(log.read_text("utf-8").splitlines()) == sorted(texts)
+    assert [row["id"] for row in frozen(place)] == [f"q:{text}" for text in texts]
+    assert not (place / "gold.jsonl.asked").exists()
