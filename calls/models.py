@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -52,7 +52,7 @@ class ModelSpec:
         max_answer_mb: Largest answer that is read, in megabytes.
         deadline: Seconds that one call may take with all its retries.
         attempts: Most requests that one call may send.
-        max_concurrency: Most requests in flight.
+        max_concurrency: Most requests in flight, whatever number of threads a run asks for.
         requests_per_minute: The provider's limit, where you know it.
         tokens_per_minute: The same for input and output tokens together.
         engine: DSPy's engine: its native client, LiteLLM, or whichever fits.
@@ -73,7 +73,7 @@ class ModelSpec:
     max_answer_mb: float = 64.0
     deadline: float = 300.0
     attempts: int = 8
-    max_concurrency: int = 64
+    max_concurrency: int = 256
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     engine: Literal["auto", "lm15", "litellm"] = "auto"
@@ -190,4 +190,13 @@ def find_model(name: str, models: Mapping[str, ModelSpec]) -> ModelSpec:
     raise UsageError(
         f"unknown model {name!r}; aliases: {', '.join(models)}; or a full 'provider/model' string",
         hint=did_you_mean(name, list(models)),
+    )
+
+
+def held_back(specs: Iterable[ModelSpec], threads: int) -> tuple[str, ...]:
+    """What to tell a person who asks for more calls at a time than a model's own entry allows."""
+    narrow = {spec.alias: spec.max_concurrency for spec in specs if spec.max_concurrency < threads}
+    return tuple(
+        f"{alias} takes {most} calls at a time (max_concurrency in models.yaml), not the {threads} that were asked for"
+        for alias, most in sorted(narrow.items())
     )

@@ -13,18 +13,20 @@ from calls.models import ModelSpec
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 Then = TypeVar("Then")
+LANE = 64
+"""Jobs of one model at a time where nobody asked for a number."""
 
 
 def fan_out(
     jobs: Sequence[Job], spec_of: Callable[[Job], ModelSpec], work: Callable[[Job], Done], threads: int | None = None
 ) -> list[Done]:
-    """Do every job, as many of one model at a time as that model allows; results come in the order of the jobs.
+    """Do every job, as many of one model at a time as were asked for and it allows; results are in the order of the jobs.
 
     Args:
         jobs: What to do.
         spec_of: Whose lane a job belongs to.
         work: Does one job; called from many threads.
-        threads: Most jobs at a time in one lane, below the model's own limit.
+        threads: Most jobs at a time in one lane, below the model's own limit; 64 unless told.
 
     Raises:
         ProvenError: What made the account end the run; other jobs are given up.
@@ -33,7 +35,7 @@ def fan_out(
     limits: dict[str, int] = {}
     for job in jobs:
         spec = spec_of(job)
-        limits.setdefault(spec.alias, min(spec.max_concurrency, threads or spec.max_concurrency))
+        limits.setdefault(spec.alias, min(spec.max_concurrency, threads or LANE))
     futures: list[Future[Done]] = []
     try:
         for job in jobs:
@@ -71,7 +73,7 @@ def pipeline(
     Raises:
         ProvenError: What made the account end the run; other jobs are given up.
     """
-    lane = ThreadPoolExecutor(min(then_spec.max_concurrency, threads or then_spec.max_concurrency))
+    lane = ThreadPoolExecutor(min(then_spec.max_concurrency, threads or LANE))
 
     def both(job: Job) -> tuple[Done, Future[Then]]:
         done = work(job)

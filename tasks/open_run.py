@@ -15,7 +15,7 @@ from calls.account import Account, Halt, Policy, StopRequestedError
 from calls.ledger import Ledger
 from calls.limits import Caps
 from calls.lm import RoleLM, build_lm
-from calls.models import ModelSpec
+from calls.models import ModelSpec, held_back
 from core.errors import BudgetError, UsageError
 from core.optimization import Plan, RunStart
 from core.plain import digest, from_json, to_json
@@ -178,6 +178,8 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
         account = Account(ledger, record.id, task.name, policy_of(task, purpose))
         account.stop_requested = lambda: store.stop_requested(record.id)
         account.meter.listener = options.progress.call
+        for line in held_back(purpose.specs or task.specs, task.config.run.threads):
+            options.progress.note(line)
         try:
             yield OpenRun(task, place, record, store, ledger, account, tracker, options, purpose.specs or task.specs)
         except Halt as halt:
@@ -185,6 +187,7 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
             raise halt.cause from None
         except KeyboardInterrupt:
             record.ending = "interrupted"
+            account.interrupt()  # threads that wait for an answer would hold up the end
             raise
         except BaseException as error:
             record.failed(error, _ending(error))

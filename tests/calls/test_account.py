@@ -1,13 +1,16 @@
 """A model that is down fails alone where others may go on, asks no more, and tells no secret."""
 
+import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from calls.account import Account, Halt, ModelDownError, Policy
 from calls.ledger import Ledger
+from calls.limits import Caps
 from calls.lm import build_lm
-from calls.models import ModelSpec
+from calls.models import ModelSpec, held_back
 from core.redact import Redactor
 from tests.provider import Provider, serving
 
@@ -50,3 +53,43 @@ def test_an_address_with_a_password_is_told_without_it(ledger, isolate, secret):
             lm("one")
         account.close()
     assert secret not in str(told.value)
+
+
+def spend(account, spec, threads, calls):
+    """Ask different questions from so many threads until the account says no."""
+    lm = build_lm(spec, "student", account)
+
+    def ask(number):
+        with contextlib.suppress(Halt):
+            lm(f"{number} " + "word " * 300)
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(ask, range(calls)))
+
+
+@pytest.mark.parametrize(("cap", "price"), [(Caps(cost=0.00248), True), (Caps(tokens=2120), False)])
+def test_a_cap_holds_with_many_calls_in_flight_because_each_is_reserved_before_it_goes_out(ledger, cap, price):
+    """An answer is worth $0.000248, or 212 tokens: ten of them fit. Without reservations all 16 threads would go on."""
+    prices = {"input_price": 1.0, "output_price": 4.0} if price else {}
+    with serving(Provider(canned=True, latency=0.1)) as provider:
+        account = Account(ledger, "r", "t", Policy(cap))
+        spend(account, ModelSpec("far", "openai/far", provider.url, max_tokens=12, **prices), 16, 40)
+        account.close()
+    assert 10 <= len(provider.seen) <= 11
+
+
+def test_more_calls_go_out_at_a_time_than_one_client_of_dspy_has_connections(ledger):
+    with serving(Provider(canned=True, latency=1.0)) as provider:
+        account = Account(ledger, "r", "t")
+        spend(account, ModelSpec("far", "openai/far", provider.url), 130, 130)
+        account.close()
+    assert provider.most_in_flight > 100
+    assert provider.repeated == 0
+
+
+def test_who_asks_for_more_than_a_model_takes_is_told():
+    specs = [ModelSpec("far", "openai/far", max_concurrency=8), ModelSpec("near", "openai/near")]
+    assert held_back(specs, 8) == ()
+    assert held_back(specs, 9) == (
+        "far takes 8 calls at a time (max_concurrency in models.yaml), not the 9 that were asked for",
+    )

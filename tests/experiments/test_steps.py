@@ -163,6 +163,16 @@ def test_lanes_do_not_hold_each_other_up():
     assert finished.index("slow", finished.index("slow") + 1) > 2  # the fast lane went on meanwhile
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_that_a_task_asks_for_reaches_the_matrix(tmp_path, threads):
+    with serving(Provider(latency=0.05)) as provider:
+        workspace = gym(tmp_path, models=("small",), judge="small", url=provider.url)
+        with OpenGym(workspace, f"run.threads={threads}") as bench:
+            prepare(bench)
+            run(bench)
+    assert provider.most_in_flight == threads
+
+
 def test_a_race_stops_what_is_clearly_dominated_and_keeps_the_front(tmp_path):
     workspace = gym(tmp_path, models=("small",), count=26)
     path = workspace.configs / "retell.yaml"
