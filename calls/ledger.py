@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -24,18 +24,23 @@ from core.evaluation import Usage
 from core.owner import Owner
 from core.redact import NOTHING, Redactor
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 create table if not exists calls (
     id integer primary key autoincrement, key text not null, state text not null, owner text not null,
     run_id text not null, task text not null, role text not null, prompt text not null, row_id text not null,
     model text not null, endpoint text not null, input_tokens integer, output_tokens integer, cached_tokens integer,
     reasoning_tokens integer, cost_usd real, seconds real, request text not null, outputs text, error text,
-    at text not null
+    at text not null, packed integer not null default 0
 );
+create table if not exists texts (hash text primary key, text text not null) without rowid;
 create unique index if not exists one_answer on calls (key) where state in ('inflight', 'answered');
 create index if not exists calls_by_run on calls (run_id, role, state);
 """
+UPGRADES = {1: "alter table calls add column packed integer not null default 0;"}
+"""What turns a file of an older version into one of the next, by the older number."""
+LONG_TEXT = 200
+"""Characters from which a message is kept once, under its hash, however many calls send it."""
 CAPACITY = 512
 """Most writes that share one transaction."""
 GATHER_SECONDS = 0.02
@@ -115,8 +120,13 @@ class Ledger:
                 f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
                 hint="update the project",
             )
-        self._writer_db.executescript(SCHEMA)
-        self._writer_db.execute(f"pragma user_version={SCHEMA_VERSION}")
+        if version == SCHEMA_VERSION:
+            return
+        upgrades = "".join(UPGRADES[step] for step in range(version, SCHEMA_VERSION) if version)
+        # One transaction: a process that is killed here leaves a file of the older version, which can be opened.
+        self._writer_db.executescript(
+            f"begin immediate; {upgrades} {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;"
+        )
 
     # The writer
 
@@ -212,7 +222,7 @@ class Ledger:
 
         What a dead owner left in flight is marked ``lost`` (it was sent, and may have been paid) and is ours now.
         """
-        body = self._request_json(request)
+        body, texts = self._packed(request)
 
         def work(db: sqlite3.Connection) -> Claim:
             row = db.execute("select id, state, owner from calls" + _LIVE, (key,)).fetchone()
@@ -228,10 +238,11 @@ class Ledger:
                 key, "inflight", owner, site.run_id, site.task, site.role, prompt_hash(request), storable(site.row_id),
                 spec.model, self.redact.text(spec.api_base or ""), body, _now(),
             )  # fmt: skip
+            _keep_texts(db, texts)
             cursor = db.execute(
                 "insert into calls "
-                "(key, state, owner, run_id, task, role, prompt, row_id, model, endpoint, request, at) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "(key, state, owner, run_id, task, role, prompt, row_id, model, endpoint, request, at, packed) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
                 values,
             )
             return Claim("ours", int(cursor.lastrowid or 0))
@@ -261,21 +272,25 @@ class Ledger:
     def keep(self, key: str, site: CallSite, spec: ModelSpec, request: Request, answer: Completion) -> Completion:
         """Note a call that is free to repeat, without waiting for the disk; the first answer of a key stays."""
         answer = replace(answer, outputs=self.redact.value(answer.outputs))
+        body, texts = self._packed(request)
         values = (
             key, "answered", "", site.run_id, site.task, site.role, prompt_hash(request), storable(site.row_id),
-            spec.model, self.redact.text(spec.api_base or ""), *_numbers(answer), self._request_json(request),
+            spec.model, self.redact.text(spec.api_base or ""), *_numbers(answer), body,
             json.dumps(answer.outputs, ensure_ascii=False, default=str), _now(),
         )  # fmt: skip
         self._pending[key] = Entry(answer, site.run_id)
-        written = self._later(
-            lambda db: db.execute(
+
+        def work(db: sqlite3.Connection) -> None:
+            _keep_texts(db, texts)
+            db.execute(
                 "insert or ignore into calls "
                 "(key, state, owner, run_id, task, role, prompt, row_id, model, endpoint, input_tokens, output_tokens, "
-                "cached_tokens, reasoning_tokens, cost_usd, seconds, request, outputs, at) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "cached_tokens, reasoning_tokens, cost_usd, seconds, request, outputs, at, packed) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
                 values,
             )
-        )
+
+        written = self._later(work)
         written.add_done_callback(lambda done: self._kept(key, done))
         return answer
 
@@ -285,9 +300,11 @@ class Ledger:
         if isinstance(error, OutputError):
             self._lost = error
 
-    def _request_json(self, request: Request) -> str:
-        body = {"messages": list(request.messages), "params": dict(request.params)}
-        return json.dumps(storable(self.redact.value(body)), ensure_ascii=False, default=str)
+    def _packed(self, request: Request) -> tuple[str, dict[str, str]]:
+        """The request as it is stored, and the long messages that it refers to, by hash."""
+        body = storable(self.redact.value({"messages": list(request.messages), "params": dict(request.params)}))
+        body["messages"], texts = pack_messages(body["messages"])
+        return json.dumps(body, ensure_ascii=False, default=str), texts
 
     # Accounts
 
@@ -330,6 +347,37 @@ class Ledger:
             if not living or time.monotonic() > until:
                 return living
             time.sleep(0.02)
+
+
+def pack_messages(messages: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """Messages with a hash in the place of each long text, and these texts by hash.
+
+    Every call of a run sends the same system prompt and the same demos: most of what a request is made of.
+    """
+    packed, texts = [], {}
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str) and len(content) >= LONG_TEXT:
+            name = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+            texts[name] = content
+            packed.append({**{k: v for k, v in message.items() if k != "content"}, "text_hash": name})
+        else:
+            packed.append(dict(message))
+    return packed, texts
+
+
+def unpack_messages(messages: Sequence[Mapping[str, Any]], text_of: Callable[[str], str]) -> list[dict[str, Any]]:
+    """Messages as they were sent, from what :func:`pack_messages` made of them."""
+    return [
+        {**{k: v for k, v in message.items() if k != "text_hash"}, "content": text_of(message["text_hash"])}
+        if "text_hash" in message
+        else dict(message)
+        for message in messages
+    ]
+
+
+def _keep_texts(db: sqlite3.Connection, texts: Mapping[str, str]) -> None:
+    db.executemany("insert or ignore into texts (hash, text) values (?, ?)", texts.items())
 
 
 _LIVE = " where key = ? and state in ('inflight', 'answered')"

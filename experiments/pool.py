@@ -20,7 +20,7 @@ LANE = 64
 def fan_out(
     jobs: Sequence[Job], spec_of: Callable[[Job], ModelSpec], work: Callable[[Job], Done], threads: int | None = None
 ) -> list[Done]:
-    """Do every job, as many of one model at a time as were asked for and it allows; results are in the order of the jobs.
+    """Do every job, as many of one model at a time as were asked for and it allows; results in the order of the jobs.
 
     Args:
         jobs: What to do.
