@@ -167,7 +167,7 @@ def test_lanes_do_not_hold_each_other_up():
 def test_the_number_of_threads_that_a_task_asks_for_reaches_the_matrix(tmp_path, threads):
     with serving(Provider(latency=0.05)) as provider:
         workspace = gym(tmp_path, models=("small",), judge="small", url=provider.url)
-        with OpenGym(workspace, f"run.threads={threads}") as bench:
+        with open_gym(workspace, f"run.threads={threads}") as bench:
             prepare(bench)
             run(bench)
     assert provider.most_in_flight == threads

@@ -19,7 +19,7 @@ from core.workspace import HOME, Workspace
 from optimizers import OPTIMIZERS
 from tests.journeys.test_commands import run
 from tests.notes import notes
-from tests.provider import Provider, chaos, serving
+from tests.provider import FAULTS, Provider, chaos, serving
 from tests.runs import optimized, task_of
 from tracking.store import Store
 
@@ -322,3 +322,27 @@ def test_litellm_carries_a_whole_evaluation_as_well(tmp_path):
         other = notes(tmp_path / "litellm", provider.url, model="engine: litellm")
         scores = [json.loads(run("eval", "notes", "--json", workspace=root)[1])["score"] for root in (native, other)]
     assert scores[0] == scores[1]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    with serving(Provider()) as provider:
+        return go(tmp_path_factory.mktemp("whole"), provider.url, optimizer="bootstrap")
+
+
+TRANSIENT = [kind for kind in FAULTS if kind != "no fences"]
+
+
+@pytest.mark.parametrize("kinds", [TRANSIENT[start::5] for start in range(5)], ids=" + ".join)
+def test_whatever_a_provider_does_now_and_then_the_winner_is_the_same_and_no_answer_is_asked_for_twice(
+    tmp_path, kinds, undisturbed, monkeypatch
+):
+    monkeypatch.setattr("calls.account.LONGEST_BACKOFF", 0.5)  # else an hour asked for is half a minute waited
+    with serving(Provider(fault=chaos(0.15, seed=1, kinds=tuple(kinds), most=2))) as provider:
+        result = go(tmp_path, provider.url, optimizer="bootstrap", threads=8, model="timeout: 2, max_answer_mb: 1")
+        assert set(provider.faults) == set(kinds)
+        assert provider.repeated == 0
+        assert result.total_usage.calls == len(provider.seen)
+    assert result.ended == "finished"
+    assert result.winner.hash == undisturbed.winner.hash
+    assert result.verdict.decision == undisturbed.verdict.decision
