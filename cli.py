@@ -24,7 +24,7 @@ USAGE_EXIT = 64
 COMMANDS = {
     "Improve": ("optimize", "distill", "gate", "eval"),
     "Compare": ("matrix", "prepare", "run", "judge", "judge_card"),
-    "Runs and reports": ("runs", "resume", "stop", "report", "verify", "ui", "sync"),
+    "Runs and reports": ("runs", "calls", "resume", "stop", "report", "verify", "ui", "sync", "ledger"),
     "Prompts in production": ("export", "promote", "rollback", "diff", "history"),
     "Tasks, data and models": ("init", "import_", "tasks", "validate", "show", "doctor"),
 }
