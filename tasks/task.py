@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +15,10 @@ from calls.models import ModelSpec, find_model, load_models
 from calls.wire import with_known_price
 from core.candidate import ProgramPrompts
 from core.errors import ConfigError, DataError
-from core.own_code import mistake
 from core.workspace import HOME, Workspace
-from data.corpus import Corpus, Row, read_corpus
+from data.corpus import Corpus
+from data.source import read_rows
 from data.splits import Splits, make_splits
-from data.transcript_files import SUFFIXES, read_transcripts
-from data.transcripts import select
 from gates.catalog import gate_problems
 from gates.gate import TaskFacts
 from metrics.catalog import OWN, FieldAgreementSpec, JudgeMetricSpec, judge_models, metric_kind
@@ -36,8 +32,6 @@ from programs.prompts import apply_prompts, make_adapter, predictors
 from tasks.config import TaskConfig, config_hash
 from tasks.loading import load_task
 
-CHAINED = "matrix:"
-"""A source that is the output of another task's matrix: ``matrix:TASK`` or ``matrix:TASK/PROMPT @ MODEL``."""
 ROLES = ("student", "reflector", "proposer")
 
 
@@ -103,7 +97,7 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
         ConfigError: If the program, the metric, a comparator or a model is not to be had, or the gate cannot work.
         DataError: If the corpus cannot be used.
     """
-    corpus = _corpus(config, workspace)
+    corpus = read_rows(config.corpus, tuple(config.inputs), tuple(config.outputs), workspace)
     models = load_models(workspace.models)
     names = {role: getattr(config.models, role) or config.models.reflector for role in ROLES}
     chosen = {role: with_known_price(find_model(name, models)) for role, name in names.items()}
@@ -153,104 +147,6 @@ def judge_specs(config: TaskConfig, aliases: Mapping[str, ModelSpec]) -> tuple[M
 
 def _priced(names: Iterable[str], aliases: Mapping[str, ModelSpec]) -> tuple[ModelSpec, ...]:
     return tuple(with_known_price(find_model(name, aliases)) for name in names)
-
-
-def _corpus(config: TaskConfig, workspace: Workspace) -> Corpus:
-    """Read the rows and check that each has the inputs the task names."""
-    if config.corpus.path is None:
-        return _transcripts(config, workspace)
-    path = Path(config.corpus.path)
-    corpus = read_corpus(
-        path if path.is_absolute() else workspace.root / path,
-        inputs=tuple(config.inputs),
-        outputs=tuple(config.outputs),
-        max_row_bytes=config.corpus.max_row_bytes,
-    )
-    lacking = [(row.id, name) for row in corpus.rows for name in config.inputs if name not in row.inputs]
-    if lacking:
-        row_id, name = lacking[0]
-        raise DataError(
-            f"{corpus.path}: {len(lacking)} rows lack an input that the task names; row {row_id!r} has no {name!r}",
-            hint="name the inputs that the rows have",
-        )
-    ins = set(config.inputs) or set(corpus.rows[0].inputs)
-    outs = set(config.outputs) or {name for row in corpus.rows for name in row.gold}
-    rows = tuple(
-        row
-        if row.inputs.keys() <= ins and row.gold.keys() <= outs
-        else dataclasses.replace(
-            row,
-            inputs={k: v for k, v in row.inputs.items() if k in ins},
-            gold={k: v for k, v in row.gold.items() if k in outs},
-        )
-        for row in corpus.rows
-    )
-    return Corpus(rows, corpus.path)
-
-
-def _transcripts(config: TaskConfig, workspace: Workspace) -> Corpus:
-    """Rows whose one input is a transcript, without gold."""
-    section = config.corpus
-    source = section.source or ""
-    if source.startswith(CHAINED):
-        return _chained(config, workspace, source.removeprefix(CHAINED))
-    source = _place(source, workspace)
-    found = read_transcripts(source, root=workspace.root, form=section.format)
-    chosen = select(found.transcripts, section.count, section.min_user_messages)
-    if not chosen:
-        raise DataError(
-            f"{source}: none of {len(found.transcripts)} transcripts has {section.min_user_messages} user messages",
-            hint="lower corpus.min_user_messages",
-        )
-    field = section.field or next(iter(config.inputs))
-    return Corpus(tuple(Row(t.id, {field: t.text}, {}) for t in chosen), workspace.root / source)
-
-
-def _place(source: str, workspace: Workspace) -> str:
-    """A source as it is; a bare name that is not there means a file or folder of ``corpora/``.
-
-    Raises:
-        ConfigError: If a bare name is neither there nor in ``corpora/``.
-    """
-    if not re.fullmatch(r"[\w-]+", source) or (workspace.root / source).exists():
-        return source
-    for path in (workspace.corpora / source, *sorted(workspace.corpora.glob(f"{source}.*"))):
-        if path.is_dir() or path.suffix.lower() in SUFFIXES:
-            return str(path.relative_to(workspace.root))
-    raise mistake(
-        "corpus.source",
-        f"received {source!r}: there is no such file or folder in {workspace.root}, nor in its corpora/; "
-        f"name a file, a folder or a pattern of transcripts (such as corpora/{source}/ or ~/logs/**/*.jsonl), "
-        "or matrix:TASK for what another task's matrix has put out (matrix:condensation); "
-        "rows with gold belong to corpus.path instead",
-    )
-
-
-def _chained(config: TaskConfig, workspace: Workspace, source: str) -> Corpus:
-    """Rows from what another task's matrix has put out; each says which run, cell, prompt and model made it."""
-    name, _, cell = source.partition("/")
-    folder = workspace.mlruns / "matrix" / name
-    try:
-        summary = json.loads((folder / "matrix.json").read_text("utf-8"))
-        lines = [json.loads(line) for line in (folder / "outputs.jsonl").read_text("utf-8").splitlines()]
-    except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"corpus.source: {source}: {error}", hint=f"first: python cli.py matrix {name}") from None
-    cell = cell or summary["recommended"]
-    made = [line for line in lines if f"{line['prompt']} @ {line['model']}" == cell and line["status"] == "ok"]
-    if not made:
-        cells = sorted({f"{line['prompt']} @ {line['model']}" for line in lines})
-        raise DataError(f"corpus.source: {name} has no outputs of {cell!r}; it has: {', '.join(cells)}")
-    field = config.corpus.field or next(iter(config.inputs))
-    rows = [
-        Row(
-            line["row_id"],
-            {field: next(iter(line["prediction"].values()))},
-            {},
-            meta={"run": summary["run_id"], "cell": cell, "prompt_hash": line["prompt_hash"], "model": line["model"]},
-        )
-        for line in made
-    ]
-    return Corpus(tuple(rows), folder / "outputs.jsonl")
 
 
 def _metric(config: TaskConfig, adapter: dspy.Adapter, corpus: Corpus, program: dspy.Module, root: Path) -> Metric:
