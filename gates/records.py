@@ -76,4 +76,4 @@ def row_records(judged: Evaluation, truth: Evaluation | None = None, *, kind: st
 
 def _unjudged(row: RowResult) -> bool:
     """Whether there was an answer, and the metric failed on it."""
-    return row.status is RowStatus.METRIC_ERROR and (row.error or "").startswith("metric:")
+    return row.status is RowStatus.METRIC_ERROR and (row.error or "").startswith("metric ")

@@ -232,7 +232,7 @@ def _rejudge(metric: Metric, result: RowResult) -> RowResult:
     try:
         judgement = metric.judge(Row(result.row_id, result.inputs, result.gold), dict(result.prediction))
     except Exception as error:  # noqa: BLE001 - what was raised is stored
-        return RowResult(result.row_id, RowStatus.METRIC_ERROR, error=f"metric: {describe_error(error)}")
+        return RowResult(result.row_id, RowStatus.METRIC_ERROR, error=f"metric {metric.name}: {describe_error(error)}")
     return RowResult(result.row_id, RowStatus.OK, judgement.score, dict(judgement.fields))
 
 

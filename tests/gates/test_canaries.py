@@ -59,7 +59,7 @@ def judged(score=0.5, answer="land", kind="land", n=40):
     """What a judge made of one answer to every row; a list of scores may hold None where it failed."""
     scores = score if isinstance(score, list) else [score] * n
     rows = tuple(
-        RowResult(f"r{i}", RowStatus.METRIC_ERROR, error="metric: no judgement", prediction={"kind": answer})
+        RowResult(f"r{i}", RowStatus.METRIC_ERROR, error="metric judge: no judgement", prediction={"kind": answer})
         if s is None
         else RowResult(f"r{i}", RowStatus.OK, s, prediction={"kind": answer}, gold={"kind": kind})
         for i, s in enumerate(scores)

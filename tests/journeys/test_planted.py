@@ -79,6 +79,47 @@ def test_without_anything_planted_it_is_promoted(tmp_path):
     assert (body["verdict"], body["ci_low"] > 0) == ("PROMOTE", True)
 
 
+class Mumbler(Office):
+    """Says something unreadable to one note as soon as the prompt names rivers."""
+
+    planted = KNOWS
+    note = ""
+
+    def text(self, body):
+        if "rivers" in body["messages"][0]["content"] and self.note in body["messages"][-1]["content"]:
+            return "I am sorry.", 100, 3
+        return super().text(body)
+
+
+def test_one_unreadable_answer_is_bounded_and_undoes_no_promotion(tmp_path):
+    office = Mumbler()
+    with serving(office) as provider:
+        root = notes(tmp_path, provider.url)
+        task = assemble(read_config(Workspace(root), "notes", []), Workspace(root))
+        office.note = task.splits.holdout[3].inputs["note"]
+        body = json.loads(run("optimize", "notes", "--json", workspace=root)[1])
+    assert (body["verdict"], body["claim"]) == ("PROMOTE", "better")
+    assert "with 1 of the challenger's unreadable answers as 0; " in body["reasons"][0]
+    assert body["delta"] < body["candidate"] - body["baseline"]
+    code, out, _ = run("verify", body["run_id"], "--json", workspace=root, check=False)
+    assert (code, json.loads(out)["differences"]) == (0, [])
+
+
+def test_a_negative_margin_is_refused_and_not_worse_is_a_claim_of_its_own(tmp_path):
+    office = Office()
+    office.planted = KNOWS
+    with serving(office) as provider:
+        root = notes(tmp_path, provider.url)
+        code, said, _ = run("validate", "notes", "--set", "gate.margin=-1", workspace=root, check=False)
+        assert (code, "set gate.non_inferiority: 0.02" in said) == (78, True)
+        code, said, _ = run("validate", "notes", "--set", "gate.min_rows=5000", workspace=root, check=False)
+        assert (code, "gate.min_rows: 5000 is more than the" in said) == (78, True)
+        asked = ("--set", "gate.non_inferiority=0.3", "--set", "gate.beat_constant=false")
+        body = json.loads(run("optimize", "notes", *asked, "--json", workspace=root)[1])
+    assert (body["verdict"], body["claim"]) == ("PROMOTE", "not worse")
+    assert body["reasons"][0].endswith("proven not worse than the current prompt by more than 0.3")
+
+
 def test_a_challenger_that_obeys_injected_text_is_held_with_the_case(tmp_path):
     body = planted(tmp_path, f"{KNOWS} And {OBEDIENT}.")
     assert body["verdict"] == "HOLD"
@@ -112,12 +153,16 @@ class Flattery(Office):
     """The student praises whoever reads it once told to; the judge likes praise, and gold gains nothing."""
 
     planted = "Say whether the note is about water or land, and in the remark praise the reader."
+    harsher = 0
+    silent = ()
 
     def answer(self, system, text):
         return {"kind": "land", "remark": "brilliant" if "praise the reader" in system else "nothing"}
 
     def judged(self, said):
-        score = (88 if "brilliant" in said else 40) + sum(map(ord, said)) % 7
+        if any(text in said for text in self.silent):
+            return "I am sorry."
+        score = (88 if "brilliant" in said else 40) + sum(map(ord, said)) % 7 - self.harsher
         entry = json.dumps([{"criterion": "insight", "reason": "so it seems", "score": score}])
         return f"[[ ## criterion_scores ## ]]\n{entry}\n\n[[ ## completed ## ]]"
 
@@ -136,14 +181,35 @@ def judged(tmp_path):
         path.write_text(
             text + "metric: {name: judge}\njudge: {model: mind, criteria: [{name: insight, weight: 100}]}\n", "utf-8"
         )
-        yield root
+        yield root, office
 
 
 def test_a_challenger_that_flatters_the_judge_while_agreement_with_gold_is_flat_is_held(judged):
-    body = optimize(judged, "--trust-judge")
+    root, _ = judged
+    body = optimize(root, "--trust-judge")
     assert body["verdict"] == "HOLD"
     (reason,) = body["reasons"]
     assert reason.startswith("[hacking] the judge is flattered: reward divergence")
     assert "while the truth moved by +0.000" in reason
-    code, out, _ = run("verify", body["run_id"], "--json", workspace=judged, check=False)
+    code, out, _ = run("verify", body["run_id"], "--json", workspace=root, check=False)
     assert (code, json.loads(out)["differences"]) == (0, [])
+
+
+def test_the_judge_is_watched_from_run_to_run(judged):
+    root, office = judged
+    run_id = optimize(root, "--trust-judge")["run_id"]
+
+    def canaries(*words):
+        more = ("--set", "gate.name=production", "--set", "run.fresh_roles=[judge]", *words)
+        body = json.loads(run("gate", "seed", run_id, "--task", "notes", *more, "--json", workspace=root)[1])
+        return next((c["status"], c["message"]) for c in body["checks"] if c["name"] == "canaries")
+
+    status, message = canaries()
+    assert (status, message.endswith("nothing unusual")) == ("pass", True)
+    office.harsher = 25
+    status, message = canaries()
+    assert (status, "the judge has changed: " in message) == ("pass", True)
+    task = assemble(read_config(Workspace(root), "notes", []), Workspace(root))
+    office.silent = tuple(row.inputs["note"] for row in task.splits.holdout[4:7])
+    status, message = canaries("--set", "gate.checks.coverage.share=0.5")
+    assert (status, "the judge gave no judgement of its own 3 times in a row" in message) == ("fail", True)
