@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.flags import SPEND, Place, Spending, Strict, listed
+from commands.flags import SPEND, Place, Settings, Spending, Strict, listed
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def command(
         ),
     ],
     spending: Spending,
+    settings: Settings,
     place: Place,
     threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
     baseline: Annotated[
@@ -34,6 +36,13 @@ def command(
     model: Annotated[str, typer.Option(help="The student.")] = "offline/small",
     optimizer_model: Annotated[
         str | None, typer.Option(help="Writes better prompts; offline/large for an offline student, else the student.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:NAME", help="A metric of your own that says how far two labels agree."),
+    ] = None,
+    min_rows: Annotated[
+        int | None, typer.Option(min=1, help="Holdout rows below which the gate proves nothing.")
     ] = None,
     generations: Annotated[int, typer.Option(min=1, help="Generations x population set the budget.")] = 3,
     population: Annotated[int, typer.Option(min=1, help="Proposals per generation.")] = 4,
@@ -85,25 +94,25 @@ def command(
         model=model, optimizer_model=optimizer_model, generations=generations, population=population, reps=reps,
         categorical=listed(categorical), array=listed(array), optimizer=optimizer, delta=delta,
         test_every_nth=test_every_nth, gate=gate, seed=seed, transfer=listed(transfer),
-        baseline=prompt_in(Path(baseline) if baseline else None),
+        baseline=prompt_in(Path(baseline) if baseline else None), metric=metric,
     )  # fmt: skip
     workspace = place.find()
     where = place_of(workspace, Path(run_dir) if run_dir else None)
     shown = Place(str(where.root)) if run_dir else place
-    flags: dict[str, Any] = {**spending.keys(), "run.threads": threads}
-    _check_names(where, spec)
+    flags: dict[str, Any] = {**spending.keys(), "run.threads": threads, "gate.min_rows": min_rows}
+    check_names(where, spec)
     with LiveProgress(Console(stderr=True), Path(gold).stem) as progress:
         options = spending.options(progress, new=new)
         if teacher and inputs:
             flags = taught(
                 workspace, where, Teaching(teacher, Path(inputs), teacher_timeout), Path(gold), flags, options
             )
-        task = _task(where, Path(gold), spec, flags, force=force)
+        task = distilling_task(where, Path(gold), spec, settings.overrides(flags), force=force)
         done = run_job(where, task, options, shown.quoted)
     return job_outcome(done, shown, strict=strict)
 
 
-def _check_names(where: Workspace, spec: DistillSpec) -> None:
+def check_names(where: Workspace, spec: DistillSpec) -> None:
     """Refuse a name that is in no catalog, before a teacher is asked."""
     from calls.models import find_model, load_models
     from gates.catalog import GATES
@@ -117,7 +126,9 @@ def _check_names(where: Workspace, spec: DistillSpec) -> None:
         find_model(model, models)
 
 
-def _task(where: Workspace, gold: Path, spec: DistillSpec, flags: dict[str, Any], *, force: bool) -> Task:
+def distilling_task(
+    where: Workspace, gold: Path, spec: DistillSpec, overrides: Sequence[str], *, force: bool = False
+) -> Task:
     """Write the task file that the gold makes, and open the task.
 
     Without a baseline of its own, a distillation that has a champion already has to beat that one.
@@ -132,7 +143,7 @@ def _task(where: Workspace, gold: Path, spec: DistillSpec, flags: dict[str, Any]
 
     config = distillation_config(load_gold_scenarios(gold), spec, gold=gold, corpus_path=relative_to(gold, where.root))
     path, written = save_task(config, gold, where.root, force=force)
-    task = open_task(where, config.task, [f"{key}={value}" for key, value in flags.items() if value is not None])
+    task = open_task(where, config.task, overrides)
     info = task.splits.info
     say(f"{'wrote' if written else 'unchanged:'} {path}")
     say(f"{info.train} train, {info.dev} dev, {info.holdout} holdout rows")

@@ -34,10 +34,24 @@ def command(
     """Score one prompt on one split."""
     from rich.console import Console
 
-    from core.errors import UsageError
-    from optimizers.judge_check import check_references
     from reports.progress import LiveProgress
     from tasks.open_run import open_task
+
+    check_split(split, open_holdout=open_holdout)
+    where = place.find()
+    found = open_task(where, task, settings.overrides(models.keys(), spending.keys()))
+    with LiveProgress(Console(stderr=True), found.name) as progress:
+        evaluation = evaluated(where, found, prompts, split, spending.options(progress), repeat=repeat)
+    return Outcome(_body(found, prompts, evaluation), _text(found, prompts, evaluation), code=_code(evaluation))
+
+
+def check_split(split: str, *, open_holdout: bool) -> None:
+    """Refuse a split that is none, and the holdout where nobody said that it may be opened.
+
+    Raises:
+        UsageError: If so.
+    """
+    from core.errors import UsageError
 
     if split not in ("train", "dev", "holdout"):
         raise UsageError(f"--split: received {split!r}; allowed: train, dev, holdout")
@@ -45,12 +59,6 @@ def command(
         raise UsageError(
             "looking at the holdout uses it up", hint="add --open-holdout; the gate will count the opening"
         )
-    where = place.find()
-    found = open_task(where, task, settings.overrides(models.keys(), spending.keys()))
-    check_references(found)
-    with LiveProgress(Console(stderr=True), found.name) as progress:
-        evaluation = evaluated(where, found, prompts, split, spending.options(progress), repeat=repeat)
-    return Outcome(_body(found, prompts, evaluation), _text(found, prompts, evaluation), code=_code(evaluation))
 
 
 def evaluated(
@@ -61,10 +69,12 @@ def evaluated(
     from dataclasses import replace
 
     from commands.job import find_prompts
+    from optimizers.judge_check import check_references
     from programs.prompts import apply_prompts
     from tasks.open_run import Purpose, open_run, open_store, redactor
     from tracking.events import EventKind
 
+    check_references(task)
     with contextlib.closing(open_store(where, redactor(where, task))) as store:
         chosen = find_prompts(store, task, prompts)
     params = {"prompts": prompts, "prompt_hash": chosen.hash, "split": split, "repeat": str(repeat)}

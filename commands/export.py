@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from commands.flags import Place, TaskName
 from commands.outcome import Outcome
+
+if TYPE_CHECKING:
+    from programs.export import Export
+    from tasks.task import Task
+    from tracking.store import Store
 
 EXAMPLE = "python cli.py export extraction --format messages --out prompt.json"
 
@@ -33,22 +38,17 @@ def command(
     """Write a tuned prompt where production can use it."""
     import contextlib
 
-    from commands.production import check, export_of, find_run
     from core.errors import UsageError
     from core.files import write_text
-    from core.verdict import Decision
     from programs.export import FORMATS, plan_constant_edit
     from tasks.open_run import open_store, open_task
-    from tracking.events import EventKind
 
     chosen, where = FORMATS.get(form), place.find()
     if target is not None and chosen.name != "python":
         raise UsageError(f"--target goes with --format python, received --format {form}")
     found = open_task(where, task, [])
     with contextlib.closing(open_store(where)) as store:
-        outcome = find_run(store, found, run)
-        check(outcome, found, force=force)
-        export = export_of(found, outcome, forced=outcome.verdict.decision is not Decision.PROMOTE)
+        run_id, export = exportable(store, found, run, force=force)
         note = ""
         if chosen.sidecar and any(prompt.demos for prompt in export.prompts.prompts):
             note = f"this prompt has demos, which --format {form} leaves out; use messages, dspy or yaml to keep them"
@@ -63,8 +63,7 @@ def command(
         if written is not None and chosen.sidecar:
             sidecar = written.with_name(written.name + ".provenance.json")
             write_text(sidecar, json.dumps(dict(export.provenance), indent=2) + "\n")
-        body = {"format": form, "path": str(written) if written else None, "provenance": dict(export.provenance)}
-        store.append(outcome.run_id, EventKind.EXPORTED, json.dumps(body))
+        body = recorded(store, run_id, form, export, written)
     if note:
         body["note"] = note
     if written is None:
@@ -72,3 +71,26 @@ def command(
         return Outcome(body, f"{text.rstrip()}\nnote: {note}" if note else text.rstrip("\n"))
     told = text.rstrip("\n") if target is not None else f"wrote {written}"
     return Outcome(body, f"{told}\nnote: {note}" if note else told)
+
+
+def exportable(store: Store, task: Task, run: str | None, *, force: bool) -> tuple[str, Export]:
+    """The run that is meant and its winner, ready to be rendered.
+
+    Raises:
+        GateRefusalError: If the gate has not accepted it and ``force`` is off.
+    """
+    from commands.production import check, export_of, find_run
+    from core.verdict import Decision
+
+    outcome = find_run(store, task, run)
+    check(outcome, task, force=force)
+    return outcome.run_id, export_of(task, outcome, forced=outcome.verdict.decision is not Decision.PROMOTE)
+
+
+def recorded(store: Store, run_id: str, form: str, export: Export, written: Path | None) -> dict[str, Any]:
+    """Note with the run that its prompt was exported; returns what is noted."""
+    from tracking.events import EventKind
+
+    body = {"format": form, "path": str(written) if written else None, "provenance": dict(export.provenance)}
+    store.append(run_id, EventKind.EXPORTED, json.dumps(body))
+    return body

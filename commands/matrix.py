@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.flags import Place, Settings, Spending, TaskName
-from commands.matrix_steps import STEPS, compared
+from commands.matrix_steps import STEPS, Compared, compared, matrix_outcome
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
     from core.optimization import Plan
+    from core.workspace import Workspace
+    from tasks.open_run import RunOptions
+    from tasks.task import Task
 
 EXAMPLE = "python cli.py matrix condensation --race"
 
@@ -31,31 +34,48 @@ def command(
     """Would a tighter prompt or a lighter model do as well? Prompts x models, judged, compared, reported."""
     from rich.console import Console
 
-    from experiments.bench import open_bench
-    from experiments.forecast import plan_matrix
-    from experiments.steps import prepare, race, run_and_judge
-    from reports.progress import LiveProgress, plan_lines
+    from reports.progress import LiveProgress
     from tasks.open_run import open_task
-    from tracking.events import EventKind
 
-    started, where = time.perf_counter(), place.find()
+    where = place.find()
     found = open_task(where, task, settings.overrides(spending.keys(), {"run.threads": threads}))
     with LiveProgress(Console(stderr=True), found.name) as progress:
         options = spending.options(progress)
-        kind, params = ("forecast", {"steps": "matrix"}) if dry_run else ("matrix", {"race": str(racing).lower()})
-        with open_bench(where, found, kind, options, params) as bench:
-            plan = plan_matrix(bench, STEPS[:3])
-            if dry_run:
-                bench.run.record.emit(EventKind.FORECAST, plan)
-                text = "\n".join(plan_lines(found.name, "matrix", plan))
-                return Outcome(_plan_body(found.name, len(bench.grid.cells), plan), text)
-            bench.run.forecast(plan)
-            prepare(bench)
-            if racing:
-                race(bench, found.config.matrix.alpha)
-            else:
-                run_and_judge(bench)
-            return compared(bench, place, started)
+        if dry_run:
+            return _dry_run(where, found, options)
+        done = filled(where, found, options, racing=racing)
+    return matrix_outcome(done, place)
+
+
+def filled(where: Workspace, task: Task, options: RunOptions, *, racing: bool = False) -> Compared:
+    """Fill, judge and compare the cells of a task's matrix; stored as a run of its own."""
+    from experiments.bench import open_bench
+    from experiments.forecast import plan_matrix
+    from experiments.steps import prepare, race, run_and_judge
+
+    started = time.perf_counter()
+    with open_bench(where, task, "matrix", options, {"race": str(racing).lower()}) as bench:
+        bench.run.forecast(plan_matrix(bench, STEPS[:3]))
+        prepare(bench)
+        if racing:
+            race(bench, task.config.matrix.alpha)
+        else:
+            run_and_judge(bench)
+        return compared(bench, started)
+
+
+def _dry_run(where: Workspace, task: Task, options: RunOptions) -> Outcome:
+    """Only say what it would cost."""
+    from experiments.bench import open_bench
+    from experiments.forecast import plan_matrix
+    from reports.progress import plan_lines
+    from tracking.events import EventKind
+
+    with open_bench(where, task, "forecast", options, {"steps": "matrix"}) as bench:
+        plan = plan_matrix(bench, STEPS[:3])
+        bench.run.record.emit(EventKind.FORECAST, plan)
+    body = _plan_body(task.name, len(bench.grid.cells), plan)
+    return Outcome(body, "\n".join(plan_lines(task.name, "matrix", plan)))
 
 
 def _plan_body(task: str, cells: int, plan: Plan) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,19 @@ if TYPE_CHECKING:
     from core.cells import Matrix
     from core.workspace import Workspace
     from experiments.bench import Bench, Layout
+    from reports.blocks import Report
     from tracking.store import Store
 
 STEPS = ("prepare", "run", "judge", "report")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A comparison as it was stored, without secrets, with its page."""
+
+    matrix: Matrix
+    page: Report
+    path: Path
 
 
 def step_outcome(step: str, task: str, spending: Spending, settings: Settings, place: Place) -> Outcome:
@@ -60,16 +71,16 @@ def step_outcome(step: str, task: str, spending: Spending, settings: Settings, p
     return Outcome(body, text)
 
 
-def compared(bench: Bench, place: Place, started: float) -> Outcome:
+def compared(bench: Bench, started: float) -> Compared:
     """Compare the cells by what is stored, store the comparison and write its page."""
     from experiments.steps import report
     from tracking.events import EventKind
 
     run = bench.run
     run.record.emit(EventKind.MATRIX, report(bench, run.id, run.account.spent(), time.perf_counter() - started))
-    path, outcome = _written(bench, run.store, run.id, run.tracker.links(run.task.name, run.id), place)
-    run.record.emit(EventKind.REPORT, {"path": str(path)})
-    return outcome
+    done = _written(bench, run.place, run.store, run.id, run.tracker.links(run.task.name, run.id))
+    run.record.emit(EventKind.REPORT, {"path": str(done.path)})
+    return done
 
 
 def matrix_of(where: Workspace, name: str, place: Place, settings: Settings) -> Outcome:
@@ -92,12 +103,12 @@ def matrix_of(where: Workspace, name: str, place: Place, settings: Settings) -> 
         run_id = _recorded(layout, store, content_mark(report(layout, "", {}, 0.0)))
         if run_id is not None:
             links = Tracker(store, where.mlruns).links(task.name, run_id)
-            return _written(layout, store, run_id, links, place)[1]
+            return matrix_outcome(_written(layout, where, store, run_id, links), place)
     with open_bench(where, task, "matrix", RunOptions(typed(), new=True)) as bench:
-        return compared(bench, place, time.perf_counter())
+        return matrix_outcome(compared(bench, time.perf_counter()), place)
 
 
-def _written(layout: Layout, store: Store, run_id: str, links: Mapping[str, str], place: Place) -> tuple[Path, Outcome]:
+def _written(layout: Layout, where: Workspace, store: Store, run_id: str, links: Mapping[str, str]) -> Compared:
     """Write the page of a recorded comparison, which is read back from the store, where secrets are masked."""
     from core.files import write_text
     from experiments.analysis import content_mark
@@ -105,7 +116,7 @@ def _written(layout: Layout, store: Store, run_id: str, links: Mapping[str, str]
 
     matrix = store.matrix(run_id)
     page = matrix_report(matrix, links=links)
-    path = place.find().mlruns / "reports" / f"{run_id}.html"
+    path = where.mlruns / "reports" / f"{run_id}.html"
     write_text(path, render_html(page))
     summary = {
         "run_id": run_id,
@@ -114,8 +125,13 @@ def _written(layout: Layout, store: Store, run_id: str, links: Mapping[str, str]
         "content": content_mark(matrix),
     }
     write_text(layout.folder.path / "matrix.json", json.dumps(summary, indent=1) + "\n")
-    text = f"\nreport  {path}\nmlflow  python cli.py ui{place.suffix}"
-    return path, Outcome(_body(matrix, str(path)), text, page)
+    return Compared(matrix, page, path)
+
+
+def matrix_outcome(done: Compared, place: Place) -> Outcome:
+    """What a comparison says at its end, to programs and to people."""
+    text = f"\nreport  {done.path}\nmlflow  python cli.py ui{place.suffix}"
+    return Outcome(_body(done.matrix, str(done.path)), text, done.page)
 
 
 def _recorded(layout: Layout, store: Store, mark: str) -> str | None:

@@ -50,6 +50,7 @@ def command(
 
     from commands.job import job_outcome, run_job
     from reports.progress import LiveProgress
+    from tasks.open_run import open_task
 
     flags: dict[str, Any] = {
         "optimizer.name": optimizer,
@@ -61,7 +62,8 @@ def command(
         "judge.trusted": "true" if trust_judge else None,
     }
     where = place.find()
-    ready = prepared(where, task, settings.overrides(models.keys(), spending.keys(), flags), baseline)
+    found = open_task(where, task, settings.overrides(models.keys(), spending.keys(), flags))
+    ready = prepared(where, found, baseline)
     with LiveProgress(Console(stderr=True), ready.name) as progress:
         options = spending.options(progress, new=new)
         if dry_run:
@@ -70,15 +72,14 @@ def command(
     return job_outcome(done, place, strict=strict)
 
 
-def prepared(where: Workspace, name: str, overrides: list[str], baseline: str | None) -> Task:
+def prepared(where: Workspace, task: Task, baseline: str | None) -> Task:
     """The task, with the prompt that has to be beaten as its start."""
     import contextlib
 
     from commands.job import starting_prompts
     from optimizers.judge_check import check_references
-    from tasks.open_run import open_store, open_task, redactor
+    from tasks.open_run import open_store, redactor
 
-    task = open_task(where, name, overrides)
     check_references(task)
     with contextlib.closing(open_store(where, redactor(where, task))) as store:
         return task.starting_from(starting_prompts(store, task, baseline))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import importlib.util
 import sys
 import threading
 import types
@@ -58,7 +59,7 @@ def _module(name: str, key: str, root: Path) -> types.ModuleType:
         file = file.with_suffix("") / "__init__.py"
     try:
         with _loading:
-            if not file.is_file() or _reachable(file):
+            if not file.is_file() or _found_by_everybody(parts[0], root):
                 return importlib.import_module(name)
             with _beside(root):
                 return importlib.import_module(f"{_package(root)}.{name}")
@@ -72,6 +73,19 @@ def _module(name: str, key: str, root: Path) -> types.ModuleType:
         raise mistake(key, f"{name} cannot be loaded: {error}", hint) from error
     except (Exception, SystemExit) as error:
         raise mistake(key, f"{name} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _found_by_everybody(name: str, root: Path) -> bool:
+    """Whether a plain import of this top-level name gives what the workspace has under it, as the project's programs.
+
+    A folder that is on the search path is not enough: an installed package of that name hides the workspace's.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        return False
+    places = spec.submodule_search_locations
+    found = [spec.origin] if places is None else [*places][:1]
+    return any(place and Path(place).resolve() in (root / name, root / f"{name}.py") for place in found)
 
 
 def _reachable(file: Path) -> bool:
@@ -92,13 +106,13 @@ def _package(root: Path) -> str:
 @contextlib.contextmanager
 def _beside(root: Path) -> Iterator[None]:
     """Let the workspace's modules import each other by plain names while they are loaded, and nobody afterwards."""
-    package, before = _package(root), set(sys.modules)
+    package, before, path = _package(root), set(sys.modules), list(sys.path)
     sys.path.append(str(root))
     importlib.invalidate_caches()
     try:
         yield
     finally:
-        sys.path.remove(str(root))
+        sys.path[:] = path
         for name in set(sys.modules) - before:
             file = getattr(sys.modules[name], "__file__", None)
             if not file or name.startswith(package) or not Path(file).is_relative_to(root):

@@ -29,7 +29,7 @@ from tasks.distill_task import (
     split_gold,
 )
 from tasks.open_run import OpenRun, RunOptions, open_run
-from tasks.task import assemble, student_evaluator
+from tasks.task import Task, assemble, student_evaluator
 from tasks.teaching import teacher_facts
 from tracking.events import EventKind
 
@@ -86,13 +86,22 @@ def run_distillation(
     """
     path = Path(gold).resolve()
     config = distillation_config(load_gold_scenarios(path), spec, gold=path, corpus_path=str(path))
-    task = assemble(config, workspace)
-    options = options or RunOptions()
+    task, options = assemble(config, workspace), options or RunOptions()
     if comparator is not None:
-        task, options = replace(task, metric=build_agreement_judge(comparator)), replace(options, new=True)
+        task, options = compared_by(task, comparator), replace(options, new=True)
     with open_run(workspace, task, purpose_of(task), options) as run:
         done = optimize(run)
         study = conclude(run, done)
+    return distilled(done, study)
+
+
+def compared_by(task: Task, comparator: Comparator) -> Task:
+    """The task, judged by a comparator of labels instead of its own metric."""
+    return replace(task, metric=build_agreement_judge(comparator))
+
+
+def distilled(done: Optimization, study: Distillation) -> Distilled:
+    """The outcome of a distillation in short."""
     before, after = done.holdout_baseline, done.holdout_candidate
     return Distilled(
         winner="\n\n".join(prompt.instruction for prompt in done.winner.prompts),

@@ -68,7 +68,7 @@ def _verify(workspace: Workspace, store: Store, summary: RunSummary, recorded: E
     task, notes = _task(workspace, config, outcome)
     found += _gate(workspace, store, outcome, config, task, recorded.at, notes)
     if task is not None:
-        reason = _not_judged_again(config)
+        reason = _not_judged_again(config, task.metric.name == outcome.params.get("metric", task.metric.name))
         if reason is None:
             found += audit_judgements(outcome, task.metric)
         else:
@@ -137,7 +137,9 @@ def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: T
     )
 
 
-def _not_judged_again(config: TaskConfig) -> str | None:
+def _not_judged_again(config: TaskConfig, same_metric: bool) -> str | None:
+    if not same_metric:
+        return "a script's own comparator gave them, which its task file does not name"
     if config.metric.name == "judge":
         return "a judge gave them, and would have to be asked again"
     if config.metric.name != "field_agreement":

@@ -277,6 +277,7 @@ def identity(task: Task, purpose: Purpose) -> dict[str, str]:
         "config": digest(task.config.model_dump(mode="json", exclude={"run"})),
         "corpus": task.splits.info.fingerprint,
         "program": read_prompts(task.program).hash + schema_hash(task.program) + digest(source_of(task.program)),
+        "metric": task.metric.name,
         "fresh": str(not task.config.run.cache),
         **{f"model {role}": _settings(spec) for role, spec in task.models.items()},
         **{f"judge {index + 1}": _settings(spec) for index, spec in enumerate(task.judges)},

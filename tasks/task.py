@@ -163,8 +163,8 @@ def outputs_of(config: TaskConfig, program: dspy.Module) -> tuple[str, ...]:
     return tuple(config.outputs) or tuple(predictors(program)[-1][1].signature.output_fields)
 
 
-def bound_metric(task: Task, account: Account) -> Metric:
-    """The task's metric, with the models that it asks.
+def bound_metric(task: Task, account: Account | None) -> Metric:
+    """The task's metric, with the models that it asks; without an account where it asks none.
 
     Raises:
         ModelError: If a model's key is not in the environment.
@@ -172,10 +172,11 @@ def bound_metric(task: Task, account: Account) -> Metric:
     if not task.judges:
         return task.metric
     assert isinstance(task.metric, TakesModels)
+    assert account is not None
     return task.metric.bound([build_lm(spec, "judge", account) for spec in task.judges])
 
 
-def dspy_metric(task: Task, account: Account) -> DspyMetric:
+def dspy_metric(task: Task, account: Account | None) -> DspyMetric:
     """The task's metric for a person's own script, callable as ``dspy.Evaluate``, GEPA and MIPROv2 call one.
 
     Raises:
