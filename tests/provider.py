@@ -302,7 +302,7 @@ def serving(provider: Provider) -> Iterator[Provider]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(timeout=5)
+        thread.join()
 
 
 def main() -> None:

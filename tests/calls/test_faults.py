@@ -15,6 +15,7 @@ from calls.limits import Caps
 from calls.lm import build_lm
 from calls.models import ModelSpec
 from core.errors import BudgetError, OutputError
+from tests.journeys.commands import HANGS
 from tests.provider import ENDINGS, FAULTS, Provider, serving
 
 ANSWER = "[[ ## label ## ]]\na\n\n[[ ## completed ## ]]"
@@ -42,11 +43,9 @@ def test_every_fault_ends_and_the_next_attempt_is_answered(ledger, monkeypatch):
     with serving(Provider(canned=True, fault=named)) as provider:
         account = Account(ledger, "r", "t")
         lm = build_lm(spec(provider.url), "student", account)
-        said, took = {"hello": lm("hello")[0]}, {}
+        said = {"hello": lm("hello")[0]}
         for kind in FAULTS:
-            began = time.monotonic()
             said[kind] = lm(kind)[0]
-            took[kind] = time.monotonic() - began
         account.close()
         assert provider.repeated == 0
     assert {kind for kind, text in said.items() if text != ANSWER} == {"no fences", "surrogate", "nul"}
@@ -113,11 +112,11 @@ def test_a_courier_ends_within_the_limit_of_its_attempt_after_its_run_is_gone(le
             time.sleep(0.02)
         process = account.courier()._process
         account.interrupt()
-        caller.join(10)
+        caller.join(HANGS)
         assert not caller.is_alive()
         account.close()
         assert process.poll() is None  # it waits for the answer that is on its way
-        process.wait(30)
+        process.wait(HANGS)
     assert ledger.usage("r")["student"].errors == 1
 
 
@@ -159,14 +158,14 @@ def test_an_answer_that_cannot_be_written_ends_the_run_by_name_and_is_not_paid_a
             time.sleep(0.02)
         fill(account)
         for caller in callers:
-            caller.join(20)
+            caller.join(HANGS)
         assert [type(end) for end in ends] == [OutputError] * 4
         assert "free space" in ends[0].hint
         process = account.courier()._process
         account.close()
         assert process.poll() is None  # it keeps what was paid
         free()
-        process.wait(30)
+        process.wait(HANGS)
         again = Account(ledger, "r", "t")
         lm = build_lm(spec(provider.url), "student", again)
         for n in range(4):

@@ -16,8 +16,8 @@ from optimizers.schedule import RowCost, Sizes, schedule_of
 from programs import PROGRAMS
 from programs.export import FORMATS
 from programs.prompts import predictors, read_prompts
-from tasks.files import list_tasks
 from tasks.task import assemble, read_config
+from tests.shipped import shipped_tasks
 
 CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS, CHECKS, GATES)
 
@@ -73,7 +73,7 @@ def test_a_play_of_a_billion_rollouts_takes_no_more_steps_than_one_of_a_thousand
     assert steps(10**9) < 20_000
 
 
-@pytest.mark.parametrize("name", list_tasks(HOME))
+@pytest.mark.parametrize("name", shipped_tasks())
 def test_every_task_of_the_project_assembles_and_its_predictors_have_distinct_instructions(name):
     workspace = Workspace(HOME)
     task = assemble(read_config(workspace, name, []), workspace)

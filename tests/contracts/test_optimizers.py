@@ -16,7 +16,7 @@ from core.workspace import HOME, Workspace
 from optimizers import OPTIMIZERS
 from optimizers.search import run_search
 from tasks.task import assemble, read_config
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 from tests.journeys.test_money import go
 from tests.notes import notes
 from tests.optimizers.searching import searching

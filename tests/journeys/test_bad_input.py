@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.journeys.test_commands import gold, run
+from tests.journeys.commands import gold, run
 
 
 @pytest.fixture

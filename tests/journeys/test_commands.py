@@ -1,8 +1,6 @@
 """Every command, end to end, as a person or a script would run it: real process, real files, the embedded model."""
 
 import json
-import os
-import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,41 +9,7 @@ import pytest
 import yaml
 
 from optimizers import OPTIMIZERS
-
-HOME = Path(__file__).resolve().parents[2]
-ROOMS = {
-    "kitchen": ["stove", "oven", "sink"],
-    "garden": ["lawn", "hedge", "pond"],
-    "office": ["printer", "desk", "lamp"],
-}
-FILLERS = ["please look at the", "we still wait for the", "nobody has seen to the", "there is trouble with the"]
-TAILS = ["before noon", "if you can", "as agreed on Monday", "and call me back", "it is the third time"]
-
-
-def gold(path, n=150, seed=3):
-    generator = random.Random(seed)
-    with path.open("w", encoding="utf-8") as handle:
-        for index in range(n):
-            room = generator.choice(sorted(ROOMS))
-            thing = generator.choice(ROOMS[room])
-            text = f"{generator.choice(FILLERS)} {thing} {generator.choice(TAILS)} ({index})"
-            handle.write(json.dumps({"id": f"row:{index}", "input": {"text": text}, "label": {"team": room}}) + "\n")
-    return path
-
-
-def run(*words, workspace=None, env=None, check=True):
-    """Run cli.py; returns (exit code, stdout, stderr)."""
-    where = ["--workspace", str(workspace)] if workspace else []
-    done = subprocess.run(
-        [sys.executable, str(HOME / "cli.py"), *map(str, words), *where],
-        capture_output=True,
-        text=True,
-        env={**os.environ, **(env or {})},
-        check=False,
-    )
-    assert not check or done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
+from tests.journeys.commands import HOME, gold, run
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 
 from core.workspace import HOME
 from tests.gym import rows_of
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 
 CONDENSATION = """
 task: condensation

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.test_commands import HOME, run
+from tests.journeys.commands import HOME, run
 
 VERDICTS = HOME / "corpora" / "skill_verdicts.gold.jsonl"
 FACILITY = Path(os.environ.get("PROVEN_DATA", "data")) / "facility_emails.jsonl"

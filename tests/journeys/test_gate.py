@@ -7,7 +7,7 @@ import pytest
 
 from core.workspace import Workspace
 from tasks.task import assemble, read_config
-from tests.journeys.test_commands import gold, run
+from tests.journeys.commands import gold, run
 from tracking.store import Store
 
 CHEAP = ("--set", "gate.checks.budget.max_ratio=50")

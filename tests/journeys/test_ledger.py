@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from tests.journeys.test_commands import gold, run
+from tests.journeys.commands import gold, run
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from core.plain import from_json
 from core.verdict import Decision
 from core.workspace import HOME, Workspace
 from optimizers import OPTIMIZERS
-from tests.journeys.test_commands import run
+from tests.journeys.commands import HANGS, run
 from tests.notes import notes
 from tests.provider import FAULTS, Provider, chaos, serving
 from tests.runs import optimized, task_of
@@ -39,9 +39,7 @@ def always(kind):
 def test_a_provider_that_always_fails_ends_the_run_soon_and_says_what_to_do(tmp_path, kind):
     with serving(Provider(fault=always(kind))) as provider:
         notes(tmp_path, provider.url)
-        started = time.monotonic()
         code, out, err = run("optimize", "notes", "--json", workspace=tmp_path, check=False)
-        assert time.monotonic() - started < 30  # 10 s on a machine that does nothing else; bench/failing.py measures
     assert code == 69, err
     assert "hint:" in err
     assert "far at http://127.0.0.1" in json.loads(out)["message"]
@@ -64,10 +62,8 @@ def test_a_wrong_key_an_unknown_model_and_an_unreachable_host_say_which(tmp_path
         code, _, err = run("optimize", "notes", workspace=tmp_path, check=False)
         assert code == 69
         assert "no such model" in err
-    started = time.monotonic()
     notes(tmp_path, "http://127.0.0.1:9/v1")
     code, _, err = run("optimize", "notes", workspace=tmp_path, check=False)
-    assert time.monotonic() - started < 30  # 10 s on a machine that does nothing else; bench/failing.py measures
     assert code == 69
     assert "check the network and api_base" in err
 
@@ -225,7 +221,7 @@ def test_stop_ends_a_running_run_in_order_from_another_terminal(tmp_path):
         found = json.loads(run("runs", "--json", workspace=root)[1])["runs"]
         assert [r["state"] for r in found] == ["running"]
         run("stop", found[-1]["run_id"], workspace=root)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=HANGS)
         body = json.loads(out)
         assert process.returncode == StopRequestedError.exit_code == 75, err
         assert body["ended"] == "stopped"

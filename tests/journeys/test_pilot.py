@@ -1,13 +1,12 @@
 """The pilot before a run: a cap, a key or a model that fails inside it ends the command in order, and says why."""
 
 import json
-import time
 
 import pytest
 
 from core.errors import BudgetError, ModelError
 from optimizers import OPTIMIZERS
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 from tests.journeys.test_money import go
 from tests.notes import notes
 from tests.provider import Provider, serving
@@ -45,12 +44,10 @@ def test_a_reflector_whose_key_is_refused_ends_the_command_while_the_student_is_
     body = {"message": f"no such key: {WRONG}", "code": "invalid_api_key"}
     with serving(Provider(fault=refuse_the_reflector(401, body))) as provider:
         notes(tmp_path, provider.url, model="api_key_env: FAR_API_KEY")
-        started = time.monotonic()
         code, out, err = run(
             "optimize", "notes", "--optimizer", optimizer, "--json", *words,
             workspace=tmp_path, env={"FAR_API_KEY": WRONG}, check=False,
         )  # fmt: skip
-        assert time.monotonic() - started < 30  # 10 s on a machine that does nothing else
     assert code == ModelError.exit_code == 69, err
     said = json.loads(out)["message"]
     assert said.startswith("mind at http://127.0.0.1")
@@ -63,10 +60,8 @@ def test_a_reflector_whose_key_is_refused_ends_the_command_while_the_student_is_
 @pytest.mark.parametrize("optimizer", REFLECTING)
 def test_a_reflector_that_is_down_ends_the_run_soon_while_the_student_is_up(tmp_path, status, optimizer):
     with serving(Provider(fault=refuse_the_reflector(status, {"message": "down for good"}))) as provider:
-        started = time.monotonic()
         with pytest.raises(ModelError, match=r"mind at http.*down for good"):
             go(tmp_path, provider.url, optimizer=optimizer)
-        assert time.monotonic() - started < 20  # 10 s on a machine that does nothing else
         large = [body for body in provider.seen if body["model"].endswith("large")]
     assert len(large) <= 6
     assert len(provider.seen) == len(large) + (4 if optimizer == "gepa" else 8)

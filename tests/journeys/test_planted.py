@@ -8,7 +8,7 @@ import pytest
 from core.workspace import Workspace
 from gates.redteam import read_battery
 from tasks.task import assemble, read_config
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 from tests.notes import notes
 from tests.provider import Provider, serving
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports.script import SCRIPT
-from tests.journeys.test_commands import gold, run
+from tests.journeys.commands import gold, run
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import string
 import pytest
 import yaml
 
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 from tests.notes import notes
 from tests.provider import Provider, serving
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from optimizers import OPTIMIZERS
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 from tests.notes import notes
 from tests.provider import Provider, serving
 

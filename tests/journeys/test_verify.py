@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from tests.gym import gym
-from tests.journeys.test_commands import gold, run
+from tests.journeys.commands import gold, run
 from tests.journeys.test_distill import differences, tamper
 from tests.journeys.test_planted import Office
 from tests.notes import notes

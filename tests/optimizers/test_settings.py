@@ -15,7 +15,7 @@ from optimizers.schedule import RowCost, Sizes, schedule_of
 from optimizers.settings import check_settings, schema_of, without_effect
 from optimizers.simba import build_simba
 from tasks.config import OptimizerSection
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 from tests.notes import notes
 from tests.optimizers.searching import searching
 

@@ -12,7 +12,7 @@ from core.evaluation import RowStatus
 from core.workspace import Workspace
 from programs.prompts import read_prompts
 from tasks.task import assemble, read_config, student_evaluator
-from tests.journeys.test_commands import run
+from tests.journeys.commands import run
 
 TASK = """task: triage
 instruction: Which team?

@@ -42,7 +42,7 @@ def questions(place, *texts):
     return read_questions(path)
 
 
-def teacher(place, timeout=30.0, threads=2):
+def teacher(place, timeout=300.0, threads=2):
     return CommandTeacher((sys.executable, str(place / "audit.py"), str(place / "log")), timeout, threads)
 
 
@@ -83,7 +83,7 @@ def test_a_frozen_row_is_not_asked_again(place):
     ],
 )
 def test_a_failure_is_recorded_and_is_no_verdict(place, text, reason):
-    done = freeze(teacher(place, timeout=0.5 if text == "hang" else 30), questions(place, text), place / "gold.jsonl")
+    done = freeze(teacher(place, timeout=0.5 if text == "hang" else 300), questions(place, text), place / "gold.jsonl")
     assert done.frozen == 0
     assert not (place / "gold.jsonl").exists()
     (failure,) = (json.loads(x) for x in (place / "gold.jsonl.failed.jsonl").read_text("utf-8").splitlines())

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from core.optimization import RunStart, SplitInfo
-from tests.journeys.test_commands import HOME, gold, run
+from tests.journeys.commands import HOME, gold, run
 from tests.tracking.test_tracking import query
 from tracking.projection import Tracker
 from tracking.run import Run
@@ -24,7 +24,7 @@ def start(run_id="t-1"):
     return RunStart(run_id, "t", "cmd", "2026-01-01T00:00:00+00:00", {}, {}, SplitInfo(1, 1, 1, "f", "h"), {})
 
 
-def wait_for(done, seconds=120.0):
+def wait_for(done, seconds=300.0):
     deadline = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < deadline, "it did not come about"

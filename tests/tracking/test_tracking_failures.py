@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import StoreError
 from core.optimization import RunStart, SplitInfo
-from tests.journeys.test_commands import gold, run
+from tests.journeys.commands import gold, run
 from tests.tracking.test_tracking import query, record
 from tracking.events import EventKind
 from tracking.projection import Tracker
