@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -114,5 +115,6 @@ def _plan_body(task: Task, optimizer: str, plan: Plan) -> dict[str, Any]:
         "minutes": plan.minutes.expected,
         "minutes_high": plan.minutes.high,
         "mde": plan.mde,
+        "verdicts": [dataclasses.asdict(verdict) for verdict in plan.verdicts],
         "pilot_rows": plan.pilot_rows,
     }

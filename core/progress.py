@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from core.candidate import Candidate
 from core.evaluation import Usage
-from core.optimization import Plan
+from core.optimization import LiftForecast, Plan
 
 
 class Progress:
@@ -23,6 +23,9 @@ class Progress:
 
     def candidate(self, candidate: Candidate, best: Candidate) -> None:
         """A candidate was scored; ``best`` leads now."""
+
+    def outlook(self, verdicts: tuple[LiftForecast, ...], when: str) -> None:
+        """What the gate will say to true lifts, by what is known now; ``when`` names the moment."""
 
     def note(self, text: str) -> None:
         """Something a person should know."""

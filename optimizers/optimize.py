@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from calls.account import Halt
@@ -19,7 +20,7 @@ from metrics.metric import ExampleBook, MetricError
 from optimizers.base import Journal, Search, SearchSize, rollouts
 from optimizers.evidence import decide
 from optimizers.judge_check import FEWEST, check_judge
-from optimizers.plan import judging_runs, plan_run, run_pilot
+from optimizers.plan import judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
 from optimizers.search import quiet, run_search
 from optimizers.settings import chosen_optimizer
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash
@@ -192,6 +193,7 @@ class _Job:
         progress.phase("baseline on dev", size.dev * size.predictors)
         self.dev = run.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
         _check_scored(self.dev)
+        self._outlook("after the baseline")
         self.journal = journal = Journal(
             run.account.meter, tuple(row.id for row in task.splits.dev), self._on_candidate
         )
@@ -211,8 +213,20 @@ class _Job:
 
     def _on_candidate(self, candidate: Candidate) -> None:
         assert self.journal is not None
+        best = self.journal.best()
         self.run.record.candidate(candidate)
-        self.run.progress.candidate(candidate, self.journal.best())
+        self.run.progress.candidate(candidate, best)
+        if candidate.index and best.index == candidate.index:
+            self._outlook(f"with candidate {candidate.index}", candidate.dev_scores)
+
+    def _outlook(self, when: str, best: Mapping[str, float] | None = None) -> None:
+        """Tell whoever watches what the holdout is going to say, by the dev rows that are known."""
+        assert self.dev is not None
+        known = {r.row_id: r.score for r in self.dev.scored if r.score is not None}
+        rows = [row for row in known if best is None or row in best]
+        seed, found = [known[row] for row in rows], [best[row] for row in rows] if best is not None else []
+        verdicts = verdicts_of(self.task, seed, found)
+        self.run.progress.outlook(lift_forecasts(verdicts) if verdicts else (), when)
 
     def _judge(self, seed: Candidate, winner: Candidate) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
         """Open the holdout once and let the gate decide; a winner that is the seed is held without opening it."""

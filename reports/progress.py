@@ -155,6 +155,12 @@ class LiveProgress(Progress):
             if self.live:
                 self._screen.start()
 
+    def outlook(self, verdicts: tuple[LiftForecast, ...], when: str) -> None:
+        """Print the chances of a promotion, in one line."""
+        said = ", ".join(f"{v.lift:+.2f} in {v.promote.expected:.0%}" for v in verdicts)
+        if said:
+            self._line(f"outlook {when}: a true lift is promoted at {said}")
+
     def note(self, text: str) -> None:
         """Print a note above the display."""
         self._say(text)

@@ -10,7 +10,7 @@ from experiments.defects import copied_share, defects
 from experiments.lines import CorpusLine
 from experiments.steps import judge, prepare, report, run
 from reports import matrix_report
-from tests.gym import OpenGym, gym
+from tests.gym import gym, open_gym
 
 TEXT = " ".join(f"word{i}" for i in range(60))
 
@@ -53,7 +53,7 @@ def test_a_criterion_with_next_to_nothing_has_collapsed_however_high_the_score()
 
 def test_a_model_that_returns_its_input_is_never_the_answer(tmp_path):
     """Every output of the cheap model is replaced by its input; a lenient rubric lets it pass, the page does not."""
-    with OpenGym(gym(tmp_path), "judge.criteria=[signal]") as bench:
+    with open_gym(gym(tmp_path), "judge.criteria=[signal]") as bench:
         prepare(bench)
         run(bench)
         folder = bench.folder
@@ -75,7 +75,7 @@ def test_a_model_that_returns_its_input_is_never_the_answer(tmp_path):
 
 
 def test_a_cell_with_the_outputs_of_the_reference_is_equal_and_needs_no_rows(tmp_path):
-    with OpenGym(gym(tmp_path, models=("large", "mid-large"))) as bench:
+    with open_gym(gym(tmp_path, models=("large", "mid-large"))) as bench:
         prepare(bench)
         run(bench)
         judge(bench)
