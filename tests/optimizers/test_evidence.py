@@ -61,17 +61,17 @@ def desk(tmp_path):
 
 def judge(task, examiner, challenger, **config):
     champion = prompt(task, "Say what the note is about.")
-    dossier = examiner.gate_input((champion, 0.5), (prompt(task, challenger), 0.9), opening=1)
-    return dossier, build_gate(GateSection(name="production", **config)).decide(dossier)
+    gate_input = examiner.gate_input((champion, 0.5), (prompt(task, challenger), 0.9), opening=1)
+    return gate_input, build_gate(GateSection(name="production", **config)).decide(gate_input)
 
 
 def test_a_better_and_harmless_challenger_is_promoted_and_every_call_is_in_the_ledger(desk):
     task, examiner, account = desk
-    dossier, verdict = judge(task, examiner, "Say what the note is about; rivers and clouds are water.")
+    gate_input, verdict = judge(task, examiner, "Say what the note is about; rivers and clouds are water.")
     assert verdict.decision is Decision.PROMOTE
     statuses = {check.name: check.status for check in verdict.checks}
     assert statuses["redteam"] is statuses["neutralisation"] is statuses["budget"] is CheckStatus.PASS
-    assert dossier.by_gold
+    assert gate_input.by_gold
     holdout = len(task.splits.holdout)
     assert account.spent()["student"].calls == judging_runs(task) == 3 * holdout + 2 * 57
 
@@ -121,15 +121,15 @@ class Flattered:
 def test_a_judge_that_is_flattered_while_agreement_with_gold_is_flat_is_found_out(desk):
     task, examiner, _ = desk
     judged = Examiner(task=dataclasses.replace(task, metric=Flattered()), evaluate=examiner.evaluate)
-    dossier = judged.gate_input((prompt(task, "Say it."), 0.4), (prompt(task, "Say it well."), 0.9), opening=1)
-    assert not dossier.by_gold
-    assert dossier.judged
-    before, after = dossier.truth
+    gate_input = judged.gate_input((prompt(task, "Say it."), 0.4), (prompt(task, "Say it well."), 0.9), opening=1)
+    assert not gate_input.by_gold
+    assert gate_input.judged
+    before, after = gate_input.truth
     assert before.mean == after.mean
     risen = dataclasses.replace(
-        dossier.candidate, rows=tuple(dataclasses.replace(r, score=1.0) for r in dossier.candidate.rows)
+        gate_input.challenger, rows=tuple(dataclasses.replace(r, score=1.0) for r in gate_input.challenger.rows)
     )
-    verdict = build_gate(GateSection(name="production")).decide(dataclasses.replace(dossier, challenger=risen))
+    verdict = build_gate(GateSection(name="production")).decide(dataclasses.replace(gate_input, challenger=risen))
     assert verdict.decision is Decision.HOLD
     assert any(reason.startswith("[hacking] the judge is flattered") for reason in verdict.reasons)
 
@@ -137,9 +137,9 @@ def test_a_judge_that_is_flattered_while_agreement_with_gold_is_flat_is_found_ou
 def test_hostile_text_goes_into_the_longest_text_input(desk):
     task, examiner, _ = desk
     assert text_input(task) == "note"
-    dossier, _ = judge(task, examiner, "Say what it is.")
-    assert dossier.example.keys() == {"note"}
-    assert RedTeam().check(dossier)[0].evidence["unanswered"] == []
+    gate_input, _ = judge(task, examiner, "Say what it is.")
+    assert gate_input.example.keys() == {"note"}
+    assert RedTeam().check(gate_input)[0].evidence["unanswered"] == []
 
 
 def test_tools_are_found_in_trajectories_and_tool_calls():

@@ -6,7 +6,8 @@ import pytest
 
 from core.errors import ConfigError, UsageError
 from tasks.config import config_hash, task_schema
-from tasks.loading import list_tasks, load_task
+from tasks.files import list_tasks
+from tasks.loading import load_task
 
 BASE = """task: base
 outputs:
