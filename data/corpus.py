@@ -51,6 +51,8 @@ class Corpus:
 
     rows: tuple[Row, ...]
     path: Path
+    left_out: tuple[str, ...] = ()
+    """Gold fields of the file that the task does not name."""
 
     @property
     def fingerprint(self) -> str:

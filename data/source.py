@@ -83,7 +83,8 @@ def read_rows(
         )
         for row in corpus.rows
     )
-    return Corpus(rows, corpus.path)
+    known = dict.fromkeys(name for row in corpus.rows for name in row.gold)
+    return Corpus(rows, corpus.path, tuple(name for name in known if name not in outs))
 
 
 def _transcripts(section: CorpusSection, inputs: tuple[str, ...], workspace: Workspace) -> Corpus:

@@ -51,6 +51,15 @@ class Export:
             return prompts[predictor]
         raise UsageError(f"which predictor? received {predictor!r}; the program has {', '.join(prompts)}")
 
+    def check(self, predictor: str | None) -> None:
+        """Refuse a name that no predictor has; None means all of them.
+
+        Raises:
+            UsageError: If so.
+        """
+        if predictor is not None:
+            self.one(predictor)
+
 
 @dataclass(frozen=True)
 class Format:
@@ -92,6 +101,7 @@ def _messages(export: Export, predictor: str | None) -> str:
 
 def _dspy(export: Export, predictor: str | None) -> str:
     """DSPy's own state without the LM; ``program.load`` reads it, and provenance rides in its metadata."""
+    export.check(predictor)
     bare = export.program.deepcopy()
     bare.set_lm(None)
     with tempfile.TemporaryDirectory() as folder:
@@ -103,6 +113,7 @@ def _dspy(export: Export, predictor: str | None) -> str:
 
 
 def _yaml(export: Export, predictor: str | None) -> str:
+    export.check(predictor)
     body = {
         "provenance": to_plain(export.provenance),
         "prompts": {

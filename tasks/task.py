@@ -30,6 +30,7 @@ from metrics.rubric import RubricSpec
 from programs import build_program
 from programs.prompts import apply_prompts, make_adapter, predictors
 from tasks.config import TaskConfig, config_hash
+from tasks.gold import gold_problems
 from tasks.loading import load_task
 
 ROLES = ("student", "reflector", "proposer")
@@ -105,8 +106,10 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     program, adapter = build_program(config, workspace.root), make_adapter(config.adapter)
     splits = _splits(corpus, config)
     problems = gate_problems(config.gate, TaskFacts(len(splits.holdout), _reported(config)), workspace.root)
+    problems = [dataclasses.replace(problem, file=f"task {config.task}") for problem in problems]
+    problems += gold_problems(config, corpus)
     if problems:
-        raise ConfigError([dataclasses.replace(problem, file=f"task {config.task}") for problem in problems])
+        raise ConfigError(problems)
     return Task(
         config=config,
         config_hash=config_hash(config),

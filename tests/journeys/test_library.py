@@ -116,6 +116,8 @@ def test_load_optimise_read_and_the_command_sees_the_same_run(shop):
     for form in ("text", "messages", "dspy", "yaml", "python"):
         run("export", "triage", "--format", form, "--out", shop / "out", workspace=shop)
         assert proven.export("triage", format=form, workspace=shop) == (shop / "out").read_text("utf-8")
+        refused, _, err = run("export", "triage", "--format", form, "--predictor", "nope", workspace=shop, check=False)
+        assert (refused, "received 'nope'" in err) == (64, True), form
     assert proven.export("triage", workspace=shop).strip() == "\n".join(instruction).strip()
     _, again, _ = run("optimize", "triage", "--budget", "600", "--seed", "0", "--json", workspace=shop)
     assert json.loads(again)["calls"] == 0, "what the script has asked is in the ledger"
@@ -183,6 +185,29 @@ def test_mistakes_of_a_script_are_named(shop):
         proven.gate(task, "champion", "seed")
     with pytest.raises(AttributeError, match="no attribute 'optimise'"):
         proven.optimise  # noqa: B018
+
+
+def test_gold_that_contradicts_the_declared_outputs_is_named_by_validate(shop):
+    for said, why in (
+        ("outputs.team.labels=[kitchen, gardn, office]", "(did you mean 'gardn'?)"),
+        ("outputs={taem: {type: text}}", "(did you mean 'team'?)"),
+    ):
+        code, out, _ = run("validate", "triage", "--set", said, workspace=shop, check=False)
+        assert (code, why in out) == (78, True), out
+    assert "another gold value; row " in run("validate", "triage", "--set",
+        "outputs.team.labels=[kitchen, office]", workspace=shop, check=False)[1]  # fmt: skip
+
+
+def test_distill_takes_a_metric_of_ones_own_and_overrides(shop):
+    (shop / "metrics").mkdir()
+    (shop / "metrics" / "mine.py").write_text("def third(example, pred, trace=None):\n    return 1 / 3\n", "utf-8")
+    words = ("distill", "--gold", shop / "triage.jsonl", "--generations", "1", "--population", "1", "--json")
+    _, out, _ = run(
+        *words, "--metric", "metrics.mine:third", "--min-rows", "20", "--set", "run.pilot=3", workspace=shop
+    )
+    assert json.loads(out)["dev_baseline"] == pytest.approx(1 / 3)
+    code, _, err = run(*words, "--min-rows", "5000", workspace=shop, check=False)
+    assert (code, "min_rows" in err) == (78, True)
 
 
 def test_importing_it_loads_nothing_heavy(tmp_path):
