@@ -21,6 +21,7 @@ from calls.models import ModelSpec
 from calls.records import CallSite, Claim, Completion, Entry, Request, storable
 from core.errors import OutputError, StoreError
 from core.evaluation import Usage
+from core.files import make_database
 from core.owner import Owner
 from core.redact import NOTHING, Redactor
 
@@ -90,8 +91,8 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
-                path.touch(mode=0o600)  # it holds whatever people put into prompts
-                path.chmod(0o600)
+                make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};")
+                path.chmod(0o600)  # it holds whatever people put into prompts
                 self._writer_db = self._connect()
                 self._create()
             self._db = self._connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,9 @@ from commands.flags import Place, TaskName
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
+    from core.workspace import Workspace
     from programs.export import Export
+    from tasks.current import Current
     from tasks.task import Task
     from tracking.store import Store
 
@@ -28,14 +31,17 @@ def command(
         str | None, typer.Option(metavar="FILE.py:CONSTANT", help="With --format python: the constant to replace.")
     ] = None,
     run: Annotated[
-        str | None, typer.Option(help="Run id or its beginning; the latest promoted one by default.")
+        str | None, typer.Option(help="Run id, its beginning, or seed; the prompt in use by default (see `show`).")
     ] = None,
     predictor: Annotated[str | None, typer.Option(help="One predictor of a program with several.")] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Export without an accepting verdict; this is recorded.")
     ] = False,
 ) -> Outcome:
-    """Write a tuned prompt where production can use it."""
+    """Write the prompt in use where production can use it: the champion, else the best proven run's.
+
+    The record of its run is verified first.
+    """
     import contextlib
 
     from core.errors import UsageError
@@ -48,7 +54,7 @@ def command(
         raise UsageError(f"--target goes with --format python, received --format {form}")
     found = open_task(where, task, [])
     with contextlib.closing(open_store(where)) as store:
-        run_id, export = exportable(store, found, run, force=force)
+        current, export = exportable(where, store, found, run, force=force)
         note = ""
         if chosen.sidecar and any(prompt.demos for prompt in export.prompts.prompts):
             note = f"this prompt has demos, which --format {form} leaves out; use messages, dspy or yaml to keep them"
@@ -63,7 +69,8 @@ def command(
         if written is not None and chosen.sidecar:
             sidecar = written.with_name(written.name + ".provenance.json")
             write_text(sidecar, json.dumps(dict(export.provenance), indent=2) + "\n")
-        body = recorded(store, run_id, form, export, written)
+        body = recorded(store, current, form, export, written)
+    print(f"{found.name}: {current.why}", file=sys.stderr)
     if note:
         body["note"] = note
     if written is None:
@@ -73,24 +80,22 @@ def command(
     return Outcome(body, f"{told}\nnote: {note}" if note else told)
 
 
-def exportable(store: Store, task: Task, run: str | None, *, force: bool) -> tuple[str, Export]:
-    """The run that is meant and its winner, ready to be rendered.
+def exportable(
+    where: Workspace, store: Store, task: Task, run: str | None, *, force: bool = False
+) -> tuple[Current, Export]:
+    """The prompt that is meant, ready to be rendered; errors as :func:`commands.production.usable_prompt`."""
+    from commands.production import export_of, usable_prompt
 
-    Raises:
-        GateRefusalError: If the gate has not accepted it and ``force`` is off.
-    """
-    from commands.production import check, export_of, find_run
-    from core.verdict import Decision
-
-    outcome = find_run(store, task, run)
-    check(outcome, task, force=force)
-    return outcome.run_id, export_of(task, outcome, forced=outcome.verdict.decision is not Decision.PROMOTE)
+    current, provenance = usable_prompt(where, store, task, run, force=force)
+    return current, export_of(task, current.prompts, provenance)
 
 
-def recorded(store: Store, run_id: str, form: str, export: Export, written: Path | None) -> dict[str, Any]:
-    """Note with the run that its prompt was exported; returns what is noted."""
+def recorded(store: Store, current: Current, form: str, export: Export, written: Path | None) -> dict[str, Any]:
+    """Note with the prompt's run that it was exported; returns what ``--json`` says of it."""
+    from commands.production import told
     from tracking.events import EventKind
 
     body = {"format": form, "path": str(written) if written else None, "provenance": dict(export.provenance)}
-    store.append(run_id, EventKind.EXPORTED, json.dumps(body))
-    return body
+    if current.run_id is not None:
+        store.append(current.run_id, EventKind.EXPORTED, json.dumps(body))
+    return body | told(current)

@@ -107,7 +107,9 @@ def _owner(store: Store, task: Task, which: str) -> str:
     if which == "seed":
         return f"{task.name}-seed"
     champion = store.champion(task.name)
-    return champion.run_id if which == "champion" and champion is not None else store.run(which).run_id
+    if which == "champion" and champion is not None:
+        return champion.run_id or f"{task.name}-seed"
+    return store.run(which).run_id
 
 
 def _body(

@@ -22,12 +22,13 @@ def command(task: TaskName, place: Place) -> Outcome:
             task = find_task(task, where.root).stem
         champions, runs = store.history(task), store.runs(task, limit=20)
     lines = [f"champions of {task}:" if champions else f"{task} has no champion yet"]
-    lines += [f"  {c.at}  {c.prompts.hash}  {c.run_id}{'  (forced)' if c.forced else ''}" for c in champions]
+    lines += [f"  {c.at}  {c.prompts.hash}  {c.run_id or 'seed'}{'  (forced)' if c.forced else ''}" for c in champions]
     lines += ["runs:"] + [f"  {r.started_at}  {r.run_id}  {r.state}  {r.verdict or '-'}" for r in runs]
     body = {
         "task": task,
         "champions": [
-            {"at": c.at, "run_id": c.run_id, "prompt_hash": c.prompts.hash, "forced": c.forced} for c in champions
+            {"at": c.at, "run_id": c.run_id or None, "prompt_hash": c.prompts.hash, "forced": c.forced}
+            for c in champions
         ],
         "runs": [
             {"run_id": r.run_id, "kind": r.kind, "state": r.state, "verdict": r.verdict, "started_at": r.started_at}

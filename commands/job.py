@@ -147,7 +147,7 @@ def starting_prompts(store: Store, task: Task, wanted: str | None) -> ProgramPro
     champion = store.champion(task.name)
     if wanted == "champion" and champion is None:
         raise UsageError(f"{task.name} has no champion yet", hint=f"python cli.py promote {task.name}")
-    return champion.prompts if champion is not None and wanted != "seed" else None
+    return champion.prompts if champion is not None and not champion.seed and wanted != "seed" else None
 
 
 def find_prompts(store: Store, task: Task, which: str) -> ProgramPrompts:

@@ -9,12 +9,19 @@ EXAMPLE = "python cli.py show extraction"
 
 
 def command(task: TaskName, settings: Settings, place: Place) -> Outcome:
-    """Show a task: its data, splits, models, metric and prompts. Runs a task's own code."""
-    from programs.prompts import component_hashes, predictors, read_prompts
-    from tasks.open_run import open_task
+    """Show a task: its data, splits, models, metric and the prompt in use. Runs a task's own ``module:Name``."""
+    import contextlib
 
-    found = open_task(place.find(), task, settings.overrides())
-    info, prompts = found.splits.info, read_prompts(found.program)
+    from commands.production import told
+    from programs.prompts import component_hashes, predictors
+    from tasks.current import current_prompt
+    from tasks.open_run import open_store, open_task
+
+    where = place.find()
+    found = open_task(where, task, settings.overrides())
+    with contextlib.closing(open_store(where)) as store:
+        current = current_prompt(store, found)
+    info, prompts = found.splits.info, current.prompts
     names = [name for name, _ in predictors(found.program)]
     body = {
         "task": found.name,
@@ -29,6 +36,7 @@ def command(task: TaskName, settings: Settings, place: Place) -> Outcome:
         "optimizer": found.config.optimizer.model_dump(mode="json"),
         "predictors": names,
         "components": component_hashes(prompts),
+        **told(current),
         "prompts": prompts.instructions(),
         "config": found.config.model_dump(mode="json"),
     }
@@ -40,7 +48,8 @@ def command(task: TaskName, settings: Settings, place: Place) -> Outcome:
         f"  models     {', '.join(f'{role} {spec.alias}' for role, spec in found.models.items())}",
         f"  metric     {found.metric.name}",
         f"  optimizer  {found.config.optimizer.name}, budget {found.config.optimizer.budget}",
+        f"  in use     {current.why}",
         *(f"  note       {note}" for note in found.splits.notes),
-        *(f"\n{prompt.predictor}:\n{prompt.instruction}" for prompt in prompts.prompts),
+        *(f"\n{prompt.predictor}:\n{prompt.text}" for prompt in prompts.prompts),
     ]
     return Outcome(body, "\n".join(lines))

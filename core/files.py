@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sqlite3
 import tempfile
 from pathlib import Path
 
-from core.errors import OutputError
+from core.errors import OutputError, StoreError
 
 
 def write_text(path: Path, text: str) -> None:
@@ -25,6 +26,35 @@ def write_text(path: Path, text: str) -> None:
         os.replace(handle.name, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def make_database(path: Path, script: str) -> None:
+    """Make an SQLite database in one step, unless it is there: nobody ever finds one that is empty or half made.
+
+    The caller holds a lock against others that would make it too.
+
+    Raises:
+        StoreError: If it is there with no bytes, as a failed copy or a full disk leaves it: taking that for a new
+            one would forget everything that was in it.
+        OSError: If it cannot be made.
+    """
+    if path.exists():
+        if path.stat().st_size == 0:
+            raise StoreError(
+                f"{path}: has 0 bytes, so what it recorded is gone",
+                hint="put a copy of it back, or delete the file to begin without a record",
+            )
+        return
+    making = path.with_name(f".{path.name}.making")
+    for part in ("", "-wal", "-shm", "-journal"):
+        making.with_name(making.name + part).unlink(missing_ok=True)
+    for part in ("-wal", "-shm"):  # of a database that was deleted; SQLite would read them into the new one
+        path.with_name(path.name + part).unlink(missing_ok=True)
+    keep_private(making)
+    with contextlib.closing(sqlite3.connect(making, isolation_level=None)) as db:
+        db.execute("pragma journal_mode=wal")
+        db.executescript(f"begin immediate; {script} commit;")
+    os.replace(making, path)
 
 
 def keep_private(path: Path) -> None:

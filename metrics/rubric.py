@@ -13,6 +13,9 @@ from pydantic import Field, field_validator, model_validator
 
 from core.section import Section
 
+_SHORTHAND = re.compile(r"([\w -]*[\w-])\s*\(\s*weight\s*:\s*([\d.]+)\s*(?:%\s*)?\)", re.I)
+"""``relevance (weight: 35)``. No two neighbouring parts take the same character, so that it fails in linear time."""
+
 
 class Criterion(Section):
     """One line of a rubric. A higher score is always better: word inverted ones accordingly."""
@@ -27,7 +30,7 @@ class Criterion(Section):
         """Read ``relevance (weight: 35)``, alone or as the name."""
         given = cast(dict[str, Any], {"name": value} if isinstance(value, str) else value)
         name = given.get("name") if isinstance(value, (str, dict)) else None
-        match = re.fullmatch(r"\s*([\w -]+?)\s*\(\s*weight\s*:\s*([\d.]+)\s*%?\s*\)\s*", str(name or ""), re.I)
+        match = _SHORTHAND.fullmatch(name.strip()) if isinstance(name, str) else None
         return {**given, "name": match[1], "weight": float(match[2])} if match else given
 
 

@@ -29,6 +29,8 @@ def production_prompts(
     seed = read_prompts(task.program)
     champion = store.champion(task.name)
     if source in (None, "champion"):
+        if champion is not None and champion.seed:
+            return seed
         if champion is not None:
             notes.append(f"the production prompt is the champion of run {champion.run_id}, tuned on rows like these")
             return champion.prompts

@@ -176,7 +176,7 @@ def _report(telling: Telling, event: Event) -> None:
 
 def _promoted(telling: Telling, event: Event) -> None:
     telling.run.tags({"promoted": str(event.kind), "promoted_at": event.at})
-    registry.put_in_production(telling.run, telling.store.optimization(telling.run_id))
+    registry.put_in_production(telling.run, telling.store.history(telling.store.run(telling.run_id).task))
 
 
 def _exported(telling: Telling, event: Event) -> None:

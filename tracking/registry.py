@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.errors import StoreError
 from core.optimization import Optimization
 from core.verdict import Decision
+from tracking.champions import Champion, standing
 from tracking.client import TAG_CHARS, MlflowRun, safe_name
 
 
@@ -53,18 +54,29 @@ def register(run: MlflowRun, o: Optimization) -> None:
             api.set_prompt_alias(name, "candidate", tuned.version)
 
 
-def put_in_production(run: MlflowRun, o: Optimization) -> None:
-    """Move the alias ``production`` to a run's prompts, and ``previous`` to what it was before."""
-    api = run.client.api
-    for prompt in o.winner.prompts:
-        name = f"{safe_name(o.task)}.{safe_name(prompt.predictor)}"
-        version = _version(api, name, prompt.text, {"run_id": o.run_id})
-        info = api.get_prompt(name)
-        aliases = {str(k): v for k, v in (getattr(info, "aliases", None) or {}).items()}
-        current = aliases.get("production") or _alias(api, name, "production")
-        if current is not None and int(current) != int(version.version):
-            api.set_prompt_alias(name, "previous", int(current))
-        api.set_prompt_alias(name, "production", version.version)
+def put_in_production(run: MlflowRun, history: Sequence[Champion]) -> None:
+    """Point ``production`` at the current champion's prompts, the seed's included, and ``previous`` at those before.
+
+    ``previous`` is what a rollback would return to. Both follow from the task's whole list of champions, so that they
+    are right in whatever order runs reach MLflow.
+    """
+    api, left = run.client.api, standing(history)
+    if left:
+        _point(api, "production", left[-1])
+    if len(left) > 1:
+        _point(api, "previous", left[-2])
+    elif left:
+        for prompt in left[-1].prompts.prompts:
+            name = f"{safe_name(left[-1].task)}.{safe_name(prompt.predictor)}"
+            if _alias(api, name, "previous") is not None:
+                api.delete_prompt_alias(name, "previous")
+
+
+def _point(api: Any, alias: str, champion: Champion) -> None:
+    for prompt in champion.prompts.prompts:
+        name = f"{safe_name(champion.task)}.{safe_name(prompt.predictor)}"
+        tags = {"role": "seed"} if champion.seed else {"run_id": champion.run_id}
+        api.set_prompt_alias(name, alias, _version(api, name, prompt.text, tags).version)
 
 
 def _version(api: Any, name: str, text: str, tags: Mapping[str, str]) -> Any:

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,20 @@ from core.candidate import ProgramPrompts
 from core.catalog import did_you_mean
 from core.cells import Matrix
 from core.errors import StoreError
-from core.files import keep_private
+from core.files import keep_private, make_database
 from core.optimization import Optimization, RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
 from core.redact import NOTHING, Redactor
 from data.splits import HoldoutIdentity
 from tracking import openings
+from tracking.champions import TO_SEED, Champion, standing
 from tracking.events import KINDS, Event, EventKind, kind_of
 from tracking.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
 
 OUTCOMES = ("optimize", "distill")
 """Kinds of runs that end with an ``Optimization``."""
+REMEDY = "put a copy of the file back, or move it away to begin without a record of runs and opened holdouts"
 UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
 _RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity, kind"
 
@@ -55,20 +57,6 @@ class RunSummary:
     kind: str = "optimize"
 
 
-@dataclass(frozen=True)
-class Champion:
-    """A prompt that is, or was, the one in production."""
-
-    task: str
-    run_id: str
-    prompts: ProgramPrompts
-    provenance: Mapping[str, Any]
-    forced: bool
-    reason: str
-    action: str
-    at: str
-
-
 class Store:
     """The record of one workspace. Safe for several threads and processes; every write is one short transaction.
 
@@ -85,12 +73,13 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
+                make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};")
                 keep_private(path)
                 self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
                 self._db.execute("pragma journal_mode=wal")
                 self._migrate()
         except (OSError, sqlite3.DatabaseError) as error:
-            raise StoreError(f"{path}: cannot be used as a store: {error}") from None
+            raise StoreError(f"{path}: cannot be used as a store: {error}", hint=REMEDY) from None
         self._db.row_factory = sqlite3.Row
 
     def _migrate(self) -> None:
@@ -102,10 +91,12 @@ class Store:
                 f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
                 hint="update the project",
             )
+        if not old:
+            raise StoreError(f"{self.path}: is a database, but not of ours: it has no table of runs", hint=REMEDY)
         if version == SCHEMA_VERSION:
             return  # nothing to write, so that opening never waits for another process's writing
         # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
-        for step in range(max(1, version), SCHEMA_VERSION) if old else ():
+        for step in range(max(1, version), SCHEMA_VERSION):
             self._db.executescript(f"begin immediate; {UPGRADES.get(step, '')} pragma user_version={step + 1}; commit;")
         self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
 
@@ -129,7 +120,10 @@ class Store:
 
     def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
         with self._lock:
-            return self._db.execute(query, values).fetchall()
+            try:
+                return self._db.execute(query, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise StoreError(f"{self.path}: cannot be read: {error}", hint=REMEDY) from None
 
     def close(self) -> None:
         """Close the file."""
@@ -268,9 +262,15 @@ class Store:
         """
         run = self.run(run_id)
         event = self.last(run.run_id, EventKind.FINISHED)
-        if event is not None:
+        if event is None:
+            raise StoreError(f"run {run.run_id} has no outcome; it is {run.state}")
+        try:
             return from_json(Optimization, event.payload)
-        raise StoreError(f"run {run.run_id} has no outcome; it is {run.state}")
+        except ValueError:
+            raise StoreError(
+                f"run {run.run_id}: its outcome is not a valid record any more",
+                hint=f"see: python cli.py verify {run.run_id}",
+            ) from None
 
     def matrix(self, run_id: str) -> Matrix:
         """The outcome of a matrix.
@@ -316,19 +316,23 @@ class Store:
         provenance: Mapping[str, Any],
         forced: bool,
         reason: str,
-        action: EventKind = EventKind.PROMOTED,
     ) -> Champion:
-        """Make prompts the champion of a task."""
-        champion = Champion(task, run_id, prompts, dict(provenance), forced, reason, action, now())
-        body = json.dumps(dict(provenance), ensure_ascii=False)
+        """Make a run's prompts the champion of a task."""
+        champion = Champion(task, run_id, prompts, dict(provenance), forced, reason, EventKind.PROMOTED, now())
+        return self._crown(champion, EventKind.PROMOTED, run_id)
+
+    def _crown(self, champion: Champion, kind: EventKind, told: str) -> Champion:
+        """Add a champion, and tell the run ``told`` of it, through which MLflow hears of it."""
+        body = json.dumps(dict(champion.provenance), ensure_ascii=False)
         with self._write() as db:
             db.execute(
                 "insert into champions (task, run_id, prompts, provenance, forced, reason, action, at) "
                 "values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (task, run_id, to_json(prompts), body, int(forced), reason, action, champion.at),
-            )
-            payload = json.dumps({"prompt_hash": prompts.hash, "forced": forced, "reason": reason})
-            self._append(db, run_id, action, payload)
+                (champion.task, champion.run_id, to_json(champion.prompts), body, int(champion.forced),
+                 champion.reason, champion.action, champion.at),
+            )  # fmt: skip
+            said = {"prompt_hash": champion.prompts.hash, "forced": champion.forced, "reason": champion.reason}
+            self._append(db, told, kind, json.dumps(said))
         return champion
 
     def history(self, task: str) -> tuple[Champion, ...]:
@@ -353,19 +357,29 @@ class Store:
         Raises:
             StoreError: If there is no earlier champion.
         """
-        stack: list[Champion] = []
-        for entry in self.history(task):
-            if entry.action == EventKind.ROLLED_BACK:
-                stack.pop()
-            else:
-                stack.append(entry)
+        stack = standing(self.history(task))
         if len(stack) < 2:
-            raise StoreError(f"{task} has no earlier champion to return to")
-        earlier = stack[-2]
-        reason = f"rolled back from {stack[-1].run_id}"
-        return self.promote(
-            task, earlier.run_id, earlier.prompts, earlier.provenance, earlier.forced, reason, EventKind.ROLLED_BACK
-        )
+            raise StoreError(
+                f"{task} has no earlier champion to return to",
+                hint=f"python cli.py rollback {task} --to-seed" if stack and not stack[-1].seed else None,
+            )
+        leaving, earlier = stack[-1], stack[-2]
+        reason = f"rolled back from {leaving.run_id or 'the seed'}"
+        again = replace(earlier, reason=reason, action=EventKind.ROLLED_BACK, at=now())
+        return self._crown(again, EventKind.ROLLED_BACK, earlier.run_id or leaving.run_id)
+
+    def rollback_to_seed(self, task: str, seed: ProgramPrompts, provenance: Mapping[str, Any]) -> Champion:
+        """Make the seed the prompt in production again, whatever has been proven; a rollback takes this back.
+
+        Raises:
+            StoreError: If no champion is there to take away.
+        """
+        leaving = self.champion(task)
+        if leaving is None or leaving.seed:
+            raise StoreError(f"{task} has no champion, so its seed is not replaced by anything")
+        reason = f"rolled back to the seed from {leaving.run_id}"
+        return self._crown(Champion(task, "", seed, dict(provenance), False, reason, TO_SEED, now()),
+                           EventKind.ROLLED_BACK, leaving.run_id)  # fmt: skip
 
     # What MLflow has taken
 

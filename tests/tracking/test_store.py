@@ -135,7 +135,8 @@ def test_the_last_event_of_a_kind_is_found_among_others(store):
 
 def test_nobody_but_the_owner_may_read_the_record_and_what_lies_beside_it(tmp_path):
     path = tmp_path / "proven.db"
-    path.touch(mode=0o644)  # as an older version made it
+    Store(path).close()
+    path.chmod(0o644)  # as an older version made it
     store = Store(path)
     store.start_run(start())
     modes = {
