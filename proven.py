@@ -231,9 +231,9 @@ def export(
     chosen = FORMATS.get(format)
     where, found = _found(task, {"workspace": workspace} if workspace else {}, {})
     with contextlib.closing(open_store(where)) as store:
-        run_id, prompt = exportable(store, found, run, force=force)
+        current, prompt = exportable(where, store, found, run, force=force)
         text = chosen.render(prompt, predictor)
-        recorded(store, run_id, format, prompt, None)
+        recorded(store, current, format, prompt, None)
     return text
 
 

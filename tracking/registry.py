@@ -67,9 +67,7 @@ def put_in_production(run: MlflowRun, history: Sequence[Champion]) -> None:
         _point(api, "previous", left[-2])
     elif left:
         for prompt in left[-1].prompts.prompts:
-            name = f"{safe_name(left[-1].task)}.{safe_name(prompt.predictor)}"
-            if _alias(api, name, "previous") is not None:
-                api.delete_prompt_alias(name, "previous")
+            api.delete_prompt_alias(f"{safe_name(left[-1].task)}.{safe_name(prompt.predictor)}", "previous")
 
 
 def _point(api: Any, alias: str, champion: Champion) -> None:
@@ -89,10 +87,3 @@ def _version(api: Any, name: str, text: str, tags: Mapping[str, str]) -> Any:
     for key, value in tags.items():
         api.set_prompt_version_tag(name, made.version, key, str(value)[:TAG_CHARS])
     return made
-
-
-def _alias(api: Any, name: str, alias: str) -> int | None:
-    for version in api.search_prompt_versions(name):
-        if alias in (getattr(version, "aliases", None) or []):
-            return int(version.version)
-    return None
