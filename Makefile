@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test slow check fmt bench docs clean
+.PHONY: install demo test slow coverage check fmt bench docs clean
 
 install: $(STAMP)
 
@@ -22,6 +22,12 @@ test: install
 slow: install
 	$(BIN)/pytest -m slow
 
+coverage: install
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n auto --dist worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
 check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -32,12 +38,21 @@ fmt: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# every bench in a short form, which shows that it works; --help of each says how to measure with it
 bench: install
-	$(BIN)/python bench/placebo.py
-	$(BIN)/python bench/gate.py
+	$(BIN)/python -m bench.adjusted --promotions 5 --rows 60
+	$(BIN)/python -m bench.power --rows 30 --pairs 20
+	$(BIN)/python -m bench.gate --pairs 4 --rows 60
+	$(BIN)/python -m bench.placebo --seeds 1 --budget 100 --rows 80
+	$(BIN)/python -m bench.forecast --runs 2
+	$(BIN)/python -m bench.record --candidates 20 --times 1
+	$(BIN)/python -m bench.throughput --rows 64 --workers 8 --latency 0.05 --times 1
+	$(BIN)/python -m bench.caps --caps 2 --workers 1,8
+	$(BIN)/python -m bench.matrix --rows 12 --seeds 1 --kills 1
+	$(BIN)/python -m bench.kill --kills 2 --per-run 2
 
 docs: install
 	$(BIN)/typer cli.py utils docs --name 'python cli.py' --output docs/cli.md
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage .coverage.* build *.egg-info

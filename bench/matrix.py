@@ -126,10 +126,11 @@ def _cells(body: dict[str, object]) -> list[tuple[object, ...]]:
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=48)
     parser.add_argument("--seeds", type=int, default=50)
     parser.add_argument("--kills", type=int, default=20)
     arguments = parser.parse_args()
-    timing(48)
+    timing(arguments.rows)
     racing(arguments.seeds)
     kills(arguments.kills)
 
