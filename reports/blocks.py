@@ -130,8 +130,12 @@ class ScatterChart:
     levels: tuple[tuple[str, float], ...] = ()
 
 
+class Chart:
+    """Base of what is drawn; `reports/charts.py` says how each kind is."""
+
+
 @dataclass(frozen=True)
-class IntervalChart:
+class IntervalChart(Chart):
     """Differences with their intervals on one axis; the line at ``margin`` is what has to be exceeded."""
 
     rows: tuple[tuple[str, float, float, float], ...]
@@ -140,7 +144,7 @@ class IntervalChart:
 
 
 @dataclass(frozen=True)
-class CurveChart:
+class CurveChart(Chart):
     """Scores of candidates in order, the best so far, and levels worth comparing with."""
 
     points: tuple[tuple[int, float], ...]
@@ -215,7 +219,7 @@ class Examples:
 
 
 Words = Banner | Heading | Paragraph | Bullets | Commands | Facts
-Figure = Table | HeatMap | ScatterChart | IntervalChart | CurveChart | Tree | Diff | Confusion | Cases | Examples
+Figure = Table | HeatMap | ScatterChart | Chart | Tree | Diff | Confusion | Cases | Examples
 Block = Words | Figure
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-from reports.blocks import CurveChart, IntervalChart
+from core.catalog import Catalog
+from reports.blocks import Chart, CurveChart, IntervalChart, Table
 
 Escape = Callable[[object], str]
 WIDTH = 720
@@ -91,3 +94,37 @@ def _svg(height: float, title: str, body: str, escape: Escape) -> str:
         f'<svg role="img" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">'
         f"<title>{escape(title)}</title>{body}</svg>"
     )
+
+
+def _interval_table(chart: IntervalChart) -> Table:
+    rows = tuple((n, f"{v:+.3f}", f"{low:+.3f} to {high:+.3f}") for n, v, low, high in chart.rows)
+    return Table(("", "change", f"interval (to exceed {chart.margin:+.3f})"), rows)
+
+
+def _curve_table(chart: CurveChart) -> Table:
+    scores = tuple((str(index), f"{score:.3f}") for index, score in chart.points)
+    return Table((chart.x_label, chart.y_label), (*scores, *((name, f"{level:.3f}") for name, level in chart.levels)))
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How one kind of chart is shown: drawn on a page, and as a table where nothing can be drawn."""
+
+    chart: type[Chart]
+    svg: Callable[[Any, Escape], str]
+    table: Callable[[Any], Table]
+
+    @property
+    def name(self) -> str:
+        """The chart's class."""
+        return self.chart.__name__
+
+
+CHARTS: Catalog[Drawing] = Catalog(
+    "chart", (Drawing(IntervalChart, intervals, _interval_table), Drawing(CurveChart, curve, _curve_table))
+)
+
+
+def drawing_of(chart: Chart) -> Drawing:
+    """How a chart is shown."""
+    return CHARTS.get(type(chart).__name__)

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.display import harmless
-from reports.blocks import Block, CurveChart, HeatMap, IntervalChart, Report, ScatterChart, Table, Tree
-from reports.charts import curve, intervals
+from reports.blocks import Block, Chart, HeatMap, Report, ScatterChart, Table, Tree
+from reports.charts import drawing_of
 from reports.heat import drawn_rows
 from reports.scatter import scatter
 from reports.script import SCRIPT, SOURCE
@@ -75,10 +75,8 @@ def escape(text: object) -> Markup:
 
 def _block(block: Block) -> Markup:
     match block:
-        case IntervalChart():
-            return _macro("Drawing", Markup(intervals(block, escape)))
-        case CurveChart():
-            return _macro("Drawing", Markup(curve(block, escape)))
+        case Chart():
+            return _macro("Drawing", Markup(drawing_of(block).svg(block, escape)))
         case ScatterChart():
             return Markup(scatter(block, escape))
         case HeatMap():

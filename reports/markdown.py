@@ -10,9 +10,9 @@ from reports.blocks import (
     Block,
     Bullets,
     Cases,
+    Chart,
     Commands,
     Confusion,
-    CurveChart,
     Diff,
     Example,
     Examples,
@@ -21,7 +21,6 @@ from reports.blocks import (
     Heading,
     HeatCell,
     HeatMap,
-    IntervalChart,
     Paragraph,
     Report,
     ScatterChart,
@@ -30,6 +29,7 @@ from reports.blocks import (
     Tree,
     Words,
 )
+from reports.charts import drawing_of
 from reports.numbers import UNKNOWN, dollars, finite, number, span
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~])")
@@ -93,12 +93,9 @@ def _figure(block: Figure) -> str:
         case ScatterChart(points, x_label, y_label, _):
             head = ("", x_label, y_label, "interval", "outcome", "on the front")
             return _rows(head, tuple(map(_point, points)))
-        case IntervalChart(rows, margin):
-            lines = tuple((n, f"{v:+.3f}", f"{low:+.3f} to {high:+.3f}") for n, v, low, high in rows)
-            return _rows(("", "change", f"interval (to exceed {margin:+.3f})"), lines)
-        case CurveChart(points, _, levels, x_label, y_label):
-            rows = tuple((str(i), f"{s:.3f}") for i, s in points) + tuple((n, f"{v:.3f}") for n, v in levels)
-            return _rows((x_label, y_label), rows)
+        case Chart():
+            table = drawing_of(block).table(block)
+            return _rows(table.columns, table.rows)
         case Tree(nodes):
             return "\n".join(f"- {plain(label)}{' **winner**' if wins else ''}" for _, label, _, wins in nodes)
         case Diff(title, lines, left_out):
