@@ -22,9 +22,10 @@ HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
 from core.errors import ProvenError  # noqa: E402
-from core.optimization import Optimization  # noqa: E402
+from core.optimization import Optimization, Range  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 from optimizers import OPTIMIZERS  # noqa: E402
+from optimizers.calibration import CALLS, TOKENS, distance, margin_of  # noqa: E402
 from tasks.scaffold import scaffold  # noqa: E402
 from tasks.task import Task  # noqa: E402
 from tests.runs import optimized, task_of  # noqa: E402
@@ -161,6 +162,9 @@ def tell(runs: list[dict[str, Any]]) -> None:
             width = statistics.median(high / low for low, _, high, _ in found)
             said.append(f"{what} {share:4.0%} inside, median error {error:3.0%}, high/low {width:.2f}")
         print(f"{name or 'all':<10} {len(chosen):3d} runs   {'   '.join(said)}")
+    for what, margin in (("money", TOKENS), ("calls", CALLS)):
+        far = [distance(Range(found[1], found[0], found[2]), found[3]) for found in (run[what] for run in runs)]
+        print(f"margin of {what} by these runs: {margin + margin_of(far):.3f}, in force {margin:.3f}")
 
 
 def main() -> None:

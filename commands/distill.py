@@ -49,7 +49,7 @@ def command(
     reps: Annotated[int, typer.Option(min=1, help="Times that each holdout row is run, per prompt.")] = 1,
     categorical: Annotated[str | None, typer.Option(metavar="A,B", help="Fields that must be equal.")] = None,
     array: Annotated[str | None, typer.Option(metavar="C,D", help="Fields compared as sets.")] = None,
-    optimizer: Annotated[str, typer.Option(help="gepa, mipro or bootstrap.")] = "gepa",
+    optimizer: Annotated[str, typer.Option(help="gepa, mipro, bootstrap ...; several with commas.")] = "gepa",
     delta: Annotated[float, typer.Option(help="The lift that must be exceeded.")] = 0.0,
     test_every_nth: Annotated[int, typer.Option(help="Of untagged rows every N-th is for the test.")] = 4,
     gate: Annotated[str | None, typer.Option(help="heldout or production.")] = None,
@@ -118,7 +118,8 @@ def check_names(where: Workspace, spec: DistillSpec) -> None:
     from gates.catalog import GATES
     from optimizers import OPTIMIZERS
 
-    OPTIMIZERS.get(spec.optimizer)
+    for name in listed(spec.optimizer):
+        OPTIMIZERS.get(name)
     if spec.gate is not None:
         GATES.get(spec.gate)
     models = load_models(where.models)

@@ -12,7 +12,7 @@ from commands.outcome import Outcome
 if TYPE_CHECKING:
     from core.evaluation import Evaluation
     from core.workspace import Workspace
-    from tasks.open_run import RunOptions
+    from tasks.open_run import OpenRun, RunOptions
     from tasks.task import Task
 
 EXAMPLE = "python cli.py eval extraction --prompts champion --split dev"
@@ -81,13 +81,25 @@ def evaluated(
     identity = {name: params[name] for name in ("prompt_hash", "split", "repeat")}
     with open_run(where, task, Purpose("eval", params, identity), options) as run:
         if split == "holdout":
-            run.open_holdout(chosen.hash)
+            _open(run, chosen.hash)
         rows = getattr(task.splits, split)
         run.progress.phase(f"{prompts} on {split}", len(rows) * repeat)
         evaluate = replace(run.evaluate, repeats=repeat)
         found = evaluate(apply_prompts(task.program, chosen), rows, split=split, program_hash=chosen.hash)
         run.record.emit(EventKind.EVALUATION, found)
         return found
+
+
+def _open(run: OpenRun, prompt: str) -> None:
+    """Open the holdout for a look, and say what that costs whatever is judged on it next."""
+    opening = run.upcoming_opening(prompt)
+    if opening is not None:
+        gate = run.task.config.gate
+        run.progress.note(
+            f"this is opening {opening} of this holdout; what is judged on it next has level "
+            f"{gate.level(opening + 1):.2g} instead of {gate.level(opening):.2g}"
+        )
+    run.open_holdout(prompt)
 
 
 def _code(evaluation: Evaluation) -> int:

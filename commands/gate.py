@@ -81,6 +81,7 @@ def judged(
         if prompts[0].hash == prompts[1].hash:
             verdict = same_prompt()
         else:
+            run.warn_of_opening(prompts[1].hash, owner)
             search = _dev_scores(run, prompts)
             evidence, verdict = decide(run, (prompts[0], search[0]), (prompts[1], search[1]), owner=owner)
             run.record.emit(EventKind.EVALUATION, evidence.champion)

@@ -82,9 +82,11 @@ def job_outcome(done: Finished, place: Place, *, strict: bool) -> Outcome:
 
 def _body(result: Optimization, report: Path) -> dict[str, Any]:
     evidence, usage = result.verdict.evidence, result.total_usage
+    changed = result.winner.hash != result.baseline.hash
     return {
         "task": result.task,
         "optimizer": result.optimizer,
+        "found_by": (result.candidates[result.winner_index].optimizer or result.optimizer) if changed else None,
         "verdict": result.verdict.decision.value,
         "reasons": list(result.verdict.reasons),
         "baseline": evidence.baseline if evidence else None,

@@ -25,7 +25,10 @@ def command(
     spending: Spending,
     settings: Settings,
     place: Place,
-    optimizer: Annotated[str | None, typer.Option(help="Strategy: gepa, mipro, bootstrap ... (see docs).")] = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(help="gepa, mipro, bootstrap, simba; or several, as in gepa,mipro: the best of all on dev wins."),
+    ] = None,
     budget: Annotated[str | None, typer.Option(help="light, medium, heavy, or a number of program rollouts.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same result.")] = None,
     reflector: Annotated[str | None, typer.Option(help="Model that writes better prompts.")] = None,
@@ -117,4 +120,5 @@ def _plan_body(task: Task, optimizer: str, plan: Plan) -> dict[str, Any]:
         "mde": plan.mde,
         "verdicts": [dataclasses.asdict(verdict) for verdict in plan.verdicts],
         "pilot_rows": plan.pilot_rows,
+        "notes": list(plan.notes),
     }

@@ -11,6 +11,7 @@ from commands.outcome import Outcome
 
 if TYPE_CHECKING:
     from calls.ledger import Ledger
+    from core.optimization import Plan
     from tracking.store import RunSummary, Store
 
 EXAMPLE = "python cli.py runs extraction"
@@ -41,7 +42,12 @@ def command(
 
 def _row(store: Store, ledger: Ledger, run: RunSummary) -> dict[str, Any]:
     from core.evaluation import total
+    from core.optimization import Plan
+    from core.plain import from_json
+    from tracking.events import EventKind
 
+    event = None if run.kind == "forecast" else store.last(run.run_id, EventKind.FORECAST)  # a dry run pays its pilot
+    plan = None if event is None else from_json(Plan, event.payload)
     usage = total(ledger.usage(run.run_id).values())
     return {
         "run_id": run.run_id,
@@ -54,7 +60,35 @@ def _row(store: Store, ledger: Ledger, run: RunSummary) -> dict[str, Any]:
         "failed": usage.errors,
         "tokens": usage.input_tokens + usage.output_tokens,
         "cost_usd": usage.cost_usd,
+        "forecast": None if plan is None else _forecast(plan, usage.calls, usage.cost_usd),
     }
+
+
+def _forecast(plan: Plan, calls: int, cost: float | None) -> dict[str, Any]:
+    """What was said beside what was paid: money, or calls where a price is unknown."""
+    said, paid = plan.calls, float(calls)
+    unit = "calls"
+    if plan.cost_usd is not None and cost is not None:
+        said, paid, unit = plan.cost_usd, cost, "usd"
+    return {
+        "unit": unit,
+        "expected": said.expected,
+        "low": said.low,
+        "high": said.high,
+        "actual": paid,
+        "inside": said.low <= paid <= said.high,
+    }
+
+
+def _said(row: dict[str, Any]) -> str:
+    """The interval that was said, and what was paid."""
+    from core.money import money
+
+    found = row["forecast"]
+    if found is None:
+        return "-"
+    text = money if found["unit"] == "usd" else "{:.0f} calls".format
+    return f"{text(found['low'])} to {text(found['high'])} -> {text(found['actual'])}"
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
@@ -62,12 +96,13 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
     if not rows:
         return "no runs yet; start one: python cli.py optimize extraction"
-    heads = ("run", "kind", "state", "verdict", "calls", "failed", "money")
+    heads = ("run", "kind", "state", "verdict", "calls", "failed", "money", "forecast -> paid")
     cells = [
         (
             *(str(row[name] or "-") for name in ("run_id", "kind", "state", "verdict")),
             *(str(row[name]) for name in ("calls", "failed")),
             money(row["cost_usd"]),
+            _said(row),
         )
         for row in rows
     ]

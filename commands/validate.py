@@ -19,7 +19,7 @@ def command(
 ) -> Outcome:
     """Check task files, corpora and splits; report every mistake with file and line. Runs a task's own code."""
     from core.errors import ProvenError
-    from optimizers.settings import chosen_optimizer, without_effect
+    from optimizers.settings import chosen_optimizers, without_effect
     from tasks.files import list_tasks
     from tasks.open_run import open_task
 
@@ -28,13 +28,13 @@ def command(
     for name in [task] if task else list_tasks(where.root):
         try:
             loaded = open_task(where, name, settings.overrides())
-            optimizer = chosen_optimizer(loaded)
+            optimizers = chosen_optimizers(loaded)
         except ProvenError as error:
             worst = max(worst, error.exit_code)
             results.append({"task": name, "valid": False, "error": str(error)})
             continue
         info = loaded.splits.info
-        notes = [*loaded.splits.notes, *without_effect(optimizer, loaded.config.optimizer)]
+        notes = [*loaded.splits.notes, *without_effect(optimizers, loaded.config.optimizer)]
         rows = {"train": info.train, "dev": info.dev, "holdout": info.holdout}
         results.append({"task": name, "valid": True, **rows, "notes": notes})
     return Outcome({"tasks": results}, "\n".join(_line(result) for result in results), code=worst)

@@ -61,6 +61,7 @@ class Candidate:
         parents: Indices of the candidates it was made from.
         complete: False when any of its evaluations had a failed call.
         usage: What the whole run had spent when this candidate was scored.
+        optimizer: Who found it, where several optimisers searched.
     """
 
     index: int
@@ -71,3 +72,9 @@ class Candidate:
     parents: tuple[int, ...] = ()
     complete: bool = True
     usage: Usage = field(default_factory=Usage)
+    optimizer: str = ""
+
+    @property
+    def found(self) -> str:
+        """How it came about, and by whom where several searched."""
+        return f"{self.optimizer}: {self.origin}" if self.optimizer else self.origin

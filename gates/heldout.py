@@ -77,6 +77,10 @@ class Proof(Section):
             found.append(Problem("", None, "min_rows", said, "lower it, or add rows"))
         return tuple(found)
 
+    def level(self, opening: int) -> float:
+        """The level at which the k-th opening of a holdout is judged; the first keeps all of alpha."""
+        return opening_alpha(self.alpha * math.pi**2 / 6, opening)
+
     @property
     def claim(self) -> Claim:
         """What a promotion then says."""
@@ -161,7 +165,7 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
         return self._compare(*score_pairs(gate_input), gate_input.opening)
 
     def _compare(self, before: list[float], after: list[float], opening: int) -> PairedDecision:
-        alpha = opening_alpha(self.proof.alpha * math.pi**2 / 6, opening)  # the first opening keeps all of alpha
+        alpha = self.proof.level(opening)
         deltas = [b - a for a, b in zip(before, after, strict=True)]
         return paired_decision(deltas, margin=self.proof.above, alpha=alpha, unit=two_point_unit([*before, *after]))
 

@@ -52,6 +52,8 @@ class Journal:
     dev_ids: tuple[str, ...]
     on_candidate: Callable[[Candidate], None]
     candidates: list[Candidate] = field(default_factory=list)
+    optimizer: str = ""
+    """Who searches now, where several do after each other."""
     notes: list[str] = field(default_factory=list)
     """What a person should know about the search, beside its candidates."""
     _seen: dict[str, int] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Journal:
                 parents=tuple(parents),
                 complete=set(dev_scores) == set(self.dev_ids),
                 usage=total(self.meter.snapshot().values()),
+                optimizer=self.optimizer,
             )
             self._seen[prompts.hash] = index
             self.candidates.append(candidate)

@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from calls.account import Halt
 from core.candidate import Candidate, ProgramPrompts
@@ -17,12 +17,12 @@ from core.plain import from_json, to_json
 from core.verdict import Decision, Verdict
 from gates.catalog import build_gate
 from metrics.metric import ExampleBook, MetricError
-from optimizers.base import Journal, Search, SearchSize, rollouts
+from optimizers.base import Journal, Optimizer, Search, SearchSize, rollouts
 from optimizers.evidence import decide
 from optimizers.judge_check import FEWEST, check_judge
-from optimizers.plan import judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
+from optimizers.plan import PlannedSearch, judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
 from optimizers.search import quiet, run_search
-from optimizers.settings import chosen_optimizer
+from optimizers.settings import chosen_optimizers, settings_of
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash
 from tasks.open_run import OpenRun, Purpose, ending_of
 from tasks.task import ROLES, Task
@@ -41,7 +41,7 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
         ConfigError: If it does not take the task's settings.
     """
     settings = task.config.optimizer
-    chosen_optimizer(task)
+    chosen_optimizers(task)
     kind = "forecast" if dry else "distill" if task.config.distillation is not None else "optimize"
     params = {
         "optimizer": settings.name,
@@ -53,8 +53,8 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
     return Purpose(kind, params, {"optimizer": settings.name})
 
 
-def search_size(task: Task) -> SearchSize:
-    """The size of the search that the task asks for."""
+def search_size(task: Task, optimizer: Optimizer) -> SearchSize:
+    """The size of the search that the task asks an optimiser for; of several, each has the whole budget."""
     settings, train, dev = task.config.optimizer, len(task.splits.train), len(task.splits.dev)
     return SearchSize(
         train=train,
@@ -63,8 +63,13 @@ def search_size(task: Task) -> SearchSize:
         rollouts=rollouts(settings.budget, train, dev),
         minibatch=min(settings.minibatch, math.ceil(SHARE * train)),
         max_demos=settings.max_demos,
-        settings=settings.settings,
+        settings=settings_of(settings, optimizer),
     )
+
+
+def planned_searches(task: Task) -> tuple[PlannedSearch, ...]:
+    """The searches of a task before any pilot, in their order."""
+    return tuple(PlannedSearch(optimizer, search_size(task, optimizer)) for optimizer in chosen_optimizers(task))
 
 
 def _check_scored(baseline: Evaluation) -> None:
@@ -84,7 +89,7 @@ def _check_scored(baseline: Evaluation) -> None:
         )
 
 
-def _search(run: OpenRun, journal: Journal) -> Search:
+def _search(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
     task = run.task
     return Search(
         program=apply_prompts(task.program, read_prompts(task.program)),
@@ -95,7 +100,7 @@ def _search(run: OpenRun, journal: Journal) -> Search:
         reflector=run.lms["reflector"],
         proposer=run.lms["proposer"],
         adapter=task.adapter,
-        shape=search_size(task),
+        shape=shape,
         seed=task.config.optimizer.seed,
         threads=task.config.run.threads,
         threshold=task.config.metric.threshold,
@@ -111,12 +116,16 @@ def forecast(run: OpenRun) -> Plan:
         ModelError: If a model is unreachable or refuses the key.
         BudgetError: If a cap is reached inside the pilot.
     """
-    task, optimizer = run.task, chosen_optimizer(run.task)
+    task = run.task
     nobody = Journal(run.account.meter, tuple(row.id for row in task.splits.dev), lambda candidate: None)
-    search = _search(run, nobody)
+
+    def tried(planned: PlannedSearch) -> PlannedSearch:
+        search = _search(run, planned.shape, nobody)
+        return replace(planned, pilot=run_pilot(task, planned.optimizer, search, run.evaluate, run.progress))
+
     with quiet(debug=run.options.debug):
-        pilot = run_pilot(task, optimizer, search, run.evaluate, run.progress)
-    return plan_run(task, optimizer, search.shape, threads=task.config.run.threads, pilot=pilot)
+        searches = [tried(planned) for planned in planned_searches(task)]
+    return plan_run(task, searches, threads=task.config.run.threads, opening=run.upcoming_opening())
 
 
 def optimize(run: OpenRun) -> Optimization:
@@ -185,12 +194,11 @@ class _Job:
 
     def _work(self) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
         task, run, progress = self.task, self.run, self.run.progress
-        size, optimizer = search_size(task), chosen_optimizer(task)
-        seed = read_prompts(task.program)
+        seed, dev = read_prompts(task.program), task.splits.dev
         self.plan = forecast(run)
         run.forecast(self.plan)
         self.judge_note = self._check_judge(seed)
-        progress.phase("baseline on dev", size.dev * size.predictors)
+        progress.phase("baseline on dev", len(dev) * len(seed.prompts))
         self.dev = run.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
         _check_scored(self.dev)
         self._outlook("after the baseline")
@@ -198,10 +206,13 @@ class _Job:
             run.account.meter, tuple(row.id for row in task.splits.dev), self._on_candidate
         )
         journal.record("seed", seed, {r.row_id: r.score for r in self.dev.scored if r.score is not None})
-        left = round(self.plan.roles["student"].calls.expected) - (size.dev + judging_runs(task))
-        progress.phase(f"search with {optimizer.name}", left)
-        search = _search(run, journal)
-        run_search(optimizer, search, debug=run.options.debug)
+        left = round(self.plan.roles["student"].calls.expected) - (len(dev) + judging_runs(task))
+        searches = planned_searches(task)
+        for planned in searches:
+            name = planned.optimizer.name
+            journal.optimizer = name if len(searches) > 1 else ""
+            progress.phase(f"search with {name}", left // len(searches))
+            run_search(planned.optimizer, _search(run, planned.shape, journal), debug=run.options.debug)
         return self._judge(journal.candidates[0], journal.best())
 
     def _check_judge(self, seed: ProgramPrompts) -> str | None:
@@ -225,7 +236,7 @@ class _Job:
         known = {r.row_id: r.score for r in self.dev.scored if r.score is not None}
         rows = [row for row in known if best is None or row in best]
         seed, found = [known[row] for row in rows], [best[row] for row in rows] if best is not None else []
-        verdicts = verdicts_of(self.task, seed, found)
+        verdicts = verdicts_of(self.task, seed, found, opening=self.run.upcoming_opening() or 1)
         self.run.progress.outlook(lift_forecasts(verdicts) if verdicts else (), when)
 
     def _judge(self, seed: Candidate, winner: Candidate) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
@@ -243,8 +254,9 @@ class _Job:
         incomplete = sum(not candidate.complete for candidate in journal.candidates)
         if incomplete:
             found.append(f"{incomplete} of {len(journal.candidates)} candidates had dev rows without a score")
-        if len(journal.candidates) == 1:
-            found.append("the optimiser proposed nothing that it wanted to try on dev")
+        names = self.task.config.optimizer.names
+        idle = [name for name in names if not any(c.optimizer in ("", name) for c in journal.candidates[1:])]
+        found += [f"{name} proposed nothing new that it wanted to try on dev" for name in idle]
         found += journal.notes
         account = self.run.account
         if account.failed_for_good:

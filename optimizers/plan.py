@@ -19,10 +19,12 @@ from core.progress import Progress
 from gates.catalog import build_gate
 from metrics.evaluate import Evaluator
 from optimizers.base import Optimizer, Search, SearchSize
+from optimizers.calibration import CALLS, TOKENS, widened
 from optimizers.schedule import Draw, Probe, RowCost, Sizes, Spent, runs, schedule_of
 from optimizers.settings import without_effect
 from programs.prompts import predictors, read_prompts, render_messages
 from stats import VerdictForecast, forecast_verdicts
+from tasks.open_run import opening_warning
 from tasks.task import Task
 
 CHARS_PER_TOKEN = 4.0
@@ -58,6 +60,15 @@ class Pilot:
     spread_out: float
     seconds: float
     scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlannedSearch:
+    """One optimiser with the size of its search and what the pilot has shown; None without a pilot."""
+
+    optimizer: Optimizer
+    shape: SearchSize
+    pilot: Pilot | None = None
 
 
 def run_pilot(
@@ -136,17 +147,25 @@ def _standard_error(values: Sequence[float]) -> float:
     return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else ASSUMED_SPREAD * sum(values)
 
 
-def plan_run(task: Task, optimizer: Optimizer, shape: SearchSize, *, threads: int, pilot: Pilot | None = None) -> Plan:
+def plan_run(task: Task, searches: Sequence[PlannedSearch], *, threads: int, opening: int | None = None) -> Plan:
     """Forecast calls, tokens, money and minutes with 80 % intervals, and what the gate will say to true lifts.
 
-    The optimiser's own schedule is played many times with random outcomes; lengths and times come from the pilot, or
-    from the rendered prompts where there is none. Calls no model.
+    Each optimiser's own schedule is played many times with random outcomes; lengths and times come from the pilot, or
+    from the rendered prompts where there is none. However many search, baseline and holdout are run once. Calls no
+    model.
+
+    Args:
+        task: The task.
+        searches: What searches, in this order.
+        threads: Calls in flight.
+        opening: The number that the opening of the holdout will have; None where that is known to cost nothing.
     """
-    rng = random.Random(0)
+    rng, pilot = random.Random(0), searches[0].pilot
     holdout = len(task.splits.holdout) * task.config.gate.repeats
-    verdicts = verdicts_of(task, () if pilot is None else pilot.scores)
+    verdicts = verdicts_of(task, () if pilot is None else pilot.scores, opening=opening or 1)
     judging = judging_runs(task)
-    plays = [_play(task, optimizer, shape, pilot, threads, judging, rng) for _ in range(DRAWS)]
+    own = _row_tokens(task)
+    plays = [_play(task, searches, own, threads, judging, rng) for _ in range(DRAWS)]
     specs = {**task.models, **({"judge": task.judges[0]} if task.judges else {})}
     roles = {
         role: _role([play.roles.get(role, Spent()) for play in plays], specs[role])
@@ -158,17 +177,18 @@ def plan_run(task: Task, optimizer: Optimizer, shape: SearchSize, *, threads: in
     return Plan(
         trials=round(fmean(play.trials for play in plays)),
         roles=roles,
-        calls=_range([s.calls for s in sums]),
-        input_tokens=_range([s.tokens_in for s in sums]),
-        output_tokens=_range([s.tokens_out for s in sums]),
-        cost_usd=None if unknown else _range([_total_cost(play.roles, specs) for play in plays]),
+        calls=_range([s.calls for s in sums], CALLS),
+        input_tokens=_range([s.tokens_in for s in sums], TOKENS),
+        output_tokens=_range([s.tokens_out for s in sums], TOKENS),
+        cost_usd=None if unknown else _range([_total_cost(play.roles, specs) for play in plays], TOKENS),
         minutes=_range([play.seconds / 60 for play in plays]),
         mde=verdicts.mde if verdicts else None,
         pilot_rows=0 if pilot is None else pilot.rows,
         notes=(
             f"from {measured_by}",
+            *filter(None, [opening_warning(task, opening)]),
             *_gate_note(judging - 2 * holdout),
-            *without_effect(optimizer, task.config.optimizer),
+            *without_effect([search.optimizer for search in searches], task.config.optimizer),
         ),
         verdicts=lift_forecasts(verdicts) if verdicts else (),
     )
@@ -182,20 +202,23 @@ def lift_forecasts(verdicts: VerdictForecast) -> tuple[LiftForecast, ...]:
     )
 
 
-def verdicts_of(task: Task, baseline: Sequence[float] = (), best: Sequence[float] = ()) -> VerdictForecast | None:
+def verdicts_of(
+    task: Task, baseline: Sequence[float] = (), best: Sequence[float] = (), *, opening: int = 1
+) -> VerdictForecast | None:
     """What the holdout will say at true lifts of 5, 10 and 20 points; None without a holdout.
 
     Args:
         task: The task; its gate gives level and margin. A holdout row that is run several times is still one row.
         baseline: The seed's scores on dev rows, as far as known.
         best: The scores of the best candidate so far on the same rows in the same order.
+        opening: The number that the opening of the holdout will have; each further one has a lower level.
     """
     gate = task.config.gate
     if not task.splits.holdout:
         return None
     binary = False if gate.repeats > 1 else None
     return forecast_verdicts(
-        len(task.splits.holdout), baseline, best, binary=binary, alpha=gate.alpha, margin=gate.above
+        len(task.splits.holdout), baseline, best, binary=binary, alpha=gate.level(opening), margin=gate.above
     )
 
 
@@ -219,31 +242,35 @@ class _Play:
 
 
 def _play(
-    task: Task,
-    optimizer: Optimizer,
-    shape: SearchSize,
-    pilot: Pilot | None,
-    threads: int,
-    judging: int,
-    rng: random.Random,
+    task: Task, searches: Sequence[PlannedSearch], own: _Own, threads: int, judging: int, rng: random.Random
 ) -> _Play:
-    """One way the whole run may go: baseline, search, holdout."""
-    sizes = _drawn(pilot, _row_tokens(task), rng)
-    draw: Draw = schedule_of(optimizer).draw(shape, sizes, rng)
-    seed = sizes.seed
-    student = runs(shape.dev, seed.tokens_in, seed.tokens_out) + draw.student
-    if draw.winner is not None:
+    """One way the whole run may go: baseline, searches, holdout."""
+    shape, pilot = searches[0].shape, searches[0].pilot
+    all_sizes = [_drawn(search.pilot, own, rng) for search in searches]
+    draws: list[Draw] = [
+        schedule_of(search.optimizer).draw(search.shape, sizes, rng)
+        for search, sizes in zip(searches, all_sizes, strict=True)
+    ]
+    sizes, seed = all_sizes[0], all_sizes[0].seed
+    student = runs(shape.dev, seed.tokens_in, seed.tokens_out) + sum((draw.student for draw in draws), Spent())
+    winners = [draw.winner for draw in draws if draw.winner is not None]
+    if winners:
+        winner = rng.choice(winners)
         student += runs(judging / 2, seed.tokens_in, seed.tokens_out)
-        student += runs(judging / 2, draw.winner.tokens_in, draw.winner.tokens_out)
+        student += runs(judging / 2, winner.tokens_in, winner.tokens_out)
     slack = rng.lognormvariate(0.0, MODEL_ERROR)
     student = Spent(student.calls * shape.predictors, student.tokens_in * slack, student.tokens_out * slack)
     roles = {"student": student}
     if task.judges:
         roles["judge"] = _judged(task, pilot, sizes, student, shape)
-    for role, spent in draw.others.items():
+    for role, spent in ((role, spent) for draw in draws for role, spent in draw.others.items()):
         factor = rng.lognormvariate(0.0, 0.1 if pilot else 0.3)
-        roles[role] = Spent(spent.calls, spent.tokens_in * factor, spent.tokens_out * factor)
-    return _Play(draw.trials, roles, _seconds(task, roles, shape, pilot, threads) * rng.lognormvariate(0.0, 0.2))
+        roles[role] = roles.get(role, Spent()) + Spent(spent.calls, spent.tokens_in * factor, spent.tokens_out * factor)
+    return _Play(
+        sum(draw.trials for draw in draws),
+        roles,
+        _seconds(task, roles, shape, pilot, threads) * rng.lognormvariate(0.0, 0.2),
+    )
 
 
 def _judged(task: Task, pilot: Pilot | None, sizes: Sizes, student: Spent, shape: SearchSize) -> Spent:
@@ -316,20 +343,20 @@ def _row_tokens(task: Task) -> _Own:
     )
 
 
-def _range(values: Sequence[float]) -> Range:
+def _range(values: Sequence[float], margin: float = 0.0) -> Range:
     ordered = sorted(values)
     last = len(ordered) - 1
-    return Range(ordered[last // 2], ordered[round(LOW * last)], ordered[round(HIGH * last)])
+    return widened(Range(ordered[last // 2], ordered[round(LOW * last)], ordered[round(HIGH * last)]), margin)
 
 
 def _role(spent: Sequence[Spent], spec: ModelSpec) -> RoleForecast:
     costs = [spec.price(s.tokens_in, s.tokens_out) for s in spent]
     known = [cost for cost in costs if cost is not None]
     return RoleForecast(
-        calls=_range([s.calls for s in spent]),
-        input_tokens=_range([s.tokens_in for s in spent]),
-        output_tokens=_range([s.tokens_out for s in spent]),
-        cost_usd=_range(known) if len(known) == len(costs) else None,
+        calls=_range([s.calls for s in spent], CALLS),
+        input_tokens=_range([s.tokens_in for s in spent], TOKENS),
+        output_tokens=_range([s.tokens_out for s in spent], TOKENS),
+        cost_usd=_range(known, TOKENS) if len(known) == len(costs) else None,
     )
 
 

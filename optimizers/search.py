@@ -78,7 +78,7 @@ class UnreadableWatch(dspy.utils.callback.BaseCallback):
     """
 
     def __init__(self, search: Search) -> None:
-        self.search = search
+        self.search, self.known = search, len(search.journal.candidates)
         self.read, self.unread, self.streak = Counter[str](), Counter[str](), Counter[str]()
         self.first: dict[str, tuple[RoleLM, str]] = {}
         self._texts: dict[str, str] = {}
@@ -116,7 +116,7 @@ class UnreadableWatch(dspy.utils.callback.BaseCallback):
             ModelError: If nothing of a role was ever readable, and the search has found nothing.
         """
         for role, count in self.unread.items():
-            if not self.read[role] and len(self.search.journal.candidates) <= 1:
+            if not self.read[role] and len(self.search.journal.candidates) <= max(1, self.known):
                 raise self._error(role, f"{_times(count)}, whenever it was asked,")
             asked = count + self.read[role]
             self.search.journal.notes.append(

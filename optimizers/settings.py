@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -28,6 +28,7 @@ def check_settings(
     optimizer: Optimizer,
     settings: Mapping[str, Any],
     place: Callable[[tuple[str, ...]], tuple[str, int | None]] = lambda at: ("configuration", None),
+    under: tuple[str, ...] = AT,
 ) -> Section:
     """The settings, read by the optimiser's own schema.
 
@@ -35,6 +36,7 @@ def check_settings(
         optimizer: Whose schema it is.
         settings: What the task file says under ``optimizer.settings``.
         place: File and line of a key.
+        under: Where the settings stand.
 
     Raises:
         ConfigError: With every unknown key and every value that is not allowed.
@@ -45,7 +47,7 @@ def check_settings(
     except ValidationError as error:
         problems = []
         for detail in error.errors():
-            at = (*AT, *map(str, detail["loc"]))
+            at = (*under, *map(str, detail["loc"]))
             message, hint = detail["msg"], None
             if detail["type"] == "extra_forbidden":
                 known = tuple(schema.model_fields)
@@ -57,25 +59,31 @@ def check_settings(
         raise ConfigError(problems) from None
 
 
-def without_effect(optimizer: Optimizer, section: OptimizerSection) -> tuple[str, ...]:
-    """A line for each general setting that was changed and that this optimiser does not use."""
+def without_effect(optimizers: Sequence[Optimizer], section: OptimizerSection) -> tuple[str, ...]:
+    """A line for each general setting that was changed and that an optimiser does not use."""
     usual = OptimizerSection()
     return tuple(
         f"optimizer.{key}: {getattr(section, key)} has no effect, {optimizer.name} does not use it"
+        for optimizer in optimizers
         for key in cast(tuple[str, ...], getattr(optimizer, "unused", ()))
         if getattr(section, key) != getattr(usual, key)
     )
 
 
-def chosen_optimizer(task: Task) -> Optimizer:
-    """The optimiser that a task names, after a look at its settings.
+def settings_of(section: OptimizerSection, optimizer: Optimizer) -> Mapping[str, Any]:
+    """What a task file says to one of its optimisers: all, or with several what stands under its name."""
+    return section.settings if len(section.names) == 1 else section.settings.get(optimizer.name) or {}
+
+
+def chosen_optimizers(task: Task) -> tuple[Optimizer, ...]:
+    """The optimisers that a task names, in their order, after a look at their settings.
 
     Raises:
         UsageError: If there is no such optimiser.
-        ConfigError: If it does not take these settings; with file and line where the task has a file.
+        ConfigError: If one does not take its settings; with file and line where the task has a file.
     """
     section = task.config.optimizer
-    optimizer = OPTIMIZERS.get(section.name)
+    optimizers = tuple(OPTIMIZERS.get(name) for name in section.names)
 
     def place(at: tuple[str, ...]) -> tuple[str, int | None]:
         try:
@@ -83,5 +91,17 @@ def chosen_optimizer(task: Task) -> Optimizer:
         except UsageError:
             return "configuration", None
 
-    check_settings(optimizer, section.settings, place)
-    return optimizer
+    if len(optimizers) == 1:
+        check_settings(optimizers[0], section.settings, place)
+        return optimizers
+    strangers = [
+        key for key, said in section.settings.items() if key not in section.names or not isinstance(said, dict)
+    ]
+    if strangers:
+        allowed = (
+            f"with several optimisers, allowed are their names: {', '.join(section.names)}, each with keys of its own"
+        )
+        raise ConfigError([Problem(*place((*AT, key)), ".".join((*AT, key)), allowed) for key in strangers])
+    for optimizer in optimizers:
+        check_settings(optimizer, settings_of(section, optimizer), place, (*AT, optimizer.name))
+    return optimizers

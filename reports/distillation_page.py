@@ -234,7 +234,7 @@ def _transfer_row(model: str, evaluation: Evaluation | None, reason: str) -> tup
 def closing_lines(o: Optimization, workspace: str | None) -> list[str]:
     """The end of the command: winner, agreement before and after, decision and reasons, what to type next."""
     winner, before, after = o.candidates[o.winner_index], o.holdout_baseline, o.holdout_candidate
-    lines = [f"winner     #{winner.index} ({winner.origin}), prompt {o.winner.hash}"]
+    lines = [f"winner     #{winner.index} ({winner.found}), prompt {o.winner.hash}"]
     if before is not None and after is not None:
         lines.append(
             f"agreement  {_share(before.mean)} -> {_share(after.mean)} on {len(after.rows)} holdout rows"

@@ -178,7 +178,7 @@ def _search(o: Optimization) -> list[Block]:
         Heading("Search"),
         Paragraph(
             f"{len(o.candidates)} candidates on {o.splits.dev} dev rows; the winner is #{winner.index} "
-            f"({winner.origin}) with {number(winner.dev_score)}, the seed had {number(o.candidates[0].dev_score)}."
+            f"({winner.found}) with {number(winner.dev_score)}, the seed had {number(o.candidates[0].dev_score)}."
         ),
         CurveChart(points, tuple(best), levels, "candidate", "dev score"),
         Tree(nodes),

@@ -55,14 +55,29 @@ class ModelsSection(Section):
 class OptimizerSection(Section):
     """How the prompt is improved."""
 
-    name: str = "gepa"
+    name: str = Field(default="gepa", description="One, or several after each other, as in gepa,mipro,bootstrap.")
     budget: Literal["light", "medium", "heavy"] | int = Field(
-        default="light", description="Or a number of program rollouts."
+        default="light", description="Or a number of program rollouts; of several optimisers each has it."
     )
     seed: int = Field(default=0, ge=0)
     minibatch: int = Field(default=20, ge=1, description="Rows per reflection.")
     max_demos: int = Field(default=4, ge=0)
-    settings: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(
+        default_factory=dict, description="The optimiser's own keys; with several, under each one's name."
+    )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The optimisers, in the order in which they search."""
+        return tuple(self.name.split(","))
+
+    @field_validator("name")
+    @classmethod
+    def _listed(cls, name: str) -> str:
+        parts = [part.strip() for part in name.split(",")]
+        if not all(parts) or len(set(parts)) < len(parts):
+            raise ValueError("a name, or several different ones separated by commas")
+        return ",".join(parts)
 
     @field_validator("budget")
     @classmethod

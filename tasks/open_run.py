@@ -138,6 +138,21 @@ class OpenRun:
         with self.progress.paused():
             return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
+    def upcoming_opening(self, candidate: str | None = None, owner: str | None = None) -> int | None:
+        """The number that the next opening of the holdout will have; None where this prompt's was made before.
+
+        Args:
+            candidate: Hash of the prompt that is to be judged; None while it is not known yet.
+            owner: The run whose prompt it is, when not this one.
+        """
+        return self.store.upcoming_opening(self.task.splits.holdout_identity, owner or self.id, candidate)
+
+    def warn_of_opening(self, candidate: str, owner: str | None = None) -> None:
+        """Say at which level the holdout will be judged, if it is about to be opened again."""
+        warning = opening_warning(self.task, self.upcoming_opening(candidate, owner))
+        if warning is not None:
+            self.progress.note(warning)
+
     def open_holdout(self, candidate: str, owner: str | None = None) -> int:
         """Record that the holdout is opened for a prompt; how often it has been, this time included.
 
@@ -196,6 +211,17 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
             account.meter.listener = None
             account.close()
             record.finish()
+
+
+def opening_warning(task: Task, opening: int | None) -> str | None:
+    """What to say before a holdout is opened for the second time or later; None before the first."""
+    if opening is None or opening == 1:
+        return None
+    gate = task.config.gate
+    return (
+        f"this will be opening {opening} of this holdout, judged at level {gate.level(opening):.2g} instead of "
+        f"{gate.alpha:g}; holdout rows that are new start the count over"
+    )
 
 
 def _ending(error: BaseException) -> str:

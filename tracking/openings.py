@@ -51,6 +51,14 @@ def record_opening(db: sqlite3.Connection, opened: tuple[str, str, str], holdout
     return count_earlier(db, holdout, before=seq) + 1
 
 
+def upcoming(db: sqlite3.Connection, run_id: str, candidate: str | None, holdout: HoldoutIdentity) -> int | None:
+    """The number that an opening would have; None where the run has made it already. Writes nothing.
+
+    ``candidate`` may be unknown yet: then any opening of these rows by the run is the one that it has made.
+    """
+    return None if _same(db, run_id, candidate, holdout) is not None else count_earlier(db, holdout) + 1
+
+
 def count_earlier(db: sqlite3.Connection, holdout: HoldoutIdentity, before: int | None = None) -> int:
     """How many openings count against a holdout: all, of whatever task, that shared a tenth or more of its rows.
 
@@ -71,11 +79,12 @@ def count_earlier(db: sqlite3.Connection, holdout: HoldoutIdentity, before: int 
     return int(db.execute(query, values).fetchone()[0])
 
 
-def _same(db: sqlite3.Connection, run_id: str, candidate: str, holdout: HoldoutIdentity) -> int | None:
-    """The opening that this run made for this candidate with the same rows."""
+def _same(db: sqlite3.Connection, run_id: str, candidate: str | None, holdout: HoldoutIdentity) -> int | None:
+    """The opening that this run made for this candidate, or for any, with the same rows."""
     query = _EARLIER + (
         "select min(openings.rowid) from openings left join shared using (holdout) "
-        "where run_id = :run and candidate = :candidate and (openings.holdout = :holdout or (shared.count = :size "
+        "where run_id = :run and candidate = coalesce(:candidate, candidate) and ("
+        "openings.holdout = :holdout or (shared.count = :size "
         "and :size = (select count(*) from holdout_rows where holdout_rows.holdout = openings.holdout)))"
     )
     values = {

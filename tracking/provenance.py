@@ -132,8 +132,8 @@ def _origin(candidate: Candidate, o: Optimization) -> CandidateOrigin:
     return CandidateOrigin(
         index=candidate.index,
         content=content_hash(candidate.prompts),
-        origin=candidate.origin,
-        rationale=f"{candidate.origin} on {parents}" if parents else candidate.origin,
+        origin=candidate.found,
+        rationale=f"{candidate.found} on {parents}" if parents else candidate.found,
         parents=candidate.parents,
         dev_score=candidate.dev_score,
         promoted=promoted,

@@ -306,6 +306,11 @@ class Store:
         with self._lock:
             return openings.count_earlier(self._db, holdout)
 
+    def upcoming_opening(self, holdout: HoldoutIdentity, run_id: str, candidate: str | None = None) -> int | None:
+        """The number that an opening by a run would have; None where it has made it already. Writes nothing."""
+        with self._lock:
+            return openings.upcoming(self._db, run_id, candidate, holdout)
+
     # Champions
 
     def promote(

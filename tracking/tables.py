@@ -114,7 +114,7 @@ def candidate_table(o: Optimization) -> dict[str, Any]:
     """Every candidate of an optimisation."""
     columns = ["candidate", "dev_score", "origin", "parents", "complete", "calls", "cost_usd", "prompt"]
     rows = [
-        [c.index, c.dev_score, c.origin, ", ".join(map(str, c.parents)), c.complete, c.usage.calls, c.usage.cost_usd,
+        [c.index, c.dev_score, c.found, ", ".join(map(str, c.parents)), c.complete, c.usage.calls, c.usage.cost_usd,
          "\n\n".join(p.text for p in c.prompts.prompts)]
         for c in o.candidates
     ]  # fmt: skip

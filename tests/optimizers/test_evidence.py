@@ -1,6 +1,7 @@
 """Gathering the gate's evidence: real programs, a small deterministic model, everything through the ledger."""
 
 import dataclasses
+import math
 
 import pytest
 
@@ -16,9 +17,9 @@ from core.workspace import Workspace
 from gates.catalog import build_gate
 from gates.redteam import RedTeam
 from metrics.evaluate import Evaluator
-from optimizers import OPTIMIZERS
+from optimizers.calibration import CALLS
 from optimizers.evidence import Examiner, text_input, tools_called
-from optimizers.optimize import search_size
+from optimizers.optimize import planned_searches
 from optimizers.plan import judging_runs, plan_run, verdicts_of
 from reports.progress import plan_lines
 from stats import forecast_verdicts
@@ -154,11 +155,11 @@ def test_the_forecast_holds_what_the_gate_will_ask(desk):
     task, _, _ = desk
     task = dataclasses.replace(task, config=task.config.model_copy(update={"optimizer": OptimizerSection(budget=220)}))
     plain = dataclasses.replace(task, config=task.config.model_copy(update={"gate": GateSection()}))
-    plans = [plan_run(t, OPTIMIZERS.get("gepa"), search_size(t), threads=2) for t in (task, plain)]
+    plans = [plan_run(t, planned_searches(t), threads=2) for t in (task, plain)]
     extra = 2 * 57 + len(task.splits.holdout)
     assert judging_runs(task) - judging_runs(plain) == extra
     assert plans[0].notes[-1] == f"the gate asks for up to {extra} program runs more, but only once the lift is proven"
-    assert plans[0].calls.high - plans[1].calls.high == pytest.approx(extra, abs=1)
+    assert plans[0].calls.high - plans[1].calls.high == pytest.approx(extra * math.exp(CALLS), abs=1)
 
 
 def test_the_forecast_says_what_the_gate_will_say_to_true_lifts_and_repeats_are_no_further_rows(desk):
@@ -168,7 +169,7 @@ def test_the_forecast_says_what_the_gate_will_say_to_true_lifts_and_repeats_are_
     def planned(**gate):
         section = GateSection(**gate)
         chosen = dataclasses.replace(task, config=task.config.model_copy(update={"gate": section}))
-        return plan_run(chosen, OPTIMIZERS.get("gepa"), search_size(chosen), threads=2)
+        return plan_run(chosen, planned_searches(chosen), threads=2)
 
     plain, strict, thrice = planned(), planned(alpha=0.01), planned(repeats=3)
     assert [forecast.lift for forecast in plain.verdicts] == [0.05, 0.10, 0.20]

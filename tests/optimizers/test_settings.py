@@ -99,11 +99,11 @@ def test_a_settings_mistake_is_found_by_validate_with_its_line(tmp_path):
 
 def test_general_settings_without_effect_are_named(tmp_path):
     section = OptimizerSection(minibatch=8, max_demos=2)
-    said = {o.name: without_effect(o, section) for o in OPTIMIZERS}
+    said = {o.name: without_effect([o], section) for o in OPTIMIZERS}
     assert said["bootstrap"] == ("optimizer.minibatch: 8 has no effect, bootstrap does not use it",)
     assert said["gepa"] == ("optimizer.max_demos: 2 has no effect, gepa does not use it",)
     assert said["simba"] == ()
-    assert not any(without_effect(o, OptimizerSection()) for o in OPTIMIZERS)
+    assert not any(without_effect([o], OptimizerSection()) for o in OPTIMIZERS)
     notes(tmp_path, "http://127.0.0.1:9/v1")
     words = ("validate", "notes", "--set", "optimizer.name=bootstrap")
     assert said["bootstrap"][0] in run(*words, workspace=tmp_path)[1]
