@@ -4,7 +4,7 @@ Draws pairs of prompts with a true lift from :mod:`bench.worlds`, lets the proje
 at what it promotes: mean error of the raw and the adjusted lift in points (hundredths of a score), and how often each
 interval covers the truth, averaged over correlations of .3, .5 and .7 between the arms. Usage:
 
-    python bench/adjusted.py [--promotions 150] [--rows 60 100 200] [--alpha 0.05]
+    python -m bench.adjusted [--promotions 150] [--rows 60 100 200] [--alpha 0.05]
 """
 
 from __future__ import annotations

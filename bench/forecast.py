@@ -198,7 +198,8 @@ def main() -> None:
             for low, expected, high, actual in [run[what]]
         )
         print(f"{number:3d} {run['task']:<12} {run['optimizer']:<10} {shown}", flush=True)
-    tell(runs)
+    if runs:
+        tell(runs)
 
 
 if __name__ == "__main__":

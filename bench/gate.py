@@ -2,7 +2,7 @@
 
 Draws pairs of prompts on 200 rows: with equal true quality, and with a true lift of ten points. Everything but the
 scores is in order (price, red team, neutralisation ...), so that the verdict hangs on them; the search scores of the
-overfit check are drawn by the same law. Usage: python bench/gate.py [--pairs 200] [--rows 200]
+overfit check are drawn by the same law. Usage: python -m bench.gate [--pairs 200] [--rows 200]
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def outcome(folder: Path) -> tuple[dict, list]:
 
 def undisturbed(optimizer: str, options: list[str]) -> tuple[dict, list, dict]:
     """One run that nobody kills."""
-    with tempfile.TemporaryDirectory() as name, provider(*options) as url:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, provider(*options) as url:
         folder = Path(name)
         notes(folder, url)
         done = subprocess.run(command(folder, optimizer), capture_output=True, text=True)
@@ -89,7 +89,7 @@ def undisturbed(optimizer: str, options: list[str]) -> tuple[dict, list, dict]:
 def killed(optimizer: str, options: list[str], kills: int, seed: int, longest: float) -> tuple[int, dict, list, dict]:
     """Runs killed at random moments until one ends by itself; returns how many kills it took."""
     generator = random.Random(seed)
-    with tempfile.TemporaryDirectory() as name, provider(*options) as url:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, provider(*options) as url:
         folder = Path(name)
         notes(folder, url)
         count = 0

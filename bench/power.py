@@ -5,7 +5,7 @@ scores on a few dev rows (averaged over draws of these rows), and how often the 
 with that true lift, averaged over correlations of .3, .5 and .7 between the prompts and over base rates. In percent;
 in brackets what is realised at correlations .3 and .7, and beside it the mean range that was predicted. Usage:
 
-    python bench/power.py [--rows 30 60 100 200 400] [--pairs 600] [--dev 17]
+    python -m bench.power [--rows 30 60 100 200 400] [--pairs 600] [--dev 17]
 """
 
 from __future__ import annotations
