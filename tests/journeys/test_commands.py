@@ -127,7 +127,7 @@ def test_promote_history_diff_rollback(shop):
     assert "champions" in run("history", "triage", workspace=root)[1]
     assert "@@" in run("diff", "triage", "seed", "champion", workspace=root)[1]
     assert json.loads(run("diff", "triage", "champion", "champion", "--json", workspace=root)[1])["diff"] == ""
-    run("promote", "triage", "--run", body["run_id"], workspace=root)
+    run("rollback", "triage", "--to-seed", workspace=root)
     assert json.loads(run("rollback", "triage", "--json", workspace=root)[1])["run_id"] == body["run_id"]
 
 
