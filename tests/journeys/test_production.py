@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.journeys.test_commands import gold, run
-from tests.journeys.test_distill import promote_it, raise_a_score, tamper
+from tests.journeys.test_distill import promote_it, tamper
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +120,15 @@ def test_the_champion_again_is_no_second_champion(shop):
     assert [c["run_id"] for c in asked(root, "history", "triage")["champions"]] == [better]
 
 
+def lower_a_score(body):
+    assert body["holdout_candidate"]["rows"][3]["score"] == 1.0
+    body["holdout_candidate"]["rows"][3]["score"] = 0.0
+
+
 @pytest.mark.parametrize("words", [("export", "triage"), ("promote", "triage"), ("promote", "triage", "--force")])
 def test_a_record_that_was_changed_is_refused_by_name_also_by_force(shop, words):
     root, better, worse = shop
-    tamper(root, better, raise_a_score)
+    tamper(root, better, lower_a_score)
     said = refused(root, *words, "--run", better)
     assert f"run {better} is not what was recorded" in said
     assert "holdout" in said
