@@ -85,13 +85,14 @@ def test_strict_turns_the_verdict_into_the_exit_code(shop):
     assert code in {1, 2}
 
 
-def test_dry_run_says_what_it_costs_and_calls_nothing(shop):
+def test_dry_run_says_what_it_costs_and_leaves_only_a_forecast(shop):
     root, _, _ = shop
-    before = len(json.loads(run("history", "triage", "--json", workspace=root)[1])["runs"])
+    before = {r["run_id"] for r in json.loads(run("history", "triage", "--json", workspace=root)[1])["runs"]}
     body = json.loads(run("optimize", "triage", "--dry-run", "--json", workspace=root)[1])
     assert body["calls"]["student"] > 100
     assert body["cost_usd"] > 0
-    assert len(json.loads(run("history", "triage", "--json", workspace=root)[1])["runs"]) == before
+    after = json.loads(run("history", "triage", "--json", workspace=root)[1])["runs"]
+    assert [(r["kind"], r["verdict"]) for r in after if r["run_id"] not in before] == [("forecast", None)]
 
 
 @pytest.mark.parametrize("form", ["text", "messages", "dspy", "yaml", "python"])
