@@ -32,6 +32,8 @@ FRAME = 3000
 """Characters of the reflection prompt around the instruction and the rows."""
 PATIENCE = 25
 """Iterations without a better candidate after which the search ends."""
+SEED_STAYS = 0.2
+"""Share of searches whose candidates improved their minibatches and not one of them dev; for the forecast only."""
 PLAYED = 60
 """Iterations that are played; those of a larger budget cost what the last third of these did."""
 
@@ -66,7 +68,7 @@ class GepaSchedule(Schedule):
             play.extrapolate()
         found = play.pool[1:]
         winner = None
-        if found:
+        if found and rng.random() >= SEED_STAYS:
             winner = RowCost(sizes.seed.tokens_in + rng.choice(found)[0], sizes.tuned_out, sizes.seed.success)
         return Draw(round(play.trials), play.student, {"reflector": play.reflector}, winner)
 

@@ -32,6 +32,8 @@ from optimizers.schedule import (
     runs,
 )
 
+SEED_STAYS = 0.05
+"""Share of searches in which no combination beats the seed; for the forecast only."""
 REPEATED = 0.3
 """Share of trials in which the sampler returns to a combination it knows; for the forecast only."""
 
@@ -82,6 +84,8 @@ class MiproSchedule(Schedule):
             length = (instruction if choice[0] else 0.0) + (demos_in if choice[1] else 0.0)
             winner = RowCost(sizes.seed.tokens_in + length, out, shown.success)
             student += runs(shape.dev, winner.tokens_in, winner.tokens_out)
+        if rng.random() < SEED_STAYS:
+            winner = None
         return Draw(1 + trials, student, {"proposer": _proposing(shape, sizes, instruction)}, winner)
 
     def probe(self, probe: Probe, sizes: Sizes) -> Sizes:

@@ -40,7 +40,7 @@ class Simba:
     name: ClassVar[str] = "simba"
     summary: ClassVar[str] = "adds demos and self-written rules where answers differ most (dspy.SIMBA)"
     Settings: ClassVar[type[Section]] = SimbaSettings
-    schedule: ClassVar[Schedule] = SimbaSchedule(share=0.02, least=0.3)
+    schedule: ClassVar[Schedule] = SimbaSchedule(share=0.02, least=0.3, seed_stays=0.75)
 
     def run(self, search: Search) -> None:
         """Run ``dspy.SIMBA`` on train, then its winning programs on dev; those go to the journal."""
