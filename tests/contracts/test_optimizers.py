@@ -61,7 +61,7 @@ def test_the_same_seed_finds_the_same_on_any_number_of_threads_and_another_seed_
     assert len(first[0]) > 1
     assert first[2] <= 1.25 * ROLLOUTS  # a step that has begun is ended
     for threads in (2, 4):
-        assert found(tmp_path / str(threads), optimizer, threads=threads) == first
+        assert found(tmp_path / str(threads), optimizer, threads=threads)[:2] == first[:2]
     assert found(tmp_path / "other", optimizer, seed=1)[0] != first[0]
 
 
