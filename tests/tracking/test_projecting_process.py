@@ -52,7 +52,7 @@ def test_killed_on_a_fresh_workspace_it_leaves_nothing_that_the_next_one_cannot_
     elif moment == "whole":
         wait_for((tmp_path / "mlflow.db").exists)
     process.send_signal(signal.SIGKILL)
-    record.finish("finished")
+    record.finish()
     tracker.catch_up()
     assert any("has ended" in problem for problem in tracker.problems)
     again = Tracker(store, tmp_path)
