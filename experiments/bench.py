@@ -12,7 +12,7 @@ from calls.models import ModelSpec, load_models
 from core.plain import digest
 from core.workspace import Workspace
 from experiments.freshness import Marks, judge_mark
-from experiments.grid import Grid, make_grid
+from experiments.grid import Grid, choose_rows, make_grid
 from experiments.lines import Folder
 from tasks.open_run import OpenRun, Purpose, RunOptions, open_run, open_store, redactor
 from tasks.task import Task, judge_specs
@@ -89,6 +89,8 @@ def open_bench(
         "prompts": ", ".join(dict.fromkeys(cell.prompt for cell in cells)),
         "models": ", ".join(dict.fromkeys(cell.model for cell in cells)),
     }
+    if kind == "matrix":
+        about |= {"rows": str(len(choose_rows(task))), "reference": layout.grid.baseline}
     grid_id = digest([[cell.name, cell.prompts.hash, cell.spec.model, cell.spec.api_base] for cell in cells])
     purpose = Purpose(kind, about | own, {"cells": grid_id, **own}, tuple(cell.spec for cell in cells), isolate=True)
     section = task.config.run
