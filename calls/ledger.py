@@ -21,7 +21,7 @@ from calls.models import ModelSpec
 from calls.records import CallSite, Claim, Completion, Entry, Request, storable
 from core.errors import OutputError, StoreError
 from core.evaluation import Usage
-from core.files import make_database
+from core.files import keep_private, make_database
 from core.owner import Owner
 from core.redact import NOTHING, Redactor
 
@@ -92,7 +92,7 @@ class Ledger:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
                 make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};")
-                path.chmod(0o600)  # it holds whatever people put into prompts
+                keep_private(path)  # it holds whatever people put into prompts
                 self._writer_db = self._connect()
                 self._create()
             self._db = self._connect()

@@ -18,18 +18,12 @@ from rich.text import Text
 
 from core.candidate import Candidate
 from core.evaluation import Usage
+from core.money import duration, money
 from core.optimization import LiftForecast, Plan, Range
 from core.progress import Progress
 
 RECENT = 60
 """Calls whose pace tells what is left."""
-
-
-def money(cost: float | None) -> str:
-    """Dollars for people; an unknown price is not zero."""
-    if cost is None:
-        return "unknown cost"
-    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}"
 
 
 def plan_lines(task: str, optimizer: str, plan: Plan) -> list[str]:
@@ -68,11 +62,6 @@ def _span(value: Range, text: Callable[[float], str]) -> str:
 
 def _count(value: float) -> str:
     return f"{value:,.0f}"
-
-
-def duration(minutes: float) -> str:
-    """Minutes for people."""
-    return f"{minutes:.0f} min" if minutes >= 2 else f"{minutes * 60:.0f} s"
 
 
 class LiveProgress(Progress):
