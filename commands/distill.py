@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.flags import SPEND, Place, Settings, Spending, Strict, listed
+from commands.flags import Place, Settings, Starting, Strict, listed
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def command(
             metavar="FILE", help="Rows of {id, input, label, split?}; --teacher writes them.", show_default=False
         ),
     ],
-    spending: Spending,
+    spending: Starting,
     settings: Settings,
     place: Place,
     threads: Annotated[int | None, typer.Option(min=1, help="Calls in flight.")] = None,
@@ -73,9 +73,6 @@ def command(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same result.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a task file that was edited by hand.")] = False,
     strict: Strict = False,
-    new: Annotated[
-        bool, typer.Option("--new", help="Start anew even if this very run was interrupted.", rich_help_panel=SPEND)
-    ] = False,
 ) -> Outcome:
     """Tune a cheap student towards a teacher's verdicts, and prove on unseen rows that it follows them."""
     from rich.console import Console
@@ -102,7 +99,7 @@ def command(
     flags: dict[str, Any] = {**spending.keys(), "run.threads": threads, "gate.min_rows": min_rows}
     check_names(where, spec)
     with LiveProgress(Console(stderr=True), Path(gold).stem) as progress:
-        options = spending.options(progress, new=new)
+        options = spending.options(progress)
         if teacher and inputs:
             flags = taught(
                 workspace, where, Teaching(teacher, Path(inputs), teacher_timeout), Path(gold), flags, options

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.flags import Models, Place, Settings, Spending, Split, TaskName
+from commands.flags import Models, Place, Settings, Split, Starting, TaskName
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ EXAMPLE = "python cli.py eval extraction --prompts champion --split dev"
 def command(
     task: TaskName,
     models: Models,
-    spending: Spending,
+    spending: Starting,
     settings: Settings,
     place: Place,
     prompts: Annotated[str, typer.Option(help="seed, champion, or a run id.")] = "seed",

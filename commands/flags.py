@@ -130,11 +130,24 @@ class Spending(Bundle):
             "run.redact": json.dumps(self.redact) if self.redact else None,
         }
 
-    def options(self, progress: Progress, *, new: bool = False) -> RunOptions:
+    def options(self, progress: Progress) -> RunOptions:
         """How the run is to behave."""
         from tasks.open_run import RunOptions
 
-        return RunOptions(typed(), self.yes, new, "--debug" in sys.argv, progress)
+        return RunOptions(typed(), self.yes, debug="--debug" in sys.argv, progress=progress)
+
+
+@dataclass(frozen=True)
+class Starting(Spending):
+    """The same for a command that would otherwise go on with an interrupted run."""
+
+    new: Annotated[
+        bool, typer.Option("--new", help="Start anew even if this very run was interrupted.", rich_help_panel=SPEND)
+    ] = False
+
+    def options(self, progress: Progress) -> RunOptions:
+        """How the run is to behave."""
+        return dataclasses.replace(super().options(progress), new=self.new)
 
 
 def typed() -> str:

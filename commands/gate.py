@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.flags import Models, Place, Settings, Spending, Strict
+from commands.flags import Models, Place, Settings, Starting, Strict
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def command(
     challenger: Annotated[str, typer.Argument(help="What may replace it: the same.", show_default=False)],
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="A task name or the path of a task file.")],
     models: Models,
-    spending: Spending,
+    spending: Starting,
     settings: Settings,
     place: Place,
     name: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from commands.flags import Place, Settings, Spending, TaskName
+from commands.flags import Place, Settings, Starting, TaskName
 from commands.outcome import Outcome
 
 EXAMPLE = "python cli.py judge-card condensation --scores rated.jsonl"
@@ -15,7 +15,7 @@ EXAMPLE = "python cli.py judge-card condensation --scores rated.jsonl"
 
 def command(
     task: TaskName,
-    spending: Spending,
+    spending: Starting,
     settings: Settings,
     place: Place,
     scores: Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.flags import Place, Settings, Spending, TaskName
+from commands.flags import Place, Settings, Starting, TaskName
 from commands.matrix_steps import STEPS, Compared, compared, matrix_outcome
 from commands.outcome import Outcome
 
@@ -22,7 +22,7 @@ EXAMPLE = "python cli.py matrix condensation --race"
 
 def command(
     task: TaskName,
-    spending: Spending,
+    spending: Starting,
     settings: Settings,
     place: Place,
     racing: Annotated[

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
-    from commands.flags import Place, Settings, Spending
+    from commands.flags import Place, Settings, Starting
     from core.cells import Matrix
     from core.workspace import Workspace
     from experiments.bench import Bench, Layout
@@ -31,7 +31,7 @@ class Compared:
     path: Path
 
 
-def step_outcome(step: str, task: str, spending: Spending, settings: Settings, place: Place) -> Outcome:
+def step_outcome(step: str, task: str, spending: Starting, settings: Settings, place: Place) -> Outcome:
     """Take one of the first three steps, after saying what it will cost."""
     from rich.console import Console
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.flags import SPEND, DryRun, Models, Place, Settings, Spending, Strict, TaskName
+from commands.flags import SPEND, DryRun, Models, Place, Settings, Starting, Strict, TaskName
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ EXAMPLE = "python cli.py optimize extraction --optimizer mipro --budget medium -
 def command(
     task: TaskName,
     models: Models,
-    spending: Spending,
+    spending: Starting,
     settings: Settings,
     place: Place,
     optimizer: Annotated[
@@ -45,9 +45,6 @@ def command(
     trust_judge: Annotated[
         bool, typer.Option("--trust-judge", help="Go on with a judge that is noisier than the lift sought; recorded.")
     ] = False,
-    new: Annotated[
-        bool, typer.Option("--new", help="Start anew even if this very run was interrupted.", rich_help_panel=SPEND)
-    ] = False,
 ) -> Outcome:
     """Search for a better prompt and prove it on rows that no optimiser has seen."""
     from rich.console import Console
@@ -69,7 +66,7 @@ def command(
     found = open_task(where, task, settings.overrides(models.keys(), spending.keys(), flags))
     ready = prepared(where, found, baseline)
     with LiveProgress(Console(stderr=True), ready.name) as progress:
-        options = spending.options(progress, new=new)
+        options = spending.options(progress)
         if dry_run:
             return _dry_run(where, ready, options)
         done = run_job(where, ready, options, place.quoted)

@@ -101,7 +101,7 @@ def test_bad_lines_end_the_import_and_with_lenient_they_are_counted(shop):
     [
         (("notes", "--out", "corpora/x.csv"), 64, "ends in .jsonl"),
         (("nowhere", "--out", "corpora/x.jsonl"), 64, "no such file or folder"),
-        (("notes", "--out", "corpora/x.jsonl", "--format", "chatgpt"), 64, "claude-code, codex, openai"),
+        (("notes", "--out", "corpora/x.jsonl", "--format", "chatgpt"), 64, "auto, claude-code, codex, mlflow, openai"),
         (("notes", "--out", "corpora/x.jsonl", "--min-user-messages", "13"), 65, "the most is 12"),
         (("notes", "--out", "corpora/x.jsonl", "--count", "0"), 64, "count"),
         (("notes",), 64, "--out"),
@@ -129,7 +129,7 @@ outputs: {digest: {type: text}}
 corpus: {source: corpora/notes.jsonl, format: rows, count: 10, min_user_messages: 2}
 metric: {name: "brevity:make"}
 """
-METRIC = '''from core.results import Judgement
+METRIC = '''from core.evaluation import Judgement
 
 
 class Brevity:
@@ -151,7 +151,7 @@ def test_an_imported_corpus_feeds_a_task_whose_metric_needs_no_gold(shop):
     (shop / "configs" / "digest.yaml").write_text(TASK, "utf-8")
     (shop / "brevity.py").write_text(METRIC, "utf-8")
     code, out, err = run("validate", "digest", workspace=shop)
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, ""), out
     assert out.startswith("digest: ok, ")
     place = Workspace(shop)
     config = read_config(place, "digest", [])

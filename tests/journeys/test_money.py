@@ -99,7 +99,7 @@ def test_a_row_that_always_fails_is_unscored_and_marks_its_trials(tmp_path):
 def capped(root, url, cap, threads):
     """How a run with a cap on calls ended, and why."""
     try:
-        result = go(root, url, f"run.max_calls={cap}", threads=threads)
+        result = go(root, url, f"run.max_calls={cap}", "run.max_unreadable=1000", threads=threads)
     except BudgetError as error:
         return "exhausted", error.message
     if result.ended != "finished":
@@ -232,7 +232,8 @@ def test_stop_ends_a_running_run_in_order_from_another_terminal(tmp_path):
 def test_two_processes_with_the_same_question_ask_it_once(tmp_path):
     with serving(Provider(latency=0.05)) as provider:
         root = notes(tmp_path, provider.url)
-        command = [sys.executable, "cli.py", "eval", "notes", "--split", "train", "--json", "--workspace", str(root)]
+        command = [sys.executable, "cli.py", "eval", "notes", "--split", "train", "--json", "--new"]
+        command += ["--workspace", str(root)]
         processes = [subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) for _ in range(2)]
         bodies = [json.loads(process.communicate()[0]) for process in processes]
         assert bodies[0]["score"] == bodies[1]["score"]
