@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +28,7 @@ from offline import VERSION as OFFLINE_VERSION
 from programs.prompts import read_prompts, schema_hash, source_of
 from tasks.task import ROLES, Task, assemble, bound_metric, read_config, student_evaluator
 from tracking.events import EventKind
-from tracking.projection import Tracker
+from tracking.projection import Tracker, postponed
 from tracking.run import Run, Silent, code_version, continuable, differences, new_run_id
 from tracking.store import Store
 
@@ -188,7 +189,7 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
         start = _start(task, purpose, options)
         if not options.new:
             start = _continued(store, ledger, start, options.progress)
-        tracker = stack.enter_context(tracking(place, store)) if options.track else Silent()
+        tracker = stack.enter_context(tracking(place, store)) if _tracks(options) else Silent()
         record = Run(store, start, tracker)
         account = Account(ledger, record.id, task.name, policy_of(task, purpose))
         account.stop_requested = lambda: store.stop_requested(record.id)
@@ -211,6 +212,10 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
             account.meter.listener = None
             account.close()
             record.finish()
+
+
+def _tracks(options: RunOptions) -> bool:
+    return options.track and not postponed(os.environ)
 
 
 def opening_warning(task: Task, opening: int | None) -> str | None:

@@ -3,7 +3,8 @@
 Nothing here imports MLflow. Our own record holds everything, so a command ends without MLflow where MLflow's database
 lies beside that record: it waits a tenth of the time that it took, and the process finishes by itself. Where MLflow is
 elsewhere, the record may not outlive the command, as in a container, and the command waits until all is there.
-``python cli.py sync`` returns once MLflow has everything, whoever was at work on it.
+``python cli.py sync`` returns once MLflow has everything, whoever was at work on it, and where ``PROVEN_MLFLOW=later``
+keeps runs from telling MLflow at all, it is what brings MLflow up to date.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from core.errors import UsageError
 from core.workspace import HOME
 from tracking.client import own_uri, store_uri
 from tracking.store import Store
@@ -31,6 +34,18 @@ LONGEST_WAIT = 60.0
 """Seconds that a command waits for MLflow at most."""
 SHARE_OF_WAITING = 0.1
 """Of the time that a command took, what it may wait for a database that lies beside the record."""
+
+
+def postponed(environment: Mapping[str, str]) -> bool:
+    """Whether runs are to leave MLflow to ``sync``: where ``PROVEN_MLFLOW`` is ``later``, instead of ``now``.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    wanted = environment.get("PROVEN_MLFLOW") or "now"
+    if wanted not in ("now", "later"):
+        raise UsageError(f"PROVEN_MLFLOW: received {wanted!r}; allowed: now, later")
+    return wanted == "later"
 
 
 class Tracker:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
@@ -49,6 +50,14 @@ def run(*words, workspace=None, env=None, check=True):
     assert not check or code == 0, err
     assert "Traceback" not in err
     return code, out, err
+
+
+def until(holds):
+    """Wait for what another process is about to do; whether it came about."""
+    end = time.monotonic() + HANGS
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.05)
+    return holds()
 
 
 class Warm:

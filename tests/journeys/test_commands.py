@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from optimizers import OPTIMIZERS
-from tests.journeys.commands import HOME, gold, run
+from tests.journeys.commands import HOME, gold, run, until
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,23 @@ def test_tasks_validate_show(shop):
     assert json.loads(run("tasks", "--json", workspace=root)[1])["tasks"][0]["task"] == "triage"
     assert "ok" in run("validate", workspace=root)[1]
     assert "team" in run("show", "triage", workspace=root)[1]
+
+
+def test_mlflow_is_told_by_each_run_unless_the_environment_says_later(tmp_path, monkeypatch):
+    run("init", tmp_path)
+    run("init", "triage", "--from-gold", gold(tmp_path / "triage.jsonl", n=40), workspace=tmp_path)
+    database = tmp_path / "mlruns" / "mlflow.db"
+    run("eval", "triage", workspace=tmp_path)
+    assert not database.exists()
+    run("sync", workspace=tmp_path)
+    assert database.exists()
+    monkeypatch.setenv("PROVEN_MLFLOW", "sometimes")
+    code, _, err = run("eval", "triage", workspace=tmp_path, check=False)
+    assert (code, "PROVEN_MLFLOW: received 'sometimes'; allowed: now, later" in err) == (64, True)
+    monkeypatch.setenv("PROVEN_MLFLOW", "now")
+    database.unlink()
+    run("eval", "triage", "--split", "train", workspace=tmp_path)
+    assert until(database.exists)
 
 
 def test_sync_has_nothing_left_to_do(shop):
