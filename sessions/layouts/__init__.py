@@ -1,0 +1,1 @@
+"""The layouts that logs of sessions come in, and how any other is described."""
