@@ -3,7 +3,9 @@
 from stats.adjusted import AdjustedLift, adjusted_lift
 from stats.agreement import Measured, bounded_mean, noise_sd, spearman, weighted_kappa
 from stats.bounds import least_kind
-from stats.comparison import Comparison, compare_all, dominates, pareto_front, rows_to_show
+from stats.clustered import ratio_interval
+from stats.comparison import Comparison, compare_all, rows_to_show
+from stats.contingency import label_permutation_test, newcombe, stratified_exact_test, welch_interval
 from stats.holdout import opening_alpha
 from stats.intervals import Interval, bootstrap_mean, t_interval, tango, tango_score, wilson
 from stats.keys import KeyScore, KeyScores, key_interval, key_scores
@@ -17,6 +19,7 @@ from stats.paired import (
     two_point_unit,
 )
 from stats.paired_tests import exact_sign_test, holm, mcnemar_exact, permutation_test
+from stats.pareto import Placed, Priced, cheapest_reaching, dominates, pareto_front, place_all
 from stats.power import Preflight, mde, paired_power, preflight, required_pairs
 from stats.race import Race
 from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
@@ -33,7 +36,9 @@ __all__ = [
     "KeyScores",
     "Measured",
     "PairedDecision",
+    "Placed",
     "Preflight",
+    "Priced",
     "Race",
     "VerdictForecast",
     "VerdictRates",
@@ -41,6 +46,7 @@ __all__ = [
     "bootstrap_mean",
     "bounded_mean",
     "category_shift",
+    "cheapest_reaching",
     "compare_all",
     "compare_scores",
     "dominates",
@@ -51,10 +57,12 @@ __all__ = [
     "key_scores",
     "ks_distance",
     "ks_threshold",
+    "label_permutation_test",
     "least_kind",
     "mcnemar_exact",
     "mde",
     "minimum_pairs",
+    "newcombe",
     "noise_sd",
     "opening_alpha",
     "paired_decision",
@@ -63,19 +71,23 @@ __all__ = [
     "pareto_front",
     "pearson",
     "permutation_test",
+    "place_all",
     "preflight",
     "probability_above",
+    "ratio_interval",
     "required_pairs",
     "rows_to_show",
     "skew_interval",
     "skew_test",
     "spearman",
+    "stratified_exact_test",
     "t_interval",
     "tango",
     "tango_score",
     "two_point_unit",
     "unseen_share",
     "weighted_kappa",
+    "welch_interval",
     "wilson",
     "worst_case_test",
 ]

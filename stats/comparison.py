@@ -1,4 +1,4 @@
-"""Many cells against one reference cell: which are better, good enough or worse, and which no other cell dominates."""
+"""Many cells against one reference cell: which are better, good enough or worse."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from stats.power import required_pairs
 from stats.worst_case import unseen_share
 
 Outcome = Literal["better", "good enough", "worse", "cannot tell"]
-Point = tuple[float | None, float | None]
 
 FEWEST_FOR_SPREAD = 3
 
@@ -84,48 +83,6 @@ def compare_all(
         raise ValueError(f"margin: received {margin:g}, need a number of at least 0")
     level = alpha / max(1, len(differences))
     return {name: _compare(name, values, margin, level) for name, values in differences.items()}
-
-
-def dominates(one: Point, other: Point) -> bool:
-    """Whether a (cost, quality) point is at least as cheap and as good as another, and strictly so in one of the two.
-
-    None means unknown. An unknown quality dominates nothing and is dominated by nothing. A known and an unknown cost
-    cannot be compared, so neither point dominates: the model without a price may be the free one. Where neither cost is
-    known, quality alone decides.
-    """
-    (cost, quality), (other_cost, other_quality) = one, other
-    if quality is None or other_quality is None or not comparable_cost(cost, other_cost):
-        return False
-    cheaper = cost is not None and other_cost is not None and cost < other_cost
-    return quality >= other_quality and (quality > other_quality or cheaper)
-
-
-def comparable_cost(cost: float | None, other: float | None) -> bool:
-    """Whether ``cost`` is not above ``other`` as far as is known: both known and not above, or both unknown."""
-    if cost is None or other is None:
-        return cost is other
-    return cost <= other
-
-
-def pareto_front(points: Sequence[Point]) -> tuple[int, ...]:
-    """The indices of the points that no other dominates, in the order received; lower cost and higher quality win.
-
-    Identical points all stay. A point of unknown quality is not on the front; see :func:`dominates` for unknown costs.
-
-    Raises:
-        ValueError: If a cost or quality is infinite or not a number.
-
-    Reference: V. Pareto (1896); the definition is that of H. Kung, F. Luccio and F. Preparata (1975), JACM 22.
-    """
-    for cost, quality in points:
-        for name, value in (("cost", cost), ("quality", quality)):
-            if value is not None:
-                finite(value, name=name)
-    return tuple(
-        index
-        for index, point in enumerate(points)
-        if point[1] is not None and not any(dominates(other, point) for other in points)
-    )
 
 
 def _compare(name: str, values: Sequence[float] | Vector, margin: float, level: float) -> Comparison:

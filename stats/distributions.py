@@ -33,7 +33,7 @@ def log_normal_below(value: float) -> float:
     return float(_special().log_ndtr(value))
 
 
-def t_quantile(probability: float, df: int) -> float:
+def t_quantile(probability: float, df: float) -> float:
     """The value of Student's t with ``df`` degrees of freedom below which a share ``probability`` lies."""
     return float(_special().stdtrit(df, probability))
 
@@ -81,3 +81,14 @@ def binomials_at_least(successes: Vector, trials: Vector, rate: Vector) -> Vecto
     asked, left = np.where(inside, successes, 1.0), np.where(inside, trials - successes + 1, 1.0)
     tails = _special().betainc(asked, left, rate)
     return np.where(inside, tails, np.where(successes < 1, 1.0, 0.0))
+
+
+def hypergeometric_pmf(least: int, most: int, drawn: int, marked: int, n: int) -> Vector:
+    """P(k of the ``drawn`` are marked) for k = ``least`` .. ``most``, when ``marked`` of ``n`` are."""
+    log = _special().gammaln
+    k = np.arange(least, most + 1, dtype=np.float64)
+
+    def ways(total: Any, chosen: Any) -> Any:
+        return log(total + 1.0) - log(chosen + 1.0) - log(total - chosen + 1.0)
+
+    return np.exp(ways(marked, k) + ways(n - marked, drawn - k) - ways(n, drawn))

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stats.checks import finite, open_unit
-from stats.comparison import comparable_cost
 from stats.paired import WORST_CASE_ALPHAS
+from stats.pareto import comparable_cost
 
 SIGN_BETS = (1.0, 3.0, 9.0, 27.0)
 MEAN_BETS = (0.5, 0.95)
@@ -80,7 +80,7 @@ class Race:
             scores: Cell -> score in [0, 1] on this row. A cell that is absent or None was not scored: the row then says
                 nothing about it. Scores of stopped cells are ignored.
             costs: Cell -> what a row costs, in any unit. Absent or None is unknown; an unknown cost is compared with
-                unknown costs alone (:func:`stats.comparison.dominates`).
+                unknown costs alone (:func:`stats.pareto.dominates`).
 
         Raises:
             ValueError: If a name is unknown, a score is outside [0, 1], or a cost is not a finite number.
