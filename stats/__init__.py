@@ -1,4 +1,4 @@
-"""Statistics, each one once: intervals, paired decisions, power, agreement, comparisons of many cells, and races."""
+"""Statistics, each one once: intervals, paired decisions, power, agreement, many cells, races, sequential tests."""
 
 from stats.adjusted import AdjustedLift, adjusted_lift
 from stats.agreement import Measured, bounded_mean, noise_sd, spearman, weighted_kappa
@@ -6,10 +6,12 @@ from stats.bounds import least_kind
 from stats.clustered import ratio_interval
 from stats.comparison import Comparison, compare_all, rows_to_show
 from stats.contingency import label_permutation_test, newcombe, stratified_exact_test, welch_interval
+from stats.eprocess import EDesign, EState
 from stats.holdout import opening_alpha
 from stats.intervals import Interval, bootstrap_mean, t_interval, tango, tango_score, wilson
 from stats.keys import KeyScore, KeyScores, key_interval, key_scores
 from stats.likely import probability_above
+from stats.operating import OperatingCharacteristics, operating_characteristics, simulate
 from stats.paired import (
     PairedDecision,
     compare_scores,
@@ -22,6 +24,17 @@ from stats.paired_tests import exact_sign_test, holm, mcnemar_exact, permutation
 from stats.pareto import Placed, Priced, cheapest_reaching, dominates, pareto_front, place_all
 from stats.power import Preflight, mde, paired_power, preflight, required_pairs
 from stats.race import Race
+from stats.sequential import (
+    Decision,
+    FixedDesign,
+    FixedState,
+    SprtDesign,
+    SprtState,
+    default_n_max,
+    expected_observations,
+    fixed_arm_size,
+    fixed_sample_size,
+)
 from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
 from stats.skewed import skew_interval, skew_test
 from stats.verdict_forecast import VerdictForecast, VerdictRates, forecast_verdicts
@@ -31,15 +44,23 @@ __all__ = [
     "AdjustedLift",
     "CategoryShift",
     "Comparison",
+    "Decision",
+    "EDesign",
+    "EState",
+    "FixedDesign",
+    "FixedState",
     "Interval",
     "KeyScore",
     "KeyScores",
     "Measured",
+    "OperatingCharacteristics",
     "PairedDecision",
     "Placed",
     "Preflight",
     "Priced",
     "Race",
+    "SprtDesign",
+    "SprtState",
     "VerdictForecast",
     "VerdictRates",
     "adjusted_lift",
@@ -49,8 +70,12 @@ __all__ = [
     "cheapest_reaching",
     "compare_all",
     "compare_scores",
+    "default_n_max",
     "dominates",
     "exact_sign_test",
+    "expected_observations",
+    "fixed_arm_size",
+    "fixed_sample_size",
     "forecast_verdicts",
     "holm",
     "key_interval",
@@ -65,6 +90,7 @@ __all__ = [
     "newcombe",
     "noise_sd",
     "opening_alpha",
+    "operating_characteristics",
     "paired_decision",
     "paired_deltas",
     "paired_power",
@@ -77,6 +103,7 @@ __all__ = [
     "ratio_interval",
     "required_pairs",
     "rows_to_show",
+    "simulate",
     "skew_interval",
     "skew_test",
     "spearman",
