@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
+from unittest import mock
 
 from core.optimization import Optimization
 from core.workspace import Workspace
 from optimizers.optimize import optimize, purpose_of
 from tasks.open_run import RunOptions, open_run
 from tasks.task import Task, assemble, read_config
+from tests.journeys.commands import warm
 
 
 def task_of(workspace: Workspace, task: str, /, *sets: str, **settings: Any) -> Task:
@@ -19,5 +22,8 @@ def task_of(workspace: Workspace, task: str, /, *sets: str, **settings: Any) -> 
 
 def optimized(workspace: Workspace, task: Task, **options: Any) -> Optimization:
     """Search and decide; MLflow is told nothing."""
-    with open_run(workspace, task, purpose_of(task), RunOptions(track=False, **options)) as run:
+    with (
+        mock.patch.object(sys, "executable", str(warm().launcher)),
+        open_run(workspace, task, purpose_of(task), RunOptions(track=False, **options)) as run,
+    ):
         return optimize(run)

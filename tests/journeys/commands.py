@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import select
 import signal
 import subprocess
 import sys
@@ -11,6 +10,8 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
+
+from tests.journeys.warm_client import ask
 
 HOME = Path(__file__).resolve().parents[2]
 HANGS = 300
@@ -40,7 +41,7 @@ def run(*words, workspace=None, env=None, check=True):
     where = ["--workspace", str(workspace)] if workspace else []
     argv = [str(HOME / "cli.py"), *map(str, words), *where]
     if env is None:
-        code, out, err = _warm().run(argv)
+        code, out, err = warm().run(argv)
     else:
         done = subprocess.run(
             [sys.executable, *argv], capture_output=True, text=True, env={**os.environ, **env}, check=False,
@@ -60,30 +61,47 @@ def until(holds):
     return holds()
 
 
+LAUNCHER = """#!/bin/sh
+case "$*" in
+"-m calls.courier "*|"-m tracking.projector "*) exec {python} -ISE {client} {path} {python} "$@" ;;
+esac
+exec {python} "$@"
+"""
+
+
 class Warm:
-    """The process of ``warm.py`` and the pipe to it."""
+    """The process of ``warm.py`` and the way to it.
+
+    Attributes:
+        launcher: A ``python`` that has the processes beside a run forked there, and is Python for everything else.
+    """
 
     def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="warm-")
+        self.path = Path(self._folder.name) / "socket"
+        here = Path(__file__).parent
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("warm.py"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, start_new_session=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            [sys.executable, str(here / "warm.py"), str(self.path)], stdin=subprocess.PIPE, start_new_session=True,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
         )  # fmt: skip
+        assert until(self.path.exists)
+        self.launcher = Path(self._folder.name) / "python"
+        words = {"python": sys.executable, "client": here / "warm_client.py", "path": self.path}
+        self.launcher.write_text(LAUNCHER.format(**words), "utf-8")
+        self.launcher.chmod(0o700)
 
     def run(self, argv):
-        with tempfile.TemporaryDirectory() as folder:
-            out, err = Path(folder) / "out", Path(folder) / "err"
-            out.touch()
-            err.touch()
-            request = {"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ), "out": str(out), "err": str(err)}
-            self.process.stdin.write(json.dumps(request) + "\n")
-            self.process.stdin.flush()
-            ready, _, _ = select.select([self.process.stdout], [], [], HANGS)
-            if not ready:
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:
+            streams = [nothing.fileno(), out.fileno(), err.fileno()]
+            code = ask(self.path, argv, str(self.launcher), streams, timeout=HANGS)
+            if code is None:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 raise AssertionError(f"{argv} did not end within {HANGS} s")
-            return int(self.process.stdout.readline()), out.read_text("utf-8"), err.read_text("utf-8")
+            out.seek(0)
+            err.seek(0)
+            return code, out.read().decode("utf-8"), err.read().decode("utf-8")
 
 
 @cache
-def _warm():
+def warm():
     return Warm()

@@ -99,7 +99,7 @@ def test_a_row_that_always_fails_is_unscored_and_marks_its_trials(tmp_path):
 def capped(root, url, cap, threads):
     """How a run with a cap on calls ended, and why."""
     try:
-        result = go(root, url, f"run.max_calls={cap}", "run.max_unreadable=1000", threads=threads)
+        result = go(root, url, f"run.max_calls={cap}", threads=threads, optimizer="bootstrap")
     except BudgetError as error:
         return "exhausted", error.message
     if result.ended != "finished":

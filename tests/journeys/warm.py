@@ -1,9 +1,12 @@
 """A process that has loaded what the commands need and forks for each of them.
 
 What runs is a process like any other, with streams, an environment and an exit of its own; only its start-up, three
-quarters of a short command, is paid once. Tests of what a command loads, and of signals, start theirs by hand.
+quarters of a short command, is paid once. The two processes that a run starts beside itself, the courier and MLflow's
+projector, are forked in the same way: where ``python`` is the launcher of ``commands.py``, its words come here. Tests
+of what a command loads, and of signals, start theirs by hand.
 
-It reads one JSON object {argv, cwd, env, out, err} per line and answers with the exit code on a line.
+It listens on a Unix socket; a request is one JSON object {argv, cwd, env, executable} with the descriptors of the
+standard streams, and of a socket where the words end in its number. The answer is the exit code.
 """
 
 import gc
@@ -11,11 +14,16 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
+import select
+import signal
+import socket
 import sys
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[2]
 LOADED = ("reports", "optimizers", "experiments", "tasks", "gates", "programs", "metrics", "calls", "data", "core")
+MOST_BYTES = 1_000_000
 
 
 def load() -> None:
@@ -28,32 +36,63 @@ def load() -> None:
     gc.freeze()
 
 
-def become(request: dict) -> None:
+def become(request: dict, handed: list[int]) -> None:
     """Take the streams, the environment and the words of the command; this process is it from here on."""
-    for number, (name, how) in enumerate(
-        ((os.devnull, os.O_RDONLY), (request["out"], os.O_WRONLY), (request["err"], os.O_WRONLY))
-    ):
-        handle = os.open(name, how)
+    for number, handle in enumerate(handed[:3]):
         os.dup2(handle, number)
         os.close(handle)
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
     sys.argv = request["argv"]
+    sys.executable = request["executable"]
+
+
+def run(request: dict, handed: list[int]) -> None:
+    become(request, handed)
+    if sys.argv[0] == "-m":
+        name, sys.argv = sys.argv[1], [*sys.argv[1:2], *map(str, handed[3:])]
+        os.setsid()
+        if name in sys.modules:
+            sys.modules[name].main()
+        else:
+            runpy.run_module(name, run_name="__main__")
+    else:
+        importlib.import_module("cli").main()
+    sys.exit()
+
+
+def answer(connection: socket.socket) -> None:
+    """Fork once more for the command, wait for it and tell how it ended."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    said, handed, _, _ = socket.recv_fds(connection, MOST_BYTES, 4)
+    request = json.loads(said)
+    child = os.fork()
+    if child == 0:
+        connection.close()
+        run(request, handed)
+    for handle in handed:
+        os.close(handle)
+    _, status = os.waitpid(child, 0)
+    connection.sendall(str(os.waitstatus_to_exitcode(status)).encode())
 
 
 def main() -> None:
-    answers = os.dup(1)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    listener.bind(f"{sys.argv[1]}.new")
+    listener.listen(64)
+    os.rename(f"{sys.argv[1]}.new", sys.argv[1])  # whoever sees it may connect
     load()
-    for line in iter(sys.stdin.readline, ""):
-        child = os.fork()
-        if child == 0:
-            os.close(answers)
-            become(json.loads(line))
-            importlib.import_module("cli").main()
-            sys.exit()
-        _, status = os.waitpid(child, 0)
-        os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while sys.stdin not in (ready := select.select([sys.stdin, listener], [], [])[0]):
+        if listener in ready:
+            connection, _ = listener.accept()
+            if os.fork() == 0:
+                os.close(0)
+                listener.close()
+                answer(connection)
+                os._exit(0)
+            connection.close()
 
 
 if __name__ == "__main__":
