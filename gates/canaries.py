@@ -12,7 +12,6 @@ from pydantic import Field
 from core.verdict import Check, CheckStatus
 from gates.gate import CheckSection, GateInput
 from gates.records import Record, row_records
-from stats import category_shift, ks_distance, ks_threshold
 
 FALLBACK_CONFIDENCE = 0.30
 EXACTLY = 1e-9
@@ -54,6 +53,8 @@ def calibration_drift(
     earlier: Sequence[float], now: Sequence[float], *, least: int = 10, alpha: float = 0.05
 ) -> tuple[Alert, ...]:
     """An alert when the judge's scores for the same answers are not distributed as they were."""
+    from stats import ks_distance, ks_threshold
+
     if len(earlier) < least or len(now) < least:
         return ()
     distance, limit = ks_distance(earlier, now), ks_threshold(len(earlier), len(now), alpha)
@@ -68,6 +69,8 @@ def distribution_shift(
     earlier: Sequence[str], now: Sequence[str], *, least: int = 20, alpha: float = 0.05
 ) -> tuple[Alert, ...]:
     """An alert when what is judged is of other categories than it was."""
+    from stats import category_shift
+
     if not earlier or len(now) < least:
         return ()
     shift = category_shift(earlier, now, alpha)

@@ -10,7 +10,6 @@ from core.evaluation import Evaluation, RowResult, RowStatus
 from core.plain import canonical
 from core.verdict import Check, CheckStatus
 from data.corpus import Row
-from stats import skew_test
 
 if TYPE_CHECKING:  # a task file is read by what gates declare, and must not load DSPy for it
     from metrics.metric import Metric
@@ -73,6 +72,8 @@ def constant_check(challenger: Evaluation, constant: Evaluation) -> Check:
     One-sided skew-corrected t test at 2.5 %. Without it, a prompt that merely learns which label is frequent would be
     promoted on a corpus whose labels have nothing to do with its inputs. An answer that is not there counts as 0.
     """
+    from stats import skew_test
+
     deltas = [(a.score or 0.0) - (b.score or 0.0) for a, b in zip(challenger.rows, constant.rows, strict=True)]
     numbers = f"{challenger.mean or 0.0:.3f} against {constant.mean or 0.0:.3f} for the same answer to every row"
     evidence = {"answer": dict(constant.rows[0].prediction), "score": constant.mean}

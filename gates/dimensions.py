@@ -12,7 +12,6 @@ from core.errors import Problem
 from core.verdict import Check, CheckStatus
 from gates.gate import CheckSection, GateInput, TaskFacts
 from gates.pairs import field_pairs
-from stats import t_interval
 
 TOLERANCE = 0.05
 
@@ -51,6 +50,8 @@ def movement(
     Raises:
         ValueError: If the rows are not paired or fewer than two.
     """
+    from stats import t_interval
+
     scale = 100.0 if max((*before, *after), default=0.0) > 1 else 1.0
     deltas = [b - a for a, b in zip(before, after, strict=True)]
     interval = t_interval(deltas, confidence=confidence)

@@ -17,7 +17,6 @@ from core.section import Section
 from core.verdict import Check, CheckStatus, Decision, Evidence, Verdict
 from gates.copying import CorpusText
 from gates.records import Record
-from stats import rows_to_show
 
 LIFT, NOT_WORSE = "lift", "not worse"
 """The check of the comparison itself, by what it was asked to prove."""
@@ -307,6 +306,8 @@ def _reason(check: Check) -> str:
 
 def _remedy(evidence: Evidence) -> tuple[str, ...]:
     """What would settle an inconclusive verdict."""
+    from stats import rows_to_show
+
     if evidence.mde is None or evidence.sd is None:
         return ()
     shown = f"{evidence.n} rows can show a lift of {evidence.mde:.3f} with 80 % power"

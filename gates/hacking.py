@@ -14,7 +14,6 @@ from core.evaluation import Evaluation
 from core.verdict import Check, CheckStatus
 from gates.gate import CheckSection, GateInput
 from gates.records import Record, row_records
-from stats import ks_distance, pearson
 
 SUSPECT, GAMING = 0.3, 0.6
 FEWEST = 4
@@ -99,6 +98,8 @@ def _divergence(
 
 
 def _shift(before: Sequence[Record], after: Sequence[Record]) -> list[Finding]:
+    from stats import ks_distance
+
     old, new = ([record.proxy for record in side if record.proxy is not None] for side in (before, after))
     if min(len(old), len(new)) < FEWEST:
         return []
@@ -121,6 +122,8 @@ def _deterministic(record: Record) -> float | None:
 
 
 def _disagreement(records: Sequence[Record]) -> list[Finding]:
+    from stats import pearson
+
     pairs = _pairs(records, _deterministic)
     if len(pairs) < FEWEST:
         return []

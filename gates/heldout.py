@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -17,17 +17,10 @@ from gates.copying import copying_check
 from gates.coverage import Coverage
 from gates.gate import LIFT, NOT_WORSE, CheckSection, GateInput, TaskFacts
 from gates.pairs import field_pairs, score_pairs, scored_twice
-from stats import (
-    PairedDecision,
-    adjusted_lift,
-    mde,
-    minimum_pairs,
-    opening_alpha,
-    paired_decision,
-    t_interval,
-    two_point_unit,
-)
-from stats.paired import TWO_POINT, WORST_CASE_ALPHAS
+
+if TYPE_CHECKING:
+    from stats import PairedDecision
+
 
 INSTEAD = "to ask whether a prompt is not worse by more than 0.02, set gate.non_inferiority: 0.02"
 
@@ -79,6 +72,8 @@ class Proof(Section):
 
     def level(self, opening: int) -> float:
         """The level at which the k-th opening of a holdout is judged; the first keeps all of alpha."""
+        from stats import opening_alpha
+
         return opening_alpha(self.alpha * math.pi**2 / 6, opening)
 
     @property
@@ -120,6 +115,8 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
 
     def measure(self, gate_input: GateInput) -> Evidence | None:
         """The paired comparison; None when too many rows lack an outcome."""
+        from stats import adjusted_lift, minimum_pairs
+
         if any(check.status is not CheckStatus.PASS for check in self.coverage.check(gate_input)):
             return None
         decision = self._decision(gate_input)
@@ -156,6 +153,8 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
         )
 
     def _needed(self, alpha: float) -> int:
+        from stats import minimum_pairs
+
         return max(self.proof.min_rows, minimum_pairs(alpha))
 
     def _is_proven_lift(self, decision: PairedDecision) -> bool:
@@ -165,6 +164,8 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
         return self._compare(*score_pairs(gate_input), gate_input.opening)
 
     def _compare(self, before: list[float], after: list[float], opening: int) -> PairedDecision:
+        from stats import paired_decision, two_point_unit
+
         alpha = self.proof.level(opening)
         deltas = [b - a for a, b in zip(before, after, strict=True)]
         return paired_decision(deltas, margin=self.proof.above, alpha=alpha, unit=two_point_unit([*before, *after]))
@@ -188,6 +189,9 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
 
 def _smallest(n: int, sd: float, decision: PairedDecision) -> float:
     """The lift that so many rows show with 80 % power; where scores are graded, also past the veto of rare losses."""
+    from stats import mde
+    from stats.paired import TWO_POINT, WORST_CASE_ALPHAS
+
     lift = mde(n, sd, margin=decision.margin, alpha=decision.alpha)
     if decision.method == TWO_POINT:
         return lift
@@ -197,6 +201,8 @@ def _smallest(n: int, sd: float, decision: PairedDecision) -> float:
 
 def _fields(gate_input: GateInput, alpha: float) -> Mapping[str, tuple[float, float, float, float]]:
     """Per field, over the rows that both have a score of; empty for a single row, which has no interval."""
+    from stats import t_interval
+
     both = scored_twice(gate_input)
     result: dict[str, tuple[float, float, float, float]] = {}
     for name in both[0][0].fields if len(both) > 1 else ():
@@ -241,6 +247,8 @@ def _without(bounded: Bounded | None) -> str:
 
 
 def _guard(guard: Guard, gate_input: GateInput, alpha: float) -> Check:
+    from stats import t_interval
+
     name = f"guard {guard.field}"
     pairs = field_pairs(gate_input, guard.field)
     if pairs is None or len(pairs[0]) < 2:

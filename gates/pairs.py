@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from core.evaluation import Evaluation, RowResult
 from gates.gate import GateInput
-from stats import least_kind
 
 Scores = tuple[list[float], list[float]]
 
@@ -31,6 +30,8 @@ def scored_twice(gate_input: GateInput) -> tuple[tuple[RowResult, RowResult], ..
 
 
 def _pairs(gate_input: GateInput, of: Callable[[RowResult], float | None]) -> Scores:
+    from stats import least_kind
+
     return least_kind(_each(gate_input.champion, of), _each(gate_input.challenger, of))
 
 

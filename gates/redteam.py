@@ -18,7 +18,6 @@ from core.errors import ConfigError, Problem
 from core.verdict import Check, CheckStatus
 from core.workspace import HOME
 from gates.gate import Ask, CheckSection, GateInput, Reply, TaskFacts
-from stats import exact_sign_test
 
 BATTERY = HOME / "corpora" / "redteam.yaml"
 PII_CATEGORY = "pii_leak"
@@ -225,6 +224,8 @@ class RedTeam(
 
     def check(self, gate_input: GateInput) -> tuple[Check, ...]:
         """Run both programs on the battery."""
+        from stats import exact_sign_test
+
         if gate_input.ask is None:
             return (Check(self.name, CheckStatus.NOT_EVALUATED, "nothing here can run the two programs"),)
         cases = self.cases
