@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.flags import Models, Place, Settings, Starting, Strict
-from commands.outcome import Outcome
+from commands.outcome import Outcome, verdict_body
 
 if TYPE_CHECKING:
     from core.candidate import ProgramPrompts
@@ -116,7 +116,6 @@ def _owner(store: Store, task: Task, which: str) -> str:
 def _body(
     task: Task, names: tuple[str, str], prompts: tuple[ProgramPrompts, ProgramPrompts], verdict: Verdict
 ) -> dict[str, Any]:
-    evidence = verdict.evidence
     return {
         "task": task.name,
         "gate": task.config.gate.name,
@@ -124,21 +123,8 @@ def _body(
         "challenger": names[1],
         "champion_hash": prompts[0].hash,
         "challenger_hash": prompts[1].hash,
-        "verdict": verdict.decision.value,
-        "reasons": list(verdict.reasons),
+        **verdict_body(verdict, len(task.splits.holdout)),
         "checks": [_check(check) for check in verdict.checks],
-        "baseline": evidence.baseline if evidence else None,
-        "candidate": evidence.candidate if evidence else None,
-        "claim": evidence.claim if evidence else None,
-        "delta": evidence.delta if evidence else None,
-        "delta_adjusted": evidence.delta_adjusted if evidence else None,
-        "adjusted_low": evidence.adjusted_low if evidence else None,
-        "adjusted_high": evidence.adjusted_high if evidence else None,
-        "ci_low": evidence.low if evidence else None,
-        "ci_high": evidence.high if evidence else None,
-        "p_value": evidence.p_value if evidence else None,
-        "n": evidence.n if evidence else len(task.splits.holdout),
-        "opening": evidence.opening if evidence else None,
         "offline": task.offline,
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from commands.flags import Place
-from commands.outcome import Outcome
+from commands.outcome import Outcome, verdict_body
 from core.candidate import ProgramPrompts
 from core.economy import Distillation
 from core.errors import BudgetError, UsageError
@@ -87,21 +87,8 @@ def _body(result: Optimization, report: Path) -> dict[str, Any]:
         "task": result.task,
         "optimizer": result.optimizer,
         "found_by": (result.candidates[result.winner_index].optimizer or result.optimizer) if changed else None,
-        "verdict": result.verdict.decision.value,
-        "reasons": list(result.verdict.reasons),
-        "baseline": evidence.baseline if evidence else None,
-        "candidate": evidence.candidate if evidence else None,
-        "claim": evidence.claim if evidence else None,
-        "delta": evidence.delta if evidence else None,
-        "delta_adjusted": evidence.delta_adjusted if evidence else None,
-        "adjusted_low": evidence.adjusted_low if evidence else None,
-        "adjusted_high": evidence.adjusted_high if evidence else None,
-        "ci_low": evidence.low if evidence else None,
-        "ci_high": evidence.high if evidence else None,
-        "p_value": evidence.p_value if evidence else None,
-        "n": evidence.n if evidence else result.splits.holdout,
+        **verdict_body(result.verdict, result.splits.holdout),
         "mde": evidence.mde if evidence else result.plan.mde,
-        "opening": evidence.opening if evidence else None,
         "dev_baseline": result.dev_baseline.mean,
         "dev_candidate": result.candidates[result.winner_index].dev_score,
         "candidates": len(result.candidates),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core.verdict import Verdict
     from reports.blocks import Report
 
 
@@ -25,3 +26,29 @@ class Outcome:
     text: str | None = None
     page: Report | None = None
     code: int = 0
+
+
+EVIDENCE = {
+    "baseline": "baseline",
+    "candidate": "candidate",
+    "claim": "claim",
+    "delta": "delta",
+    "delta_adjusted": "delta_adjusted",
+    "adjusted_low": "adjusted_low",
+    "adjusted_high": "adjusted_high",
+    "ci_low": "low",
+    "ci_high": "high",
+    "p_value": "p_value",
+    "n": "n",
+    "opening": "opening",
+}
+"""Keys of a body and the fields of :class:`core.verdict.Evidence` behind them."""
+
+
+def verdict_body(verdict: Verdict, rows: int) -> dict[str, Any]:
+    """A verdict for programs; without evidence its figures are null, and ``n`` is the number of ``rows``."""
+    evidence = verdict.evidence
+    figures = {key: getattr(evidence, name) if evidence else None for key, name in EVIDENCE.items()}
+    if evidence is None:
+        figures["n"] = rows
+    return {"verdict": verdict.decision.value, "reasons": list(verdict.reasons), **figures}

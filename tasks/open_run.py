@@ -199,14 +199,14 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
         try:
             yield OpenRun(task, place, record, store, ledger, account, tracker, options, purpose.specs or task.specs)
         except Halt as halt:
-            record.failed(halt.cause, _ending(halt.cause))
+            record.failed(halt.cause, ending_of(halt.cause))
             raise halt.cause from None
         except KeyboardInterrupt:
             record.ending = "interrupted"
             account.interrupt()  # threads that wait for an answer would hold up the end
             raise
         except BaseException as error:
-            record.failed(error, _ending(error))
+            record.failed(error, ending_of(error))
             raise
         finally:
             account.meter.listener = None
@@ -229,15 +229,11 @@ def opening_warning(task: Task, opening: int | None) -> str | None:
     )
 
 
-def _ending(error: BaseException) -> str:
+def ending_of(error: BaseException) -> str:
+    """How a run ends by this: ``stopped`` by somebody, ``exhausted`` by a cap, else ``failed``."""
     if isinstance(error, StopRequestedError):
         return "stopped"
     return "exhausted" if isinstance(error, BudgetError) else "failed"
-
-
-def ending_of(error: BudgetError) -> str:
-    """How a run ends whose budget is used up, or that somebody asked to stop."""
-    return _ending(error)
 
 
 def _check_keys(task: Task, purpose: Purpose, ledger: Ledger) -> None:
