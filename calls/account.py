@@ -147,8 +147,10 @@ class LocalTransport:
         self.ledger, self.spec, self.wire = ledger, spec, wire
 
     def attempt(self, key: str, site: CallSite, request: Request) -> Response:
-        """Ask the model and note the answer."""
-        answer = self.wire.send(request)
+        """Ask the model and note the answer. The embedded one has no chance of its own: a repeat is its seed."""
+        repeat = _repeat.get()
+        asked = Request(request.messages, {"seed": repeat, **request.params}) if repeat else request
+        answer = self.wire.send(asked)
         return Response(self.ledger.keep(key, site, self.spec, request, answer), hit=False, run_id=site.run_id)
 
 

@@ -23,7 +23,10 @@ def _version() -> str:
 
 VERSION = _version()
 """Twelve hex digits of the embedded model's own source: another version is another model."""
-SKILLS = {"small": Skill(signs=16, demos=6, pairs=False), "large": Skill(signs=60, demos=16, pairs=True)}
+SKILLS = {
+    "small": Skill(signs=16, demos=6, pairs=False, curiosity=0.08),
+    "large": Skill(signs=60, demos=16, pairs=True, curiosity=0.4),
+}
 SIZES = tuple(SKILLS)
 REFLECTOR_SIGNS = 60
 

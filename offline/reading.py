@@ -44,11 +44,12 @@ Demo = tuple[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]]
 
 @dataclass(frozen=True)
 class Reading:
-    """A whole prompt: its frame, the demos (inputs and outputs as text) and the inputs to answer."""
+    """A whole prompt: its frame, the demos (inputs and outputs as text), the inputs to answer, and a seed."""
 
     frame: Frame
     demos: tuple[Demo, ...]
     inputs: tuple[tuple[str, str], ...]
+    seed: int = 0
 
 
 def system_text(request: Request) -> str:
@@ -127,7 +128,8 @@ def read_request(request: Request) -> Reading:
     last = messages[-1][1] if messages else ""
     asked = _RESPOND.split(last)[0]
     inputs = sections(asked) or (("input", asked),)
-    return Reading(frame, tuple(demos), tuple((name, body.strip()) for name, body in inputs))
+    asked_for = tuple((name, body.strip()) for name, body in inputs)
+    return Reading(frame, tuple(demos), asked_for, request.config.seed or 0)
 
 
 def _answer(text: str) -> tuple[tuple[str, str], ...]:

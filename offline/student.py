@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from offline.agent import Worker, tools_of
 from offline.learning import KEPT, MAX_LABEL_WORDS, SENTENCE, SPEAKER, is_prose, learn
 from offline.reading import Demo, FieldInfo, Frame, Reading
 from offline.rules import Knowledge, as_json, parse
@@ -34,11 +35,19 @@ ITEM_BAR = -0.8
 
 @dataclass(frozen=True)
 class Skill:
-    """What a size of the model can do: signs it heeds per rule, demos it looks at, whether it sees word pairs."""
+    """What a size of the model can do.
+
+    Attributes:
+        signs: How many signs it heeds per rule.
+        demos: How many demos it looks at.
+        pairs: Whether it sees word pairs.
+        curiosity: As an agent: the chance of a lookup that nobody asked for.
+    """
 
     signs: int
     demos: int
     pairs: bool
+    curiosity: float
 
 
 def labels_of(kind: str) -> list[Any] | None:
@@ -87,6 +96,9 @@ class Student:
         labels = labels_of(kind)
         if labels:
             return self.one_of(info.name, labels)
+        tools = tools_of(info.schema)
+        if tools:
+            return Worker(tools, self.reading, self.skill.curiosity).step()
         many = _LIST_LITERAL.match(kind)
         if many:
             return self.some_of(info.name, _values(many.group(1)))

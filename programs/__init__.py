@@ -16,6 +16,7 @@ from programs.condensation import Condensation
 from programs.extraction import Extraction
 from programs.follow_ups import FollowUps
 from programs.own import instructed, own_program
+from programs.shop import ShopAgent
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ PROGRAMS: Catalog[ProgramEntry] = Catalog(
         ProgramEntry(
             "dropped_commitments", "promises of a session and what became of them", _stage(DroppedCommitments)
         ),
+        ProgramEntry("shop", "an agent that does errands in a small shop, call by call", _stage(ShopAgent)),
         ProgramEntry("analyst", "one typed call built from the task's own fields", _analyst),
         ProgramEntry("llm_task", "any other call: an instruction, inputs, and a text or typed fields", _llm_task),
     ),
