@@ -90,7 +90,7 @@ def optimize(
 
     Args:
         task: A task's name, or a loaded one.
-        optimizer: Strategy: gepa, mipro, bootstrap, simba.
+        optimizer: Strategy: gepa, mipro, bootstrap, simba, metaprompt.
         budget: light, medium, heavy, or a number of program rollouts.
         seed: The same seed gives the same result.
         student: Model that runs the program.

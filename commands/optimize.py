@@ -27,7 +27,9 @@ def command(
     place: Place,
     optimizer: Annotated[
         str | None,
-        typer.Option(help="gepa, mipro, bootstrap, simba; or several, as in gepa,mipro: the best of all on dev wins."),
+        typer.Option(
+            help="gepa, mipro, bootstrap, simba, metaprompt; or several, as in gepa,mipro: the best on dev wins."
+        ),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="light, medium, heavy, or a number of program rollouts.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same result.")] = None,

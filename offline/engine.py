@@ -11,8 +11,8 @@ from dspy.lm15 import Message, Request, Response, Usage
 
 from offline.judge import prefer, score_pair
 from offline.proposer import ROLES, propose
-from offline.reading import Reading, read_request, system_text
-from offline.reflector import reflect
+from offline.reading import Frame, Reading, read_request, system_text
+from offline.reflector import counted, reflect
 from offline.student import Skill, Student, write
 
 
@@ -61,7 +61,7 @@ class OfflineEngine:
             return given.get("input", "")[:200]
         role = frame.outputs[-1].name
         if role == "new_instruction" and "examples_with_feedback" in given:
-            return write(frame, {role: self._reflect(given)})
+            return write(frame, self._reflection(frame, given))
         if role == "criterion_scores" and "candidate_is" in given:
             return write(frame, {role: score_pair(given)})
         if role == "preferred" and "second_text" in given:
@@ -72,13 +72,15 @@ class OfflineEngine:
             return write(frame, {role: propose(role, given, pairs=self.skill.pairs)})
         return write(frame, Student(self.skill, reading).answer())
 
-    def _reflect(self, given: dict[str, str]) -> str:
+    def _reflection(self, frame: Frame, given: dict[str, str]) -> dict[str, str]:
+        """A new instruction; whatever else is asked beside it gets what the reflector has counted."""
         try:
             examples = json.loads(given["examples_with_feedback"])
         except json.JSONDecodeError:
             examples = []
         text = reflect(given.get("current_instruction", ""), examples, keep=REFLECTOR_SIGNS, pairs=True, output=None)
-        return _shorten(text, given["length_limit"]) if "length_limit" in given else text
+        text = _shorten(text, given["length_limit"]) if "length_limit" in given else text
+        return {field.name: counted(examples) for field in frame.outputs[:-1]} | {frame.outputs[-1].name: text}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OfflineEngine:
         return self

@@ -68,6 +68,12 @@ def reflect(current: str, examples: Sequence[Mapping[str, Any]], *, keep: int, p
     return join(human, knowledge, keep)
 
 
+def counted(examples: Sequence[Mapping[str, Any]]) -> str:
+    """What a reflection can say in words: how many examples tell an expected answer."""
+    told = [bool(gold_from_feedback(str(example.get("Feedback", "")))) for example in examples]
+    return f"{sum(told)} of {len(told)} examples tell the right answer; which signs go with it is counted into rules."
+
+
 def cases_from_examples(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Cases from the ``Example({...}) (input_keys={...})`` texts that MIPROv2's proposer shows."""
     cases = []

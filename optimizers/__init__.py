@@ -7,9 +7,10 @@ from core.catalog import Catalog
 from optimizers.base import Optimizer
 from optimizers.bootstrap import Bootstrap
 from optimizers.gepa import Gepa
+from optimizers.metaprompt import Metaprompt
 from optimizers.mipro import Mipro
 from optimizers.simba import Simba
 
 OPTIMIZERS: Catalog[Optimizer] = Catalog(
-    "optimizer", cast(Sequence[Optimizer], (Gepa(), Mipro(), Bootstrap(), Simba()))
+    "optimizer", cast(Sequence[Optimizer], (Gepa(), Mipro(), Bootstrap(), Simba(), Metaprompt()))
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from calls.account import Meter
 from calls.lm import RoleLM
 from core.candidate import Candidate, ProgramPrompts
 from core.evaluation import total
+from core.limits import Limits, RefusedError
 from metrics.metric import ExampleBook, Metric, Unscored
 from programs.prompts import read_prompts
 
@@ -56,6 +58,11 @@ class Journal:
     """Who searches now, where several do after each other."""
     notes: list[str] = field(default_factory=list)
     """What a person should know about the search, beside its candidates."""
+    refused: Counter[str] = field(default_factory=Counter[str])
+    """How many proposals broke a limit before a row was run, by the limit."""
+    on_refused: Callable[[str], None] = lambda reason: None
+    """Called with the reason of each refusal."""
+    _refused: set[str] = field(default_factory=set[str])
     _seen: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -88,6 +95,15 @@ class Journal:
         self.on_candidate(candidate)
         return index
 
+    def refuse(self, proposal: str, reason: str) -> None:
+        """Count a proposal that breaks a limit; the same one is counted once, however often it comes."""
+        with self._lock:
+            if proposal in self._refused:
+                return
+            self._refused.add(proposal)
+            self.refused[reason] += 1
+        self.on_refused(reason)
+
     def best(self) -> Candidate:
         """The candidate with the highest dev score; the earliest on a tie, so that the seed wins ties.
 
@@ -118,6 +134,21 @@ class Search:
     max_unreadable: int = 5
     """Answers in a row of a role other than the student that may be unreadable before the search ends."""
     unscored: Unscored = field(default_factory=Unscored)
+    about: str = ""
+    """What the task is for, in the words of its file."""
+    limits: Limits = field(default_factory=Limits)
+
+    def admit(self, predictor: str, parent: str, proposal: str) -> str:
+        """A proposed instruction as it may be tried; every strategy asks before it runs a row with a new one.
+
+        Raises:
+            RefusedError: If it breaks a limit of the task; it is counted.
+        """
+        try:
+            return self.limits.admitted(predictor, parent, proposal)
+        except RefusedError as refused:
+            self.journal.refuse(proposal, str(refused))
+            raise
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -5,10 +5,8 @@ Reference: Agrawal et al., "GEPA: Reflective Prompt Evolution Can Outperform Rei
 
 from __future__ import annotations
 
-import json
-import math
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import dspy
@@ -21,15 +19,24 @@ from core.candidate import ProgramPrompts, Prompt
 from core.section import Section
 from metrics.metric import gepa_metric
 from optimizers.base import Search, SearchSize
-from optimizers.schedule import Draw, Probe, Reflection, RowCost, Schedule, Sizes, Spent, runs
+from optimizers.schedule import (
+    Draw,
+    Probe,
+    Reflection,
+    RowCost,
+    Schedule,
+    Sizes,
+    Spent,
+    assumed_reflection,
+    measured_reflection,
+    runs,
+)
 from programs.prompts import read_prompts
 
 ACCEPTANCE = (4.0, 3.2)
 """Beta distribution of the share of proposals that improve their minibatch; for the forecast only."""
 GROWTH = (0.08, 0.3)
 """Log-normal parameters of how much longer instructions get than the pilot's one; for the forecast only."""
-FRAME = 3000
-"""Characters of the reflection prompt around the instruction and the rows."""
 PATIENCE = 25
 """Iterations without a better candidate after which the search ends."""
 SEED_STAYS = 0.2
@@ -59,7 +66,7 @@ class GepaSchedule(Schedule):
     def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
         """Play iterations until the budget or the patience is used up; of a very long search only its beginning."""
         accept, known = rng.betavariate(*ACCEPTANCE), sizes.reflection
-        reflection = known or _assumed(sizes, rng)
+        reflection = known or assumed_reflection(sizes, rng)
         step = reflection.written * rng.lognormvariate(*(GROWTH if known else (0.0, 0.5)))
         play = _Play(shape, sizes, reflection, step, accept, rng)
         while play.spent < shape.rollouts and play.idle < PATIENCE and play.iterations < PLAYED:
@@ -84,20 +91,7 @@ class GepaSchedule(Schedule):
             return sizes
         with Meter.row() as tally, dspy.context(lm=probe.search.reflector):
             written = InstructionProposer()({name: instruction}, {name: rows}, [name])[name]
-        tokens_in, tokens_out = tally.worth.input_tokens, tally.worth.output_tokens  # also when it was paid before
-        if not tokens_out:
-            return sizes
-        share = len(json.dumps(rows, default=str, ensure_ascii=False))
-        per_row = tokens_in * share / (share + len(instruction) + FRAME) / len(rows)
-        return replace(
-            sizes,
-            reflection=Reflection(
-                base_in=tokens_in - per_row * len(rows),
-                row_in=per_row,
-                out=tokens_out,
-                written=max(1.0, tokens_out * (1 - len(instruction) / max(1, len(written)))),
-            ),
-        )
+        return measured_reflection(sizes, tally.worth, rows, instruction, written)
 
 
 class Gepa:
@@ -233,9 +227,3 @@ class _Play:
         self.trials += times * (self.trials - trials)
         self.student += times * (self.student + -1.0 * student)
         self.reflector += times * (self.reflector + -1.0 * reflector)
-
-
-def _assumed(sizes: Sizes, rng: random.Random) -> Reflection:
-    """A reflection's size where none was tried: the rows it is shown, and a page of instruction."""
-    written = rng.lognormvariate(math.log(500), 0.6)
-    return Reflection(600.0, sizes.demo + 3 * sizes.seed.tokens_out, written + 50, written)

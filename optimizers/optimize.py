@@ -106,6 +106,7 @@ def _search(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
         threshold=task.config.metric.threshold,
         journal=journal,
         max_unreadable=task.config.run.max_unreadable,
+        about=task.config.description or task.name,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import dspy
 
-from core.evaluation import Evaluation
+from core.evaluation import Evaluation, Usage
 from optimizers.base import Optimizer, Search, SearchSize
 
 
@@ -61,6 +63,44 @@ class Sizes:
         if self.shown is not None:
             return self.shown
         return RowCost(self.seed.tokens_in + demos * self.demo, self.tuned_out, self.seed.success)
+
+
+FRAME = 3000
+"""Characters of a reflection prompt around the instruction and the rows."""
+
+
+def measured_reflection(
+    sizes: Sizes, usage: Usage, rows: Sequence[Mapping[str, Any]], instruction: str, written: str
+) -> Sizes:
+    """The sizes with one rewriting as it was tried.
+
+    Args:
+        sizes: What is known beside it.
+        usage: What the call is worth, also when it was paid before.
+        rows: The rows that it was shown.
+        instruction: The instruction that it replaced.
+        written: The new one.
+    """
+    tokens_in, tokens_out = usage.input_tokens, usage.output_tokens
+    if not tokens_out or not rows:
+        return sizes
+    share = len(json.dumps(rows, default=str, ensure_ascii=False))
+    per_row = tokens_in * share / (share + len(instruction) + FRAME) / len(rows)
+    return replace(
+        sizes,
+        reflection=Reflection(
+            base_in=tokens_in - per_row * len(rows),
+            row_in=per_row,
+            out=tokens_out,
+            written=max(1.0, tokens_out * (1 - len(instruction) / max(1, len(written)))),
+        ),
+    )
+
+
+def assumed_reflection(sizes: Sizes, rng: random.Random) -> Reflection:
+    """A reflection's size where none was tried: the rows it is shown, and a page of instruction."""
+    written = rng.lognormvariate(math.log(500), 0.6)
+    return Reflection(600.0, sizes.demo + 3 * sizes.seed.tokens_out, written + 50, written)
 
 
 @dataclass(frozen=True)

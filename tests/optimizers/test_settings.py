@@ -10,6 +10,7 @@ from optimizers import OPTIMIZERS
 from optimizers.base import SearchSize
 from optimizers.bootstrap import build_bootstrap
 from optimizers.gepa import build_gepa
+from optimizers.metaprompt import MetapromptSettings, Trainer
 from optimizers.mipro import build_mipro, compiling
 from optimizers.schedule import RowCost, Sizes, schedule_of
 from optimizers.settings import check_settings, schema_of, without_effect
@@ -57,18 +58,25 @@ def simba(search):
     }
 
 
-REACH = {"gepa": gepa, "mipro": mipro, "bootstrap": bootstrap, "simba": simba}
-"""What has reached DSPy's optimiser, by the names of our settings."""
+def metaprompt(search):
+    """What the search does with them is shown in test_metaprompt.py."""
+    made = Trainer(search, MetapromptSettings.model_validate(dict(search.settings)))
+    return made.settings.model_dump()
+
+
+REACH = {"gepa": gepa, "mipro": mipro, "bootstrap": bootstrap, "simba": simba, "metaprompt": metaprompt}
+"""What has reached the optimiser, by the names of our settings."""
 OTHERS = {
     "gepa": {"selection": "current_best", "components": "all", "skip_perfect": False, "patience": 3},
     "mipro": {"candidates": 5, "trials": 7, "temperature": 0.5, "program_aware": False, "tips": False},
     "bootstrap": {"sets": 3, "labelled": 1, "rounds": 2},
     "simba": {"candidates": 3, "steps": 2, "sampling": 0.5, "choosing": 0.9},
+    "metaprompt": {"epochs": 2, "train_size": 20, "history": 2, "alpha": 0.05, "retries": 0},
 }
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
-def test_every_setting_reaches_dspy(tmp_path, optimizer):
+def test_every_setting_reaches_the_optimiser(tmp_path, optimizer):
     usual, other = REACH[optimizer.name], OTHERS[optimizer.name]
     assert set(other) == set(schema_of(optimizer).model_fields)
     with searching(tmp_path) as search:
@@ -111,7 +119,8 @@ def test_general_settings_without_effect_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "settings"), [("mipro", {"trials": 5}), ("bootstrap", {"sets": 2}), ("simba", {"steps": 1})]
+    ("name", "settings"),
+    [("mipro", {"trials": 5}), ("bootstrap", {"sets": 2}), ("simba", {"steps": 1}), ("metaprompt", {"epochs": 2})],
 )
 def test_a_setting_that_makes_a_search_shorter_makes_its_forecast_smaller(name, settings):
     sizes = Sizes(RowCost(300, 50, 0.4), demo=150, gold_out=60)
