@@ -92,6 +92,7 @@ def _body(result: Optimization, report: Path) -> dict[str, Any]:
         "dev_baseline": result.dev_baseline.mean,
         "dev_candidate": result.candidates[result.winner_index].dev_score,
         "candidates": len(result.candidates),
+        "refused": dict(result.refused),
         "calls": usage.calls,
         "hits": usage.hits,
         "cost_usd": usage.cost_usd,

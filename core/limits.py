@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -128,10 +128,8 @@ def sections(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     open_: list[tuple[int, str]] = []
-    fenced = False
-    for line in text.splitlines():
-        fenced ^= bool(_FENCE.match(line))
-        match = None if fenced else _HEADING.match(line)
+    for line, code in _lines(text):
+        match = None if code else _HEADING.match(line)
         if match:
             level = len(match[1])
             open_ = [(depth, name) for depth, name in open_ if depth < level]
@@ -161,19 +159,27 @@ def placeholders(text: str) -> set[str]:
 
 def form_lines(text: str) -> tuple[str, ...]:
     """Lines that prescribe the form of the answer: they name a format or a schema, or stand in fenced code."""
-    found, fenced = [], False
+    return tuple(
+        line.strip()
+        for line, code in _lines(text)
+        if line.strip() and (code or (_FORM.search(line) and not _HEADING.match(line)))
+    )
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool]]:
+    """Every line, and whether it is code: inside a fence, or the fence itself."""
+    fenced = False
     for line in text.splitlines():
         fence = bool(_FENCE.match(line))
-        if (fence or fenced or _FORM.search(line)) and line.strip():
-            found.append(line.strip())
+        yield line, fenced or fence
         fenced ^= fence
-    return tuple(found)
 
 
 def _headings(section: LimitsSection, seed: str) -> tuple[str, ...]:
     if section.headings != "auto":
         return section.headings
-    return tuple(match[2] for line in seed.splitlines() if (match := _HEADING.match(line)) and len(match[1]) == 2)
+    matches = [_HEADING.match(line) for line, code in _lines(seed) if not code]
+    return tuple(match[2] for match in matches if match and len(match[1]) == 2)
 
 
 def _escaped(seed: str, text: str) -> str:

@@ -141,6 +141,8 @@ class Optimization:
     """Output fields with a closed set of labels, for confusion tables."""
     offline: bool = False
     warnings: tuple[str, ...] = ()
+    refused: Mapping[str, int] = field(default_factory=dict[str, int])
+    """How many proposals broke a limit of the task and were never tried, by the limit."""
     ended: str = "finished"
     """``finished``, or why it has no verdict on the holdout: ``exhausted`` or ``stopped``."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from offline.judge import prefer, score_pair
 from offline.proposer import ROLES, propose
 from offline.reading import Frame, Reading, read_request, system_text
 from offline.reflector import counted, reflect
+from offline.rules import cautious
 from offline.student import Skill, Student, write
 
 
@@ -29,6 +31,8 @@ SKILLS = {
 }
 SIZES = tuple(SKILLS)
 REFLECTOR_SIGNS = 60
+_SENTENCES = re.compile(r"at most (\d+) sentences")
+_CHARACTERS = re.compile(r"at most \d+ characters")
 
 
 class OfflineEngine:
@@ -79,7 +83,12 @@ class OfflineEngine:
         except json.JSONDecodeError:
             examples = []
         text = reflect(given.get("current_instruction", ""), examples, keep=REFLECTOR_SIGNS, pairs=True, output=None)
-        text = _shorten(text, given["length_limit"]) if "length_limit" in given else text
+        told = "\n".join(given.get(name, "") for name in ("length_limit", "additional_instructions", "constraints"))
+        sentences = _SENTENCES.search(told)
+        if sentences:
+            text = cautious(given.get("current_instruction", ""), text, int(sentences[1]))
+        characters = _CHARACTERS.search(told)
+        text = _shorten(text, characters[0]) if characters else text
         return {field.name: counted(examples) for field in frame.outputs[:-1]} | {frame.outputs[-1].name: text}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> OfflineEngine:

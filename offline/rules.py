@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 HEADING = "What the examples seen so far show (counts: with this value / in all):"
+_SECTION = re.compile(r"^#{1,6} ", re.M)
 _RULE = re.compile(
     r'^- ([\w.]+): ("(?:[^"\\]|\\.)*"|true|false|-?[\d.]+) in (\d+) of (\d+) (?:texts|sentences)(?:; signs: (.*))?$'
 )
@@ -160,7 +161,7 @@ def parse(text: str) -> tuple[str, Knowledge]:
             counter = knowledge.sizes.setdefault(size.group(1), Counter())
             for length, count in re.findall(r"(\d+) x(\d+)", size.group(2)):
                 counter[int(length)] += int(count)
-        elif bare != HEADING:
+        elif bare.lstrip("# ") != HEADING:
             human.append(line)
     for name, per_value in totals.items():
         knowledge.seen[name] = max(per_value.values())
@@ -181,7 +182,32 @@ def join(human: str, knowledge: Knowledge, keep: int) -> str:
     rules = slim.render()
     if len(rules) > LONGEST:
         rules = slim.frequent(len(slim.tables) * LONGEST // len(rules)).render()
+    if rules and _SECTION.search(human):
+        rules = f"# {rules}"  # a section of its own, or the rules would be part of the last one
     return f"{human}\n\n{rules}" if rules else human
+
+
+def cautious(current: str, new: str, limit: int) -> str:
+    """A new instruction that differs from the current one in so many lines at most: the first ones that it changes.
+
+    A line that replaces another, because it is about the same value, takes its place.
+    """
+    old, lines = current.splitlines(), new.splitlines()
+    added = [line for line in lines if line.strip() and line not in old]
+    places = {_subject(line): place for place, line in enumerate(old) if line not in lines}
+    result = list(old)
+    for line in added[:limit]:
+        place = places.get(_subject(line))
+        if place is None:
+            result.append(line)
+        else:
+            result[place] = line
+    return "\n".join(result)
+
+
+def _subject(line: str) -> str:
+    """What a rule is about: its field and value."""
+    return line.split(" in ")[0]
 
 
 def usual_sizes(sizes: Counter[int]) -> Sequence[int]:

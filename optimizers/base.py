@@ -61,7 +61,7 @@ class Journal:
     refused: Counter[str] = field(default_factory=Counter[str])
     """How many proposals broke a limit before a row was run, by the limit."""
     on_refused: Callable[[str], None] = lambda reason: None
-    """Called with the reason of each refusal."""
+    """Called with each reason when it comes for the first time."""
     _refused: set[str] = field(default_factory=set[str])
     _seen: dict[str, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -102,7 +102,9 @@ class Journal:
                 return
             self._refused.add(proposal)
             self.refused[reason] += 1
-        self.on_refused(reason)
+            first = self.refused[reason] == 1
+        if first:
+            self.on_refused(reason)
 
     def best(self) -> Candidate:
         """The candidate with the highest dev score; the earliest on a tie, so that the seed wins ties.

@@ -6,6 +6,7 @@ Reference: Agrawal et al., "GEPA: Reflective Prompt Evolution Can Outperform Rei
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +17,7 @@ from pydantic import Field
 
 from calls.account import Meter
 from core.candidate import ProgramPrompts, Prompt
+from core.limits import RefusedError
 from core.section import Section
 from metrics.metric import gepa_metric
 from optimizers.base import Search, SearchSize
@@ -89,8 +91,10 @@ class GepaSchedule(Schedule):
         ]
         if not rows:
             return sizes
+        told = probe.search.limits.told(name) or None
         with Meter.row() as tally, dspy.context(lm=probe.search.reflector):
-            written = InstructionProposer()({name: instruction}, {name: rows}, [name])[name]
+            propose = InstructionProposer(additional_instructions=told)
+            written = propose({name: instruction}, {name: rows}, [name])[name]
         return measured_reflection(sizes, tally.worth, rows, instruction, written)
 
 
@@ -111,6 +115,39 @@ class Gepa:
             raise watch.failure
 
 
+class LimitedProposer(InstructionProposer):  # pyright: ignore[reportGeneralTypeIssues]
+    """DSPy's own proposer, which is told the task's limits; a proposal that breaks one costs no rollout.
+
+    Such a proposal is asked for once more with the reason.
+    """
+
+    def __init__(self, search: Search) -> None:
+        super().__init__()
+        self.search = search
+
+    def __call__(
+        self,
+        candidate: dict[str, str],
+        reflective_dataset: Mapping[str, Sequence[Mapping[str, Any]]],
+        components_to_update: list[str],
+    ) -> dict[str, str]:
+        """New instructions by predictor; one whose proposals break a limit is left out."""
+        found = {name: self._one(candidate, reflective_dataset, name) for name in components_to_update}
+        return {name: text for name, text in found.items() if text is not None}
+
+    def _one(self, candidate: dict[str, str], rows: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> str | None:
+        told, remark = self.search.limits.told(name), ""
+        for _ in range(2):
+            written = InstructionProposer(additional_instructions=told + remark)(candidate, rows, [name])
+            if name not in written:
+                return None
+            try:
+                return self.search.admit(name, candidate[name], written[name])
+            except RefusedError as refused:
+                remark = f"\nA first proposal was refused: {refused}."
+        return None
+
+
 def build_gepa(search: Search, *callbacks: Any) -> Any:
     """The optimiser with everything the search says.
 
@@ -123,6 +160,7 @@ def build_gepa(search: Search, *callbacks: Any) -> Any:
         max_metric_calls=search.shape.rollouts,
         reflection_minibatch_size=search.shape.minibatch,
         reflection_lm=search.reflector,
+        instruction_proposer=LimitedProposer(search),
         candidate_selection_strategy=settings.selection,
         component_selector=settings.components,
         skip_perfect_score=settings.skip_perfect,

@@ -89,7 +89,7 @@ class MetapromptSchedule(Schedule):
             return sizes
         prompt = read_prompts(search.program).prompts[0]
         with Meter.row() as tally:
-            proposed = _ask(search, prompt.predictor, Attempt(read_prompts(search.program)), (), rows)
+            proposed = propose(search, prompt.predictor, Attempt(read_prompts(search.program)), (), rows)
         if proposed is None:
             return sizes
         return measured_reflection(sizes, tally.worth, shown_rows(rows), prompt.instruction, proposed.new_instruction)
@@ -174,7 +174,9 @@ class Trainer:
         if not _imperfect(before):
             return latest
         prompt = latest.prompts.prompts[step % len(latest.prompts.prompts)]
-        proposed = _ask(self.search, prompt.predictor, latest, self._others(latest), before.rows, self.settings.retries)
+        proposed = propose(
+            self.search, prompt.predictor, latest, self._others(latest), before.rows, self.settings.retries
+        )
         if proposed is None:
             return latest
         child = _with(latest.prompts, Prompt(prompt.predictor, proposed.new_instruction, prompt.demos))
@@ -242,7 +244,7 @@ def shown_rows(rows: Sequence[RowResult]) -> list[dict[str, Any]]:
     ]
 
 
-def _ask(
+def propose(
     search: Search,
     predictor: str,
     current: Attempt,
@@ -253,11 +255,11 @@ def _ask(
     """A proposal that keeps to the limits, or None; one that breaks a limit is told so and asked for again."""
     parent = current.prompts.instructions()[predictor]
     remark = ""
-    propose, adapter = metaprompt_of(), make_adapter("chat")
+    ask, adapter = metaprompt_of(), make_adapter("chat")
     for _ in range(retries + 1):
         try:
             with dspy.context(lm=search.reflector, adapter=adapter):
-                proposed = propose(
+                proposed = ask(
                     task_description=search.about,
                     current_instruction=parent,
                     current_hypothesis=current.hypothesis,

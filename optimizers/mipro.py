@@ -6,8 +6,10 @@ Reference: Opsahl-Ong et al., "Optimizing Instructions and Demonstrations for Mu
 
 from __future__ import annotations
 
+import contextlib
 import math
 import random
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -16,6 +18,7 @@ from dspy.propose.dataset_summary_generator import create_dataset_summary
 from pydantic import Field
 
 from calls.account import Meter
+from core.limits import RefusedError
 from core.section import Section
 from metrics.metric import float_metric
 from optimizers.base import Search, SearchSize, journalled
@@ -31,6 +34,7 @@ from optimizers.schedule import (
     labelled,
     runs,
 )
+from programs.prompts import predictors
 
 SEED_STAYS = 0.05
 """Share of searches in which no combination beats the seed; for the forecast only."""
@@ -122,10 +126,31 @@ class Mipro:
             )
 
 
-def build_mipro(search: Search) -> dspy.MIPROv2:
+class LimitedMipro(dspy.MIPROv2):
+    """MIPROv2 without the proposed instructions that break a limit of the task; the seed's is always one of them."""
+
+    def __init__(self, search: Search, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.search = search
+
+    def _propose_instructions(self, program: Any, *rest: Any, **settings: Any) -> dict[int, list[str]]:
+        proposed = super()._propose_instructions(program, *rest, **settings)
+        return {
+            index: [proposed[index][0], *self._admitted(name, proposed[index][0], proposed[index][1:])]
+            for index, (name, _) in enumerate(predictors(program))
+        }
+
+    def _admitted(self, name: str, seed: str, texts: Sequence[str]) -> Iterator[str]:
+        for text in texts:
+            with contextlib.suppress(RefusedError):
+                yield self.search.admit(name, seed, text)
+
+
+def build_mipro(search: Search) -> LimitedMipro:
     """The optimiser with everything the search says."""
     settings = MiproSettings.model_validate(dict(search.settings))
-    return dspy.MIPROv2(
+    return LimitedMipro(
+        search,
         metric=float_metric(search.metric, search.train + search.dev, search.unscored),
         prompt_model=search.proposer,
         task_model=search.student,

@@ -22,7 +22,7 @@ from optimizers.evidence import decide
 from optimizers.judge_check import FEWEST, check_judge
 from optimizers.plan import PlannedSearch, judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
 from optimizers.search import quiet, run_search
-from optimizers.settings import chosen_optimizers, settings_of
+from optimizers.settings import chosen_optimizers, limits_of, settings_of
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash
 from tasks.open_run import OpenRun, Purpose, ending_of
 from tasks.task import ROLES, Task
@@ -107,6 +107,7 @@ def _search(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
         journal=journal,
         max_unreadable=task.config.run.max_unreadable,
         about=task.config.description or task.name,
+        limits=limits_of(task),
     )
 
 
@@ -206,6 +207,7 @@ class _Job:
         self.journal = journal = Journal(
             run.account.meter, tuple(row.id for row in task.splits.dev), self._on_candidate
         )
+        journal.on_refused = lambda reason: progress.note(f"a proposal was refused before a row was run: {reason}")
         journal.record("seed", seed, {r.row_id: r.score for r in self.dev.scored if r.score is not None})
         left = round(self.plan.roles["student"].calls.expected) - (len(dev) + judging_runs(task))
         searches = planned_searches(task)
@@ -259,6 +261,7 @@ class _Job:
         idle = [name for name in names if not any(c.optimizer in ("", name) for c in journal.candidates[1:])]
         found += [f"{name} proposed nothing new that it wanted to try on dev" for name in idle]
         found += journal.notes
+        found += [f"{count} proposals refused before a row was run: {why}" for why, count in journal.refused.items()]
         account = self.run.account
         if account.failed_for_good:
             found.append(f"{account.failed_for_good} calls failed for good; last: {account.meter.last_error}")
@@ -295,5 +298,6 @@ class _Job:
             categorical=task.categorical,
             offline=task.offline,
             warnings=self._warnings(self.journal),
+            refused=dict(self.journal.refused),
             ended=ended,
         )

@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem, UsageError
+from core.limits import Limits
 from core.section import Section
 from optimizers import OPTIMIZERS
 from optimizers.base import Optimizer
+from programs.prompts import read_prompts
 from tasks.config import OptimizerSection
 from tasks.loading import place_of
 from tasks.task import Task
@@ -75,12 +77,18 @@ def settings_of(section: OptimizerSection, optimizer: Optimizer) -> Mapping[str,
     return section.settings if len(section.names) == 1 else section.settings.get(optimizer.name) or {}
 
 
+def limits_of(task: Task) -> Limits:
+    """What proposals for a task are held to, in terms of the instructions that the search starts from."""
+    return Limits(task.config.optimizer.limits, read_prompts(task.program).instructions())
+
+
 def chosen_optimizers(task: Task) -> tuple[Optimizer, ...]:
     """The optimisers that a task names, in their order, after a look at their settings.
 
     Raises:
         UsageError: If there is no such optimiser.
-        ConfigError: If one does not take its settings; with file and line where the task has a file.
+        ConfigError: If one does not take its settings, or a limit names a heading that no instruction has; with file
+            and line where the task has a file.
     """
     section = task.config.optimizer
     optimizers = tuple(OPTIMIZERS.get(name) for name in section.names)
@@ -91,6 +99,13 @@ def chosen_optimizers(task: Task) -> tuple[Optimizer, ...]:
         except UsageError:
             return "configuration", None
 
+    unknown = limits_of(task).missing()
+    if unknown:
+        at = ("optimizer", "limits")
+        raise ConfigError(
+            [Problem(*place(at), ".".join(at), f"no instruction has the heading {name!r}") for name in unknown],
+            hint="a section begins with a Markdown heading, such as ## Output format",
+        )
     if len(optimizers) == 1:
         check_settings(optimizers[0], section.settings, place)
         return optimizers

@@ -5,6 +5,8 @@ Reference: the implementation in DSPy, "Stochastic Introspective Mini-Batch Asce
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import dspy
@@ -14,6 +16,7 @@ from core.section import Section
 from metrics.metric import float_metric
 from optimizers.base import Search, SearchSize, journalled
 from optimizers.schedule import Schedule
+from programs.prompts import read_prompts
 
 
 class SimbaSettings(Section):
@@ -56,7 +59,7 @@ def build_simba(search: Search) -> Any:
     """The optimiser with everything the search says."""
     settings = SimbaSettings.model_validate(dict(search.settings))
     score = float_metric(search.metric, search.train, search.unscored)
-    return dspy.SIMBA(
+    made: Any = dspy.SIMBA(
         # DSPy asks also about a row without an answer; this prompt made it unreadable, which counts against it
         metric=lambda gold, pred: 0.0 if pred is None else score(gold, pred),
         bsize=search.shape.minibatch,
@@ -68,6 +71,23 @@ def build_simba(search: Search) -> Any:
         temperature_for_sampling=settings.sampling,
         temperature_for_candidates=settings.choosing,
     )
+    made.strategies = [limited(search, strategy) for strategy in made.strategies]
+    return made
+
+
+def limited(search: Search, strategy: Callable[..., Any]) -> Callable[..., Any]:
+    """A strategy of SIMBA that fails where it breaks a limit of the task; SIMBA then drops its program untried."""
+
+    @functools.wraps(strategy)
+    def checked(bucket: Any, system: dspy.Module, **rest: Any) -> Any:
+        before = read_prompts(system).instructions()
+        done = strategy(bucket, system, **rest)
+        for name, text in read_prompts(system).instructions().items():
+            if text != before[name]:
+                search.admit(name, before[name], text)
+        return done
+
+    return checked
 
 
 def _steps(shape: SearchSize) -> int:

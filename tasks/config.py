@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from core.limits import LimitsSection
 from core.section import Section
 from data.source import CorpusSection
 from data.splits import SplitSection
@@ -62,6 +63,7 @@ class OptimizerSection(Section):
     seed: int = Field(default=0, ge=0)
     minibatch: int = Field(default=20, ge=1, description="Rows per reflection.")
     max_demos: int = Field(default=4, ge=0)
+    limits: LimitsSection = LimitsSection()
     settings: dict[str, Any] = Field(
         default_factory=dict, description="The optimiser's own keys; with several, under each one's name."
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable, Mapping
 
+from calls.records import Completion
 from offline.reading import read_frame, sections
+from offline.student import write
 from optimizers.base import Search
 
 Written = Callable[[int, Mapping[str, str]], str]
@@ -23,18 +24,16 @@ class Listening:
         self.systems: list[str] = []
 
     def send(self, request, *args):
-        """Ask the real model, then answer with what should be proposed."""
+        """What the real model answers, or what should be proposed."""
         given = dict(sections(_HINT.split(str(request.messages[-1]["content"]))[0]))
         self.asked.append({name: text.strip() for name, text in given.items()})
         self.systems.append(request.system)
-        answer = self.wire.send(request, *args)
         if self.written is None:
-            return answer
-        outputs = [field.name for field in read_frame(request.system).outputs]
-        text = self.written(len(self.asked), self.asked[-1])
-        values = {name: f"idea {len(self.asked)}" for name in outputs[:-1]} | {outputs[-1]: text}
-        body = "".join(f"[[ ## {name} ## ]]\n{value}\n\n" for name, value in values.items())
-        return dataclasses.replace(answer, outputs=[body + "[[ ## completed ## ]]"])
+            return self.wire.send(request, *args)
+        frame, count = read_frame(request.system), len(self.asked)
+        values = {field.name: f"idea {count}" for field in frame.outputs}
+        values[frame.outputs[-1].name] = self.written(count, self.asked[-1])
+        return Completion([write(frame, values)], input_tokens=100, output_tokens=50)
 
 
 def heard(search: Search, written: Written | None = None) -> Listening:

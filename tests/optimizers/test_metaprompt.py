@@ -67,12 +67,16 @@ def test_the_next_epoch_starts_from_the_best_and_rejected_attempts_stay_in_the_h
 
 def test_a_proposal_that_does_worse_on_its_batch_is_no_parent(tmp_path):
     """The embedded student follows the rules of an instruction; these ones are wrong for nearly every row."""
-    wrong = '- kind: "water" in 99 of 100 texts; signs: stone 9/9, paper 9/9\n- kind: "land" in 1 of 100 texts'
+    wrong = (
+        '- kind: "water" in 60 of 100 texts; signs: stone 1/30\n'
+        '- kind: "land" in 40 of 100 texts; signs: river 40/40, cloud 40/40'
+    )
     with searching(tmp_path, rollouts=700) as search:
         reflector = heard(search, lambda number, given: f"{given['current_instruction']}\n{number}\n{wrong}")
         trained(search, epochs=1)
         parents = [asked["current_instruction"] for asked in reflector.asked]
-        tried = json.loads(reflector.asked[-1]["other_attempts"])
+        shown = json.loads(reflector.asked[-1]["other_attempts"])
+        tried = [attempt for attempt in shown if "batch" in attempt["scored on"]]
         assert len(parents) > 3
         before = [float(attempt["scored on"].rpartition(" ")[2]) for attempt in tried]
         worse = [a["instruction"] for a, b in zip(tried, before, strict=True) if a["score"] < b]
