@@ -4,6 +4,7 @@ from reports.html import render_html
 from reports.markdown import render_markdown
 from reports.matrix_page import matrix_report
 from reports.optimization import optimization_report
+from reports.sessions_page import sessions_report
 from reports.terminal import print_report
 
-__all__ = ["matrix_report", "optimization_report", "print_report", "render_html", "render_markdown"]
+__all__ = ["matrix_report", "optimization_report", "print_report", "render_html", "render_markdown", "sessions_report"]

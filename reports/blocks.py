@@ -122,12 +122,16 @@ class ScatterPoint:
 
 @dataclass(frozen=True)
 class ScatterChart:
-    """Scores with their intervals against costs in dollars, the Pareto front, and levels worth comparing with."""
+    """Scores with their intervals against costs, the Pareto front, and levels worth comparing with.
+
+    ``unit`` is what costs are in: usd, tokens, seconds or steps.
+    """
 
     points: tuple[ScatterPoint, ...]
     x_label: str
     y_label: str
     levels: tuple[tuple[str, float], ...] = ()
+    unit: str = "usd"
 
 
 class Chart:

@@ -30,7 +30,7 @@ from reports.blocks import (
     Words,
 )
 from reports.charts import drawing_of
-from reports.numbers import UNKNOWN, dollars, finite, number, span
+from reports.numbers import UNKNOWN, finite, number, quantity, span
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~])")
 _HTML = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
@@ -90,9 +90,9 @@ def _figure(block: Figure) -> str:
             return _rows(columns, (*rows, *block.totals))
         case HeatMap(corner, columns, rows):
             return _rows((corner, *columns), tuple((name, *map(_square, cells)) for name, cells in rows))
-        case ScatterChart(points, x_label, y_label, _):
+        case ScatterChart(points, x_label, y_label, _, unit):
             head = ("", x_label, y_label, "interval", "outcome", "on the front")
-            return _rows(head, tuple(map(_point, points)))
+            return _rows(head, tuple(_point(point, unit) for point in points))
         case Chart():
             table = drawing_of(block).table(block)
             return _rows(table.columns, table.rows)
@@ -128,10 +128,17 @@ def _square(cell: HeatCell | None) -> str:
     return ", ".join(filter(None, (score, f"{cell.mark} {cell.word}".strip(), *cell.notes, cell.problem)))
 
 
-def _point(point: ScatterPoint) -> tuple[str, ...]:
+def _point(point: ScatterPoint, unit: str) -> tuple[str, ...]:
     score = UNKNOWN if finite(point.y) is None else number(point.y)
     front = "yes" if point.front else "no"
-    return (point.label, dollars(point.x), score, span(point.low, point.high), f"{point.mark} {point.word}", front)
+    return (
+        point.label,
+        quantity(point.x, unit),
+        score,
+        span(point.low, point.high),
+        f"{point.mark} {point.word}",
+        front,
+    )
 
 
 def _example(example: Example) -> str:

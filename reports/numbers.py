@@ -54,6 +54,20 @@ def seconds(value: float | None) -> str:
     return UNKNOWN if known is None else f"{_large(known) or f'{known:.2f}'} s"
 
 
+def quantity(value: float | None, unit: str) -> str:
+    """An amount in its unit: usd, tokens, seconds, steps, or a share or score, which is a plain number."""
+    known = finite(value)
+    if known is None:
+        return UNKNOWN
+    if unit == "usd":
+        return dollars(known)
+    if unit == "seconds":
+        return seconds(known)
+    if unit in ("tokens", "sessions"):
+        return _large(known) or f"{known:,.0f}"
+    return f"{known:,.1f}" if unit == "steps" else number(known)
+
+
 def percent(value: float | None) -> str:
     """A share of 1 as per cent, with as many digits as it needs."""
     known = finite(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from reports.blocks import ScatterChart, ScatterPoint
-from reports.numbers import dollars, finite, number
+from reports.numbers import finite, number, quantity
 
 Escape = Callable[[object], str]
 WIDTH, HEIGHT = 520, 380
@@ -49,7 +49,7 @@ class Scales:
 def scatter(chart: ScatterChart, escape: Escape) -> str:
     """The chart beside its key; points without a cost or a score are in the key alone."""
     points = [p for p in chart.points if _drawable(p)]
-    key = "".join(_key(place, p, escape) for place, p in enumerate(chart.points, 1))
+    key = "".join(_key(place, p, chart.unit, escape) for place, p in enumerate(chart.points, 1))
     drawing = _drawing(chart, points, escape) if points else "<p>No point has both a cost and a score.</p>"
     return f'<div class="scatter"><div class="scroll">{drawing}</div><ol class="key">{key}</ol></div>'
 
@@ -58,9 +58,9 @@ def _drawable(point: ScatterPoint) -> bool:
     return finite(point.x) is not None and finite(point.y) is not None and abs(point.x or 0.0) < 1e12
 
 
-def _key(place: int, point: ScatterPoint, escape: Escape) -> str:
+def _key(place: int, point: ScatterPoint, unit: str, escape: Escape) -> str:
     front = ", <b>on the front</b>" if point.front else ""
-    cost = "cost unknown" if finite(point.x) is None else dollars(point.x)
+    cost = "cost unknown" if finite(point.x) is None else quantity(point.x, unit)
     where = f"{number(point.y)}, {cost}" if finite(point.y) is not None else f"no score, {cost}"
     mark = f'<span class="{escape(point.tone)}">{escape(point.mark)} {escape(point.word)}</span>'
     return f'<li value="{place}">{escape(point.label)}<small>{mark}, {escape(where)}{front}</small></li>'
@@ -68,7 +68,10 @@ def _key(place: int, point: ScatterPoint, escape: Escape) -> str:
 
 def _drawing(chart: ScatterChart, points: list[ScatterPoint], escape: Escape) -> str:
     scales = _scales(chart, points)
-    parts = [_grid(scales), *(_level(name, level, points, scales, escape) for name, level in _levels(chart, scales))]
+    parts = [
+        _grid(scales, chart.unit),
+        *(_level(name, level, points, scales, escape) for name, level in _levels(chart, scales)),
+    ]
     parts += [_whisker(point, scales) for point in points]
     parts.append(_front(points, scales))
     parts += [_mark(point, scales, escape) for point in points]
@@ -123,7 +126,7 @@ def _x_ticks(scales: Scales) -> list[float]:
     return [tick for tick in ticks if scales.x_low <= tick <= scales.x_high][:12]
 
 
-def _grid(scales: Scales) -> str:
+def _grid(scales: Scales, unit: str) -> str:
     parts = []
     for i in range(5):
         tick = scales.y_low + (scales.y_high - scales.y_low) * i / 4
@@ -133,7 +136,8 @@ def _grid(scales: Scales) -> str:
     for tick in _x_ticks(scales):
         x = scales.x(tick)
         parts.append(f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>')
-        text = f"${tick:.3g}" if scales.log else dollars(tick).replace("$-", "-$")
+        dollar = "$" if unit == "usd" else ""
+        text = f"{dollar}{tick:,.3g}" if scales.log else quantity(tick, unit).replace("$-", "-$")
         if scales.log or tick >= 0:
             parts.append(
                 f'<text class="soft" x="{x:.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{text}</text>'

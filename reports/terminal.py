@@ -23,7 +23,7 @@ from reports.blocks import (
     ScatterChart,
     Table,
 )
-from reports.numbers import dollars, finite, number, span
+from reports.numbers import finite, number, quantity, span
 
 COLOURS = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "note": "blue"}
 SHOWN = (
@@ -144,7 +144,7 @@ def _front(chart: ScatterChart, console: Console) -> None:
     """The Pareto front as lines, cheapest first; a chart of characters would say less."""
     front = sorted((p for p in chart.points if p.front), key=lambda p: (finite(p.x) is None, finite(p.x) or 0.0))
     for point in front:
-        where = f"{number(point.y)} at {dollars(point.x)}  "
+        where = f"{number(point.y)} at {quantity(point.x, chart.unit)}  "
         outcome = (f"{point.mark} {harmless(point.word)}", COLOURS.get(point.tone, ""))
         console.print(
             Text.assemble(("  front  ", "dim"), where, f"{harmless(point.label)}  ", outcome), highlight=False
