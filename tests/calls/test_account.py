@@ -14,6 +14,8 @@ from calls.models import ModelSpec, held_back
 from core.redact import Redactor
 from tests.provider import Provider, serving
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 KEY, PASSWORD = "a-key-that-nobody-may-see", "a-password-in-an-address"
 
 

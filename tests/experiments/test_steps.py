@@ -22,6 +22,8 @@ from tests.gym import gym, open_gym, rows_of
 from tests.notes import WORDS
 from tests.provider import Provider, serving
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 
 def full(bench):
     prepare(bench)

@@ -19,6 +19,8 @@ from offline.judge import unfenced
 from programs.prompts import make_adapter
 from tests.provider import Provider, serving
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 CONDENSATION = [
     Criterion(name="signal_preservation", weight=40),
     Criterion(name="compression", weight=25),

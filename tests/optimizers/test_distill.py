@@ -12,6 +12,8 @@ from tasks.open_run import RunOptions
 from tests.provider import Provider, serving
 from tracking.store import Store
 
+pytestmark = pytest.mark.usefixtures("forked")
+
 GOLD = [
     ("skill:keep", "keep", "untested code", False, ["add_tests"], "train"),
     ("skill:leak", "improve", "holds a secret", True, ["sanitize"], "train"),
