@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from core.candidate import Candidate
 from core.evaluation import Usage
+from core.experiment import PairResult
 from core.optimization import LiftForecast, Plan
 
 
@@ -23,6 +24,9 @@ class Progress:
 
     def candidate(self, candidate: Candidate, best: Candidate) -> None:
         """A candidate was scored; ``best`` leads now."""
+
+    def pair(self, result: PairResult) -> None:
+        """A pair of sessions has entered a sequential test."""
 
     def outlook(self, verdicts: tuple[LiftForecast, ...], when: str) -> None:
         """What the gate will say to true lifts, by what is known now; ``when`` names the moment."""

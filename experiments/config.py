@@ -113,6 +113,19 @@ def load_experiment(path: str | Path, *, root: Path, sets: Sequence[str] = ()) -
     return _validated(without_dropped(values), places, str(file))
 
 
+def config_of(values: Mapping[str, Any], sets: Sequence[str] = ()) -> ExperimentConfig:
+    """A configuration without a file, with overrides.
+
+    Raises:
+        ConfigError: With every mistake found.
+    """
+    given: dict[str, Any] = dict(values)
+    places: dict[tuple[str, ...], tuple[str, int | None]] = {}
+    for text in sets:
+        override(given, places, text)
+    return _validated(without_dropped(given), places, "--set")
+
+
 def find_experiment(name: str | Path, root: Path) -> Path:
     """The file of a configuration, by path or by name.
 
@@ -175,12 +188,12 @@ def read_python(path: Path) -> Document:
     for node in tree.body:
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        target = _target(node)
+        target, given = _assigned(node)
         try:
-            value = ast.literal_eval(node.value) if target and isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+            value = None if given is None else ast.literal_eval(given)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            target = None
-        if target is None:
+            given, value = None, None
+        if given is None:
             problems.append(Problem(str(path), node.lineno, "", "not NAME = literal; configurations are not run"))
             continue
         entries = value if target == "config" and isinstance(value, dict) else {target: value}
@@ -191,13 +204,13 @@ def read_python(path: Path) -> Document:
     return Document(values, places)
 
 
-def _target(node: ast.stmt) -> str | None:
-    """The name that a statement assigns to, in lower case; None where it is no plain assignment."""
-    if isinstance(node, ast.AnnAssign) and node.value is not None and isinstance(node.target, ast.Name):
-        return node.target.id.lower()
+def _assigned(node: ast.stmt) -> tuple[str, ast.expr | None]:
+    """The name that a statement assigns to, in lower case, and what; no expression where it is no plain assignment."""
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id.lower(), node.value
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-        return node.targets[0].id.lower()
-    return None
+        return node.targets[0].id.lower(), node.value
+    return "", None
 
 
 def _validated(

@@ -1,5 +1,6 @@
 """What we show: a report is a list of blocks as data, rendered to HTML, Markdown and the terminal."""
 
+from reports.experiment_page import experiment_report
 from reports.html import render_html
 from reports.markdown import render_markdown
 from reports.matrix_page import matrix_report
@@ -7,4 +8,12 @@ from reports.optimization import optimization_report
 from reports.sessions_page import sessions_report
 from reports.terminal import print_report
 
-__all__ = ["matrix_report", "optimization_report", "print_report", "render_html", "render_markdown", "sessions_report"]
+__all__ = [
+    "experiment_report",
+    "matrix_report",
+    "optimization_report",
+    "print_report",
+    "render_html",
+    "render_markdown",
+    "sessions_report",
+]

@@ -49,7 +49,8 @@ def curve(chart: CurveChart, escape: Escape) -> str:
     values = [score for _, score in chart.points] + [level for _, level in chart.levels]
     low, high = min(values), max(values)
     pad = (high - low) * 0.15 or 0.05
-    low, high = max(0.0, low - pad), min(1.0, high + pad)
+    scores = low >= 0 and high <= 1
+    low, high = (max(0.0, low - pad), min(1.0, high + pad)) if scores else (low - pad, high + pad)
     last = max(index for index, _ in chart.points)
     left, right, top, bottom, height = 60, 150, 14, 44, 300
 
@@ -78,7 +79,7 @@ def curve(chart: CurveChart, escape: Escape) -> str:
         f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(chart.x_label)}</text>'
     )
     parts.append(f'<text class="soft" x="{left}" y="{top - 2}">{escape(chart.y_label)}</text>')
-    return _svg(height, "Score of each candidate, and the best so far", "".join(parts), escape)
+    return _svg(height, f"{chart.y_label} by {chart.x_label}", "".join(parts), escape)
 
 
 def _spread(levels: list[tuple[float, str]], y: Callable[[float], float], gap: float = 18) -> list[float]:

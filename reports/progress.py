@@ -18,6 +18,7 @@ from rich.text import Text
 
 from core.candidate import Candidate
 from core.evaluation import Usage
+from core.experiment import PairResult
 from core.money import duration, money
 from core.optimization import LiftForecast, Plan, Range
 from core.progress import Progress
@@ -134,6 +135,14 @@ class LiveProgress(Progress):
             lead = "new best" if best.index == candidate.index else f"best is {leader} (#{best.index})"
             self._line(f"candidate {candidate.index}: dev {score}, {lead}")
 
+    def pair(self, result: PairResult) -> None:
+        """Show where the test stands between its bounds; in a pipe, a line every tenth pair and at the end."""
+        with self._lock:
+            self._count.best = walk(result)
+            self._count.candidates = 0
+        if not self.live and (result.n % 10 == 0 or result.decision != "continue"):
+            self._line(f"pair {result.n}: {walk(result)}")
+
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
         """Take the display off the screen while a person is asked something."""
@@ -153,6 +162,17 @@ class LiveProgress(Progress):
     def note(self, text: str) -> None:
         """Print a note above the display."""
         self._say(text)
+
+
+def walk(result: PairResult, width: int = 25) -> str:
+    """Where a test stands between its bounds, as a line of text."""
+    position = result.position
+    said = "-" if position is None else f"{position:+.2f}"
+    if result.lower is None:
+        return f"{said} of {result.upper:+.2f}, {result.decision}"
+    share = 0.0 if position is None else (position - result.lower) / (result.upper - result.lower)
+    at = min(width - 1, max(0, round(share * (width - 1))))
+    return f"{result.lower:+.2f} |{'-' * at}o{'-' * (width - 1 - at)}| {result.upper:+.2f}  {said}, {result.decision}"
 
 
 def _score(score: float | None) -> str:
@@ -251,7 +271,9 @@ def live_lines(count: _Count, width: int) -> RenderableType:
     )
     parts = [count.money()]
     if count.candidates:
-        parts += [f"{count.candidates} candidate{'s' * (count.candidates != 1)}", count.best]
+        parts.append(f"{count.candidates} candidate{'s' * (count.candidates != 1)}")
+    if count.best:
+        parts.append(count.best)
     if count.known:
         parts.append(f"{count.known} known")
     return Group(first, Text("  " + "   ".join(parts), no_wrap=True, overflow="ellipsis"))

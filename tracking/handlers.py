@@ -12,10 +12,12 @@ import yaml
 from core.candidate import Candidate
 from core.cells import JudgeCard, Matrix
 from core.evaluation import Evaluation
+from core.experiment import Experiment, PairResult
 from core.optimization import Optimization, RunStart
 from core.plain import from_json, to_json
 from core.verdict import Verdict
 from tracking import registry, tables
+from tracking.arms import tell_experiment
 from tracking.cells import tell_matrix
 from tracking.client import MlflowRun, milliseconds, safe_name
 from tracking.events import Event, EventKind
@@ -144,6 +146,18 @@ def _matrix(telling: Telling, event: Event) -> None:
     tell_matrix(telling.run, from_json(Matrix, event.payload))
 
 
+def _pairs(telling: Telling, events: Sequence[Event]) -> None:
+    """Step metrics of the pairs that entered a test: its position between its bounds."""
+    results = [from_json(PairResult, event.payload) for event in events]
+    telling.run.curve(
+        [(r.n, {"llr": r.position, "bound/lower": r.lower, "bound/upper": r.upper}) for r in results if not r.left_out]
+    )
+
+
+def _experiment(telling: Telling, event: Event) -> None:
+    tell_experiment(telling.run, from_json(Experiment, event.payload))
+
+
 def _finished(telling: Telling, event: Event) -> None:
     o, run = from_json(Optimization, event.payload), telling.run
     run.metrics(tables.optimization_numbers(o))
@@ -194,6 +208,8 @@ HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.JUDGE_CARD: _each(_judge_card),
     EventKind.STEP: _each(_step),
     EventKind.MATRIX: _each(_matrix),
+    EventKind.PAIR: _pairs,
+    EventKind.EXPERIMENT: _each(_experiment),
     EventKind.DISTILLATION: _document("distillation.json"),
     EventKind.PROVENANCE: _document("provenance.json"),
     EventKind.FINISHED: _each(_finished),

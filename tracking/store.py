@@ -160,7 +160,7 @@ class Store:
         if kind not in KINDS:
             raise StoreError(f"run {run_id}: unknown kind of event {kind!r}; allowed: {', '.join(sorted(KINDS))}")
         with self._write(durable=kind != EventKind.CANDIDATE) as db:
-            if kind in (EventKind.FINISHED, EventKind.VERDICT):
+            if kind in (EventKind.FINISHED, EventKind.VERDICT, EventKind.EXPERIMENT):
                 record = json.loads(payload)
                 verdict = (record["verdict"] if kind == EventKind.FINISHED else record)["decision"]
                 db.execute("update runs set verdict = ? where run_id = ?", (verdict, run_id))
