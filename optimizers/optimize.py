@@ -13,13 +13,14 @@ from core.candidate import Candidate, ProgramPrompts
 from core.errors import BudgetError, DataError
 from core.evaluation import Evaluation, RowStatus
 from core.optimization import Optimization, Plan
-from core.plain import from_json, to_json
+from core.plain import digest, from_json, to_json
 from core.verdict import Decision, Verdict
 from gates.catalog import build_gate
 from metrics.metric import ExampleBook, MetricError
 from optimizers.base import Journal, Optimizer, Search, SearchSize, rollouts
 from optimizers.evidence import decide
 from optimizers.judge_check import FEWEST, check_judge
+from optimizers.own import own_source
 from optimizers.plan import PlannedSearch, judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
 from optimizers.search import quiet, run_search
 from optimizers.settings import chosen_optimizers, limits_of, settings_of
@@ -41,7 +42,8 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
         ConfigError: If it does not take the task's settings.
     """
     settings = task.config.optimizer
-    chosen_optimizers(task)
+    named = zip(settings.names, chosen_optimizers(task), strict=True)
+    code = {f"code of {name}": digest(own_source(optimizer)) for name, optimizer in named if ":" in name}
     kind = "forecast" if dry else "distill" if task.config.distillation is not None else "optimize"
     params = {
         "optimizer": settings.name,
@@ -50,7 +52,7 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
         "minibatch": str(settings.minibatch),
         "max_demos": str(settings.max_demos),
     }
-    return Purpose(kind, params, {"optimizer": settings.name})
+    return Purpose(kind, params, {"optimizer": settings.name, **code})
 
 
 def search_size(task: Task, optimizer: Optimizer) -> SearchSize:
@@ -257,7 +259,7 @@ class _Job:
         incomplete = sum(not candidate.complete for candidate in journal.candidates)
         if incomplete:
             found.append(f"{incomplete} of {len(journal.candidates)} candidates had dev rows without a score")
-        names = self.task.config.optimizer.names
+        names = [optimizer.name for optimizer in chosen_optimizers(self.task)]
         idle = [name for name in names if not any(c.optimizer in ("", name) for c in journal.candidates[1:])]
         found += [f"{name} proposed nothing new that it wanted to try on dev" for name in idle]
         found += journal.notes

@@ -13,6 +13,7 @@ from core.limits import Limits
 from core.section import Section
 from optimizers import OPTIMIZERS
 from optimizers.base import Optimizer
+from optimizers.own import own_optimizer
 from programs.prompts import read_prompts
 from tasks.config import OptimizerSection
 from tasks.loading import place_of
@@ -91,7 +92,8 @@ def chosen_optimizers(task: Task) -> tuple[Optimizer, ...]:
             and line where the task has a file.
     """
     section = task.config.optimizer
-    optimizers = tuple(OPTIMIZERS.get(name) for name in section.names)
+    optimizers = tuple(own_optimizer(n, task.root) if ":" in n else OPTIMIZERS.get(n) for n in section.names)
+    names = [optimizer.name for optimizer in optimizers]
 
     def place(at: tuple[str, ...]) -> tuple[str, int | None]:
         try:
@@ -109,13 +111,9 @@ def chosen_optimizers(task: Task) -> tuple[Optimizer, ...]:
     if len(optimizers) == 1:
         check_settings(optimizers[0], section.settings, place)
         return optimizers
-    strangers = [
-        key for key, said in section.settings.items() if key not in section.names or not isinstance(said, dict)
-    ]
+    strangers = [key for key, said in section.settings.items() if key not in names or not isinstance(said, dict)]
     if strangers:
-        allowed = (
-            f"with several optimisers, allowed are their names: {', '.join(section.names)}, each with keys of its own"
-        )
+        allowed = f"with several optimisers, allowed are their names: {', '.join(names)}, each with keys of its own"
         raise ConfigError([Problem(*place((*AT, key)), ".".join((*AT, key)), allowed) for key in strangers])
     for optimizer in optimizers:
         check_settings(optimizer, settings_of(section, optimizer), place, (*AT, optimizer.name))

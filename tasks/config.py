@@ -56,7 +56,9 @@ class ModelsSection(Section):
 class OptimizerSection(Section):
     """How the prompt is improved."""
 
-    name: str = Field(default="gepa", description="One, or several after each other, as in gepa,mipro,bootstrap.")
+    name: str = Field(
+        default="gepa", description="One, or several after each other, as in gepa,mipro; module:Name is one's own."
+    )
     budget: Literal["light", "medium", "heavy"] | int = Field(
         default="light", description="Or a number of program rollouts; of several optimisers each has it."
     )

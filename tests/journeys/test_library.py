@@ -135,6 +135,49 @@ def test_a_program_and_a_metric_of_ones_own_in_a_workspace(shop):
     assert sorted(runs(shop)) == [("eval", "finished"), ("optimize", "finished")]
 
 
+OWN_OPTIMIZER = """
+import dspy
+from metrics.metric import float_metric
+from optimizers.base import journalled
+
+class Told:
+    name = "told"
+
+    def run(self, search):
+        program = search.program.deepcopy()
+        predictor = program.predictors()[0]
+        signs = {}
+        for example in search.train.examples:
+            signs.setdefault(example.team, []).append(example.text)
+        told = [f"{team}: {'; '.join(texts)}." for team, texts in sorted(signs.items())]
+        text = " ".join([predictor.signature.instructions, *told])
+        predictor.signature = predictor.signature.with_instructions(text)
+        score = float_metric(search.metric, search.dev, search.unscored)
+        evaluate = dspy.Evaluate(devset=search.dev.examples, metric=score, num_threads=search.threads)
+        with journalled(search, lambda trial: f"told {trial}"):
+            evaluate(program)
+"""
+
+
+def test_an_optimiser_of_ones_own_in_a_workspace(shop):
+    (shop / "optimizers").mkdir()
+    own = shop / "optimizers" / "mine.py"
+    own.write_text(OWN_OPTIMIZER, "utf-8")
+    words = ("optimize", "triage", "--optimizer", "optimizers.mine:Told", "--json")
+    body = json.loads(run(*words, workspace=shop)[1])
+    assert (body["optimizer"], body["candidates"], body["n"] > 0) == ("optimizers.mine:Told", 2, True)
+    both = json.loads(run(*words[:3], "optimizers.mine:Told,bootstrap", "--json", workspace=shop)[1])
+    assert both["candidates"] > 2
+    for text, says in (
+        (OWN_OPTIMIZER.replace('name = "told"', 'name = "../told"'), "received '../told'"),
+        (OWN_OPTIMIZER.replace("def run(", "def go("), "it has no run(search)"),
+        (OWN_OPTIMIZER.replace("class Told", "class Tolld"), "did you mean 'Tolld'?"),
+    ):
+        own.write_text(text, "utf-8")
+        code, out, err = run(*words[:4], workspace=shop, check=False)
+        assert (code, says in out + err) == (78, True), out + err
+
+
 def test_a_metric_inside_plain_evaluate_and_gepa(shop):
     assert python(IN_PLAIN_DSPY, shop)[-1] == "True"  # above it are the bars of DSPy
     assert runs(shop) == [], "a metric that asks no model has nothing to record"
