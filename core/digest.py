@@ -118,7 +118,7 @@ def _fitted(sections: Plain, dropped: Sequence[str], omitted: Sequence[str], bud
 
 def _with_size(kept: Plain, stats: Plain, budget: int) -> str:
     """The text that says its own length; where no number does, spaces at the end make one true."""
-    size = 0
+    size, text = 0, ""
     for _ in range(8):
         text = _encode(kept | {"digest_stats": stats | {"size": size, "util": round(size / budget, 4)}})
         if len(text) == size:
