@@ -91,7 +91,7 @@ class Ledger:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
-                make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};")
+                make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};", "calls")
                 keep_private(path)  # it holds whatever people put into prompts
                 self._writer_db = self._connect()
                 self._create()

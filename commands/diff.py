@@ -15,7 +15,7 @@ EXAMPLE = "python cli.py diff extraction seed champion"
 def command(
     task: TaskName,
     place: Place,
-    before: Annotated[str, typer.Argument(help="seed, champion, or a run id.")] = "seed",
+    before: Annotated[str, typer.Argument(help="seed, champion, production, or a run id.")] = "seed",
     after: Annotated[str | None, typer.Argument(help="The same; the prompt in use by default.")] = None,
 ) -> Outcome:
     """Show what changed between two prompts; by default from the seed to the prompt in use (see `show`)."""

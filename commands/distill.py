@@ -147,4 +147,4 @@ def distilling_task(
     say(f"{info.train} train, {info.dev} dev, {info.holdout} holdout rows")
     say(f"budget: {budget_text(spec.generations, spec.population, info.train, info.dev)}")
     with contextlib.closing(open_store(where, redactor(where, task))) as store:
-        return task.starting_from(starting_prompts(store, task, "seed" if spec.baseline else None))
+        return task.starting_from(*starting_prompts(where, store, task, "seed" if spec.baseline else None))

@@ -112,7 +112,7 @@ def taught(
     own = [f"{key}={value}" for key, value in flags.items() if key.startswith("run.") and value is not None]
     task = open_task(workspace, teaching.teacher, own)
     with contextlib.closing(open_store(workspace, redactor(workspace, task))) as store:
-        task = task.starting_from(starting_prompts(store, task, None))
+        task = task.starting_from(*starting_prompts(workspace, store, task, None))
     specs = (task.models["student"],)
     with open_run(place, task, Purpose("teacher", {"gold": gold.name}, specs=specs), options) as run:
         run.forecast(_plan(task, waiting))

@@ -24,7 +24,7 @@ def command(
     spending: Starting,
     settings: Settings,
     place: Place,
-    prompts: Annotated[str, typer.Option(help="seed, champion, or a run id.")] = "seed",
+    prompts: Annotated[str, typer.Option(help="seed, champion, production, or a run id.")] = "seed",
     split: Split = "dev",
     open_holdout: Annotated[
         bool, typer.Option("--open-holdout", help="Allow split holdout; counted as an opening.")

@@ -31,6 +31,9 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Only forecast. Runs the pilot, whose answers are kept; --pilot 0 calls no model."),
 ]
+NoCode = Annotated[
+    bool, typer.Option("--no-code", help="Do not run what the task file names as module:Name; it stays unchecked.")
+]
 Split = Annotated[str, typer.Option(help="train, dev or holdout.")]
 
 

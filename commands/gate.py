@@ -23,7 +23,9 @@ EXAMPLE = "python cli.py gate champion extraction-20260102 --task extraction --g
 
 
 def command(
-    champion: Annotated[str, typer.Argument(help="What is in use: seed, champion, or a run id.", show_default=False)],
+    champion: Annotated[
+        str, typer.Argument(help="What is in use: seed, champion, production, or a run id.", show_default=False)
+    ],
     challenger: Annotated[str, typer.Argument(help="What may replace it: the same.", show_default=False)],
     task: Annotated[str, typer.Option("--task", metavar="TASK", help="A task name or the path of a task file.")],
     models: Models,
@@ -105,8 +107,8 @@ def _dev_scores(run: OpenRun, prompts: tuple[ProgramPrompts, ProgramPrompts]) ->
 
 def _owner(store: Store, task: Task, which: str) -> str:
     """Whose opening of the holdout it is: asking again about the same prompt of the same run is the same opening."""
-    if which == "seed":
-        return f"{task.name}-seed"
+    if which in ("seed", "production"):
+        return f"{task.name}-{which}"
     champion = store.champion(task.name)
     if which == "champion" and champion is not None:
         return champion.run_id or f"{task.name}-seed"

@@ -13,7 +13,7 @@ from core.candidate import ProgramPrompts
 from core.economy import Distillation
 from core.errors import BudgetError, UsageError
 from core.files import write_text
-from core.optimization import Optimization
+from core.optimization import BASELINES, Optimization
 from core.plain import from_json
 from core.verdict import Decision
 from core.workspace import Workspace
@@ -24,6 +24,7 @@ from reports import optimization_report, render_html
 from reports.blocks import Report
 from reports.distillation_page import closing_commands, closing_lines, economy
 from tasks.open_run import OpenRun, RunOptions, open_run
+from tasks.production import production_prompts, read_registered
 from tasks.task import Task
 from tracking.events import EventKind
 from tracking.provenance import provenance_path, read_provenance
@@ -86,6 +87,7 @@ def _body(result: Optimization, report: Path) -> dict[str, Any]:
     return {
         "task": result.task,
         "optimizer": result.optimizer,
+        "baseline_prompt": result.params.get("baseline"),
         "found_by": (result.candidates[result.winner_index].optimizer or result.optimizer) if changed else None,
         **verdict_body(result.verdict, result.splits.holdout),
         "mde": evidence.mde if evidence else result.plan.mde,
@@ -126,24 +128,44 @@ def _study_body(result: Optimization, study: Distillation, named: str | None) ->
     }
 
 
-def starting_prompts(store: Store, task: Task, wanted: str | None) -> ProgramPrompts | None:
-    """What has to be beaten: the champion when there is one, unless the seed is asked for.
+def starting_prompts(where: Workspace, store: Store, task: Task, wanted: str | None) -> tuple[ProgramPrompts, str]:
+    """What has to be beaten, and what that is: a key of ``BASELINES``.
+
+    Unless one is asked for it is the prompt that ``production`` names in the task file, else the champion when there is
+    one, else the seed.
 
     Raises:
-        UsageError: If there is no such thing, or no champion.
+        UsageError: If there is no such thing, no champion, or no ``production`` in the task file.
+        ConfigError: If the prompt that ``production`` names is not there.
     """
-    if wanted not in (None, "seed", "champion"):
-        raise UsageError(f"--baseline: received {wanted!r}; allowed: seed, champion")
-    champion = store.champion(task.name)
+    if wanted not in (None, *BASELINES):
+        raise UsageError(f"--baseline: received {wanted!r}; allowed: {', '.join(BASELINES)}")
+    seed, champion, source = read_prompts(task.program), store.champion(task.name), task.config.production
     if wanted == "champion" and champion is None:
         raise UsageError(f"{task.name} has no champion yet", hint=f"python cli.py promote {task.name}")
-    return champion.prompts if champion is not None and not champion.seed and wanted != "seed" else None
+    if wanted == "production" and source is None:
+        raise UsageError(
+            f"--baseline production: the task file of {task.name} has no key production",
+            hint="it names the prompt that is in use: a text file, mlflow:NAME@ALIAS, module:NAME or champion",
+        )
+    if wanted == "seed":
+        return seed, "seed"
+    if source not in (None, "champion") and wanted != "champion":
+        return production_prompts(task, where, store, read_registered(where), []), "production"
+    if source == "champion" and champion is None:
+        production_prompts(task, where, store, read_registered(where), [])  # says that there is none
+    if champion is None or champion.seed:
+        return seed, "seed"
+    return champion.prompts, "champion"
 
 
 def find_prompts(store: Store, task: Task, which: str) -> ProgramPrompts:
-    """Prompts by name: ``seed``, ``champion``, or the winner of a run."""
+    """Prompts by name: ``seed``, ``champion``, ``production``, or the winner of a run."""
     if which == "seed":
         return read_prompts(task.program)
+    if which == "production":
+        where = Workspace(task.root)
+        return production_prompts(task, where, store, read_registered(where), [])
     if which == "champion":
         champion = store.champion(task.name)
         if champion is None:

@@ -34,7 +34,10 @@ def command(
     budget: Annotated[str | None, typer.Option(help="light, medium, heavy, or a number of program rollouts.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same result.")] = None,
     reflector: Annotated[str | None, typer.Option(help="Model that writes better prompts.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="seed or champion: what has to be beaten.")] = None,
+    baseline: Annotated[
+        str | None,
+        typer.Option(help="seed, champion or production: what has to be beaten."),
+    ] = None,
     dry_run: DryRun = False,
     strict: Strict = False,
     confirm_above: Annotated[
@@ -85,7 +88,7 @@ def prepared(where: Workspace, task: Task, baseline: str | None) -> Task:
 
     check_references(task)
     with contextlib.closing(open_store(where, redactor(where, task))) as store:
-        return task.starting_from(starting_prompts(store, task, baseline))
+        return task.starting_from(*starting_prompts(where, store, task, baseline))
 
 
 def _dry_run(where: Workspace, task: Task, options: RunOptions) -> Outcome:
@@ -106,6 +109,7 @@ def _plan_body(task: Task, optimizer: str, plan: Plan) -> dict[str, Any]:
     return {
         "task": task.name,
         "optimizer": optimizer,
+        "baseline_prompt": task.baseline,
         "dry_run": True,
         "trials": plan.trials,
         "calls": {role: round(forecast.calls.expected) for role, forecast in plan.roles.items()},

@@ -70,7 +70,8 @@ def _as_it_was(where: Workspace, run: str, spending: Spending, models: Models) -
     task = assemble(config, where)
     now = identity(task, purpose_of(task))
     if now != dict(start.identity) and candidates:  # it may have started from a champion
-        task = task.starting_from(from_json(Candidate, candidates[0].payload).prompts)
+        first = from_json(Candidate, candidates[0].payload)
+        task = task.starting_from(first.prompts, start.params.get("baseline", "champion"))
         now = identity(task, purpose_of(task))
     if now != dict(start.identity):
         parts = sorted(part for part in {*now, *start.identity} if now.get(part) != start.identity.get(part))

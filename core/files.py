@@ -28,15 +28,21 @@ def write_text(path: Path, text: str) -> None:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from None
 
 
-def make_database(path: Path, script: str) -> None:
+def make_database(path: Path, script: str, table: str) -> None:
     """Make an SQLite database in one step, unless it is there: nobody ever finds one that is empty or half made.
 
-    The caller holds a lock against others that would make it too.
+    One that is there is only looked at: what is not ours stays as it is. The caller holds a lock against others that
+    would make it too.
+
+    Args:
+        path: The file.
+        script: What makes its tables.
+        table: One of them, by which a database of ours is known.
 
     Raises:
         StoreError: If it is there with no bytes, as a failed copy or a full disk leaves it: taking that for a new
-            one would forget everything that was in it.
-        OSError: If it cannot be made.
+            one would forget everything that was in it. Or if it is a database of another program.
+        OSError, sqlite3.DatabaseError: If it cannot be made, or is no database.
     """
     if path.exists():
         if path.stat().st_size == 0:
@@ -44,6 +50,12 @@ def make_database(path: Path, script: str) -> None:
                 f"{path}: has 0 bytes, so what it recorded is gone",
                 hint="put a copy of it back, or delete the file to begin without a record",
             )
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as db:
+            if not db.execute("select 1 from sqlite_master where type = 'table' and name = ?", (table,)).fetchone():
+                raise StoreError(
+                    f"{path}: is a database, but not of ours: it has no table {table}",
+                    hint="put a copy of ours back, or move the file away to begin without a record",
+                )
         return
     making = path.with_name(f".{path.name}.making")
     for part in ("", "-wal", "-shm", "-journal"):

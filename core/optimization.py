@@ -15,6 +15,10 @@ from core.candidate import Candidate, ProgramPrompts
 from core.evaluation import Evaluation, Usage, total
 from core.verdict import Verdict
 
+BASELINES = {"seed": "the seed", "champion": "the champion", "production": "the production prompt"}
+"""What a search may have to beat, as people read it: ``seed`` is the task's own instruction, ``champion`` what was
+promoted, ``production`` what the task file names under that key."""
+
 
 @dataclass(frozen=True)
 class SplitInfo:
@@ -145,6 +149,11 @@ class Optimization:
     """How many proposals broke a limit of the task and were never tried, by the limit."""
     ended: str = "finished"
     """``finished``, or why it has no verdict on the holdout: ``exhausted`` or ``stopped``."""
+
+    @property
+    def had_to_beat(self) -> str | None:
+        """What the baseline was, in words; None in records of older versions, which do not say it."""
+        return BASELINES.get(self.params.get("baseline", ""))
 
     @property
     def total_usage(self) -> Usage:

@@ -16,6 +16,8 @@ from typing import Any
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem
 
+OWN_CODE = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+"""How ``module:Name`` is written."""
 _loading = threading.RLock()
 
 

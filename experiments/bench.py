@@ -15,9 +15,8 @@ from experiments.freshness import Marks, judge_mark
 from experiments.grid import Grid, choose_rows, make_grid
 from experiments.lines import Folder
 from tasks.open_run import OpenRun, Purpose, RunOptions, open_run, open_store, redactor
+from tasks.production import read_registered
 from tasks.task import Task, judge_specs
-from tracking.client import store_uri
-from tracking.registry import prompt_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +66,9 @@ def lay_out(place: Workspace, task: Task) -> Layout:
     Raises:
         ConfigError: If a prompt or a model of the grid is not to be had.
     """
-    redact, uri = redactor(place, task), store_uri(place.mlruns)
+    redact = redactor(place, task)
     with contextlib.closing(open_store(place, redact)) as store:
-        grid = make_grid(task, place, store, lambda registered, alias: prompt_text(uri, registered, alias))
+        grid = make_grid(task, place, store, read_registered(place))
     folder = Folder.of(place, task.name, redact.json)
     return Layout(task=task, grid=grid, folder=folder, aliases=load_models(place.models))
 

@@ -59,7 +59,7 @@ def make_grid(task: Task, workspace: Workspace, store: Store, read_prompt: ReadP
     """
     config, notes = task.config, list[str]()
     production = production_prompts(task, workspace, store, read_prompt, notes)
-    prompts = {name: variant(production, text) for name, text in config.prompts.items()}
+    prompts = {name: variant(production, text, f"prompts.{name}") for name, text in config.prompts.items()}
     aliases = load_models(workspace.models)
     names = config.models.candidates or (config.models.student,)
     specs = {name: with_known_price(find_model(name, aliases)) for name in names}

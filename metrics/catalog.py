@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 from pydantic import Field
 
 from core.catalog import Catalog
-from core.own_code import mistake
+from core.own_code import OWN_CODE, mistake
 from core.section import ChosenBy, Section
 from metrics.field_agreement import FieldAgreement, FieldRule
 from metrics.fields import FieldSpec
@@ -100,7 +100,7 @@ class JudgeMetricSpec(_QuotesGold):
 class OwnMetricSpec(MetricSpec):
     """A metric of one's own: a function, a class or an instance."""
 
-    name: str = Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="module:Name of your own metric.")
+    name: str = Field(pattern=f"^{OWN_CODE}$", description="module:Name of your own metric.")
     settings: dict[str, Any] = Field(default_factory=dict, description="What a class is made with.")
     models: tuple[str, ...] = Field(default=(), description="Models that it asks; the run pays for them.")
 

@@ -12,7 +12,7 @@ from calls.account import Halt
 from core.candidate import Candidate, ProgramPrompts
 from core.errors import BudgetError, DataError
 from core.evaluation import Evaluation, RowStatus
-from core.optimization import Optimization, Plan
+from core.optimization import BASELINES, Optimization, Plan
 from core.plain import digest, from_json, to_json
 from core.verdict import Decision, Verdict
 from gates.catalog import build_gate
@@ -51,6 +51,7 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
         "seed": str(settings.seed),
         "minibatch": str(settings.minibatch),
         "max_demos": str(settings.max_demos),
+        "baseline": task.baseline,
     }
     return Purpose(kind, params, {"optimizer": settings.name, **code})
 
@@ -202,6 +203,7 @@ class _Job:
         self.plan = forecast(run)
         run.forecast(self.plan)
         self.judge_note = self._check_judge(seed)
+        progress.note(f"to be beaten: {BASELINES[task.baseline]}, {seed.hash}")
         progress.phase("baseline on dev", len(dev) * len(seed.prompts))
         self.dev = run.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
         _check_scored(self.dev)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from core.catalog import did_you_mean
-from core.errors import ConfigError, Problem, UsageError
+from core.errors import ConfigError, Problem
 from core.limits import Limits
 from core.section import Section
 from optimizers import OPTIMIZERS
@@ -17,7 +17,7 @@ from optimizers.own import own_optimizer
 from programs.prompts import read_prompts
 from tasks.config import OptimizerSection
 from tasks.loading import place_of
-from tasks.task import Task
+from tasks.task import Outline, Task
 
 AT = ("optimizer", "settings")
 
@@ -83,7 +83,7 @@ def limits_of(task: Task) -> Limits:
     return Limits(task.config.optimizer.limits, read_prompts(task.program).instructions())
 
 
-def chosen_optimizers(task: Task) -> tuple[Optimizer, ...]:
+def chosen_optimizers(task: Task | Outline) -> tuple[Optimizer, ...]:
     """The optimisers that a task names, in their order, after a look at their settings.
 
     Raises:
@@ -96,12 +96,9 @@ def chosen_optimizers(task: Task) -> tuple[Optimizer, ...]:
     names = [optimizer.name for optimizer in optimizers]
 
     def place(at: tuple[str, ...]) -> tuple[str, int | None]:
-        try:
-            return place_of(task.name, task.root, at)
-        except UsageError:
-            return "configuration", None
+        return place_of(task.name, task.root, at)
 
-    unknown = limits_of(task).missing()
+    unknown = limits_of(task).missing() if isinstance(task, Task) else ()
     if unknown:
         at = ("optimizer", "limits")
         raise ConfigError(

@@ -93,16 +93,17 @@ def _proven(evidence: Evidence) -> str:
 def _sentence(o: Optimization) -> str:
     evidence = o.verdict.evidence
     if evidence is None:
-        return o.verdict.reasons[0] if o.verdict.reasons else "The holdout was not opened."
+        said = o.verdict.reasons[0] if o.verdict.reasons else "The holdout was not opened."
+        return f"{said.rstrip('.')}. What had to be beaten: {o.had_to_beat}." if o.had_to_beat else said
     numbers = (
         f"On {evidence.n} rows that no optimiser had seen, the tuned prompt scored {number(evidence.candidate)} and "
-        f"the one before it {number(evidence.baseline)}: {signed(evidence.delta)}, "
+        f"{o.had_to_beat or 'the one before it'} {number(evidence.baseline)}: {signed(evidence.delta)}, "
         f"{100 * (1 - evidence.alpha):.4g} % interval "
         f"{signed(evidence.low)} to {signed(evidence.high)}."
     )
     ending = {
         Decision.PROMOTE: f" {_proven(evidence)}.",
-        Decision.HOLD: " It may not replace the prompt before it.",
+        Decision.HOLD: f" It may not replace {o.had_to_beat or 'the prompt before it'}.",
         Decision.INCONCLUSIVE: " That is not enough to tell.",
     }
     return numbers + ending[o.verdict.decision]

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, cast
 from pydantic import Field, field_validator, model_validator
 
 from core.limits import LimitsSection
+from core.own_code import OWN_CODE
 from core.section import Section
 from data.source import CorpusSection
 from data.splits import SplitSection
@@ -155,8 +156,10 @@ class TaskConfig(Section):
     split: SplitSection = SplitSection()
     metric: AnyMetric = FieldAgreementSpec()
     models: ModelsSection = ModelsSection()
-    prompts: dict[str, str | None] = Field(
-        default_factory=lambda: {"default": None}, description="Prompts of the matrix; null is the production prompt."
+    prompts: dict[str, str | dict[str, str] | None] = Field(
+        default_factory=lambda: {"default": None},
+        description="Prompts of the matrix; null is the production prompt. Of a program with several predictors, "
+        "instructions by predictor; those that are not named keep the production prompt's.",
     )
     production: str | None = Field(
         default=None,
@@ -228,6 +231,12 @@ class TaskConfig(Section):
                 f"inputs: {', '.join(self.inputs) or 'none'}"
             )
         return self
+
+
+def own_code_of(config: TaskConfig) -> dict[str, str]:
+    """What a task file names as ``module:Name``, by key: a person's own code, which runs when the task is assembled."""
+    said = {"program": config.program, "metric.name": config.metric.name, "production": config.production or ""}
+    return {key: name for key, name in said.items() if re.fullmatch(OWN_CODE, name)}
 
 
 def config_hash(config: TaskConfig) -> str:

@@ -40,13 +40,16 @@ def load_task(name: str, *, workspace: Path, sets: Sequence[str] = ()) -> TaskCo
 
 
 def place_of(name: str, workspace: Path, at: Path_) -> tuple[str, int | None]:
-    """File and line where a task says something; ``--set`` where no file says it.
+    """File and line where a task says something: ``--set`` where its file does not, ``configuration`` without a file.
 
     Raises:
-        UsageError: If there is no such task.
         ConfigError: If its file cannot be read.
     """
-    return _with_parents(find_task(name, workspace), workspace, ()).places.get(at, ("--set", None))
+    try:
+        path = find_task(name, workspace)
+    except UsageError:
+        return "configuration", None
+    return _with_parents(path, workspace, ()).places.get(at, ("--set", None))
 
 
 def _with_parents(path: Path, root: Path, seen: tuple[Path, ...]) -> Document:

@@ -25,8 +25,10 @@ from core.redact import Redactor, from_environment
 from core.workspace import Workspace
 from metrics.evaluate import Evaluator
 from offline import VERSION as OFFLINE_VERSION
+from programs import build_program
 from programs.prompts import read_prompts, schema_hash, source_of
-from tasks.task import ROLES, Task, assemble, bound_metric, read_config, student_evaluator
+from tasks.config import own_code_of
+from tasks.task import ROLES, Outline, Task, assemble, bound_metric, outline, read_config, student_evaluator
 from tracking.events import EventKind
 from tracking.projection import Tracker, postponed
 from tracking.run import Run, Silent, code_version, continuable, differences, new_run_id
@@ -278,6 +280,7 @@ def _start(task: Task, purpose: Purpose, options: RunOptions) -> RunStart:
     tags = {
         "stage": purpose.kind,
         "offline": str(task.offline).lower(),
+        "baseline": task.baseline,
         "program_hash": read_prompts(task.program).hash,
         "config_hash": task.config_hash,
         "code_version": code_version(),
@@ -355,6 +358,14 @@ def open_task(place: Workspace, name: str, overrides: Sequence[str]) -> Task:
     """
     load_dotenv(place.root / ".env", override=False)
     return assemble(read_config(place, name, overrides), place)
+
+
+def outline_task(place: Workspace, name: str, overrides: Sequence[str]) -> Outline:
+    """Load a task without running the code that its file names; errors as :func:`open_task`."""
+    config = read_config(place, name, overrides)
+    if "program" not in own_code_of(config):
+        build_program(config, place.root)
+    return outline(config, place)
 
 
 def redactor(place: Workspace, task: Task | None = None) -> Redactor:

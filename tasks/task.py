@@ -58,6 +58,8 @@ class Task:
 
     root: Path = HOME
     """The workspace that relative paths of the task are relative to."""
+    baseline: str = "seed"
+    """What its program's prompts are, and so what a search has to beat: a key of ``core.optimization.BASELINES``."""
 
     @property
     def name(self) -> str:
@@ -79,11 +81,9 @@ class Task:
         """Output fields with a closed set of labels, truth values included."""
         return {name: spec.values for name, spec in self.config.outputs.items() if spec.values is not None}
 
-    def starting_from(self, prompts: ProgramPrompts | None) -> Task:
-        """The same task with other prompts as its seed."""
-        if prompts is None:
-            return self
-        return dataclasses.replace(self, program=apply_prompts(self.program, prompts))
+    def starting_from(self, prompts: ProgramPrompts, baseline: str) -> Task:
+        """The same task with other prompts to start from; ``baseline`` says what they are."""
+        return dataclasses.replace(self, program=apply_prompts(self.program, prompts), baseline=baseline)
 
 
 def read_config(workspace: Workspace, name: str, sets: Sequence[str]) -> TaskConfig:
@@ -91,11 +91,37 @@ def read_config(workspace: Workspace, name: str, sets: Sequence[str]) -> TaskCon
     return load_task(name, workspace=workspace.root, sets=sets)
 
 
-def assemble(config: TaskConfig, workspace: Workspace) -> Task:
-    """Build the task: corpus, splits, models, program, metric.
+@dataclass(frozen=True)
+class Outline:
+    """A task as far as it can be read without running anybody's code.
+
+    Attributes:
+        config: The task file.
+        corpus: Its rows.
+        splits: Its rows, split.
+        models: The model of every role.
+        judges: Models of the judge, when the metric is one.
+        root: The workspace that relative paths of the task are relative to.
+    """
+
+    config: TaskConfig
+    corpus: Corpus
+    splits: Splits
+    models: Mapping[str, ModelSpec]
+    judges: tuple[ModelSpec, ...]
+    root: Path
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.config.task
+
+
+def outline(config: TaskConfig, workspace: Workspace) -> Outline:
+    """Read what a task file names: corpus, splits, models.
 
     Raises:
-        ConfigError: If the program, the metric, a comparator or a model is not to be had, or the gate cannot work.
+        ConfigError: If a model is not to be had, the gate cannot work, or the gold is not what the fields say.
         DataError: If the corpus cannot be used.
     """
     corpus = read_rows(config.corpus, tuple(config.inputs), tuple(config.outputs), workspace)
@@ -103,23 +129,34 @@ def assemble(config: TaskConfig, workspace: Workspace) -> Task:
     names = {role: getattr(config.models, role) or config.models.reflector for role in ROLES}
     chosen = {role: with_known_price(find_model(name, models)) for role, name in names.items()}
     judges = _priced(metric_kind(config.metric.name).models(config.metric, config), models)
-    program, adapter = build_program(config, workspace.root), make_adapter(config.adapter)
     splits = _splits(corpus, config)
     problems = gate_problems(config.gate, TaskFacts(len(splits.holdout), _reported(config)), workspace.root)
     problems = [dataclasses.replace(problem, file=f"task {config.task}") for problem in problems]
     problems += gold_problems(config, corpus)
     if problems:
         raise ConfigError(problems)
+    return Outline(config, corpus, splits, chosen, judges, workspace.root)
+
+
+def assemble(config: TaskConfig, workspace: Workspace) -> Task:
+    """Build the task: corpus, splits, models, program, metric. Runs the code that its file names.
+
+    Raises:
+        ConfigError: If the program, the metric, a comparator or a model is not to be had, or the gate cannot work.
+        DataError: If the corpus cannot be used.
+    """
+    known = outline(config, workspace)
+    program, adapter = build_program(config, workspace.root), make_adapter(config.adapter)
     return Task(
         config=config,
         config_hash=config_hash(config),
-        corpus=corpus,
-        splits=splits,
+        corpus=known.corpus,
+        splits=known.splits,
         program=program,
-        metric=_metric(config, adapter, corpus, program, workspace.root),
+        metric=_metric(config, adapter, known.corpus, program, workspace.root),
         adapter=adapter,
-        models=chosen,
-        judges=judges,
+        models=known.models,
+        judges=known.judges,
         root=workspace.root,
     )
 

@@ -44,7 +44,8 @@ def register(run: MlflowRun, o: Optimization) -> None:
         tags |= {"holdout_score": f"{evidence.candidate:.4f}", "holdout_delta": f"{evidence.delta:+.4f}"}
     for before, after in zip(o.baseline.prompts, o.winner.prompts, strict=True):
         name = f"{safe_name(o.task)}.{safe_name(before.predictor)}"
-        seed = _version(api, name, before.text, {"role": "seed", "data_hash": o.splits.fingerprint})
+        role = o.params.get("baseline", "seed")
+        seed = _version(api, name, before.text, {"role": role, "data_hash": o.splits.fingerprint})
         api.link_prompt_version_to_run(run.id, seed)
         if after.text == before.text:
             continue

@@ -73,7 +73,7 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(str(path) + ".lock", timeout=60):
-                make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};")
+                make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};", "runs")
                 keep_private(path)
                 self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
                 self._db.execute("pragma journal_mode=wal")
@@ -85,14 +85,11 @@ class Store:
     def _migrate(self) -> None:
         """Create the tables, or bring an older file up to date; earlier rows stay."""
         version = int(self._db.execute("pragma user_version").fetchone()[0])
-        old = self._db.execute("select count(*) from sqlite_master where name = 'runs'").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
                 hint="update the project",
             )
-        if not old:
-            raise StoreError(f"{self.path}: is a database, but not of ours: it has no table of runs", hint=REMEDY)
         if version == SCHEMA_VERSION:
             return  # nothing to write, so that opening never waits for another process's writing
         # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
