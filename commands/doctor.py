@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from commands.flags import Place
+from commands.flags import Place, typed
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
     from calls.models import ModelSpec
+    from core.workspace import Workspace
 
-EXAMPLE = "python cli.py doctor haiku"
+EXAMPLE = "python cli.py doctor --task extraction"
 QUESTION = (
     {"role": "system", "content": "You answer with one word."},
     {"role": "user", "content": "Say: ready"},
@@ -24,18 +25,26 @@ def command(
     model: Annotated[
         str | None, typer.Argument(help="An alias or provider/model; all with a key when omitted.")
     ] = None,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", metavar="TASK", help="Ask every role of a task in the format that a search will use."),
+    ] = None,
 ) -> Outcome:
-    """Check a model's key, reachability, structured output and latency with one tiny call."""
+    """Check a model's key, reachability, structured output and latency with one tiny call; or the roles of a task."""
     import os
 
     from dotenv import load_dotenv
 
     from calls.models import find_model, load_models
     from calls.wire import with_known_price
-    from core.errors import ModelError
+    from core.errors import ModelError, UsageError
     from tasks.open_run import redactor
 
     where = place.find()
+    if task is not None and model is not None:
+        raise UsageError(f"received a model ({model}) and --task {task}; allowed: one of them")
+    if task is not None:
+        return _rehearsal(where, task)
     load_dotenv(where.root / ".env", override=False)
     models = load_models(where.models)
     if model is None:
@@ -50,6 +59,30 @@ def command(
         lines.append(f"not checked, no key in the environment: {', '.join(skipped)}")
     code = 0 if all(check["ok"] for check in checks) else ModelError.exit_code
     return Outcome({"models": checks, "skipped": skipped}, "\n".join(lines), code=code)
+
+
+def _rehearsal(where: Workspace, name: str) -> Outcome:
+    """Ask the roles of a task; nothing is taken from the ledger, because models change."""
+    from core.errors import ModelError
+    from optimizers.rehearsal import rehearse
+    from tasks.open_run import Purpose, RunOptions, open_run, open_task
+
+    task = open_task(where, name, ["run.cache=false"])
+    with open_run(where, task, Purpose("doctor"), RunOptions(typed(), new=True)) as run:
+        tried = rehearse(run)
+        spent = run.account.spent()
+    roles = [{"role": t.role, "alias": t.alias, "ok": t.error is None, "error": t.error} for t in tried]
+    lines = [
+        f"{'ok  ' if t.error is None else 'FAIL'} {t.role:<10} {t.alias}"
+        + (f"\n       cannot be read as {task.name} needs it: {t.error}" if t.error else "")
+        for t in tried
+    ]
+    failed = any(t.error for t in tried)
+    calls = sum(usage.calls for usage in spent.values())
+    body = {"task": task.name, "roles": roles, "calls": calls, "run_id": run.id}
+    if failed:
+        lines.append(f"what was answered: python cli.py calls {run.id}; other models: models.* in the task file")
+    return Outcome(body, "\n".join(lines), code=ModelError.exit_code if failed else 0)
 
 
 def _check(spec: ModelSpec, mask: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Bootstrap:
     name: ClassVar[str] = "bootstrap"
     summary: ClassVar[str] = "picks demos by random search (dspy.BootstrapFewShotWithRandomSearch)"
     Settings: ClassVar[type[Section]] = BootstrapSettings
-    schedule: ClassVar[Schedule] = BootstrapSchedule()
+    schedule: ClassVar[Schedule] = BootstrapSchedule(role=None)
     unused: ClassVar[tuple[str, ...]] = ("minibatch",)
 
     def run(self, search: Search) -> None:

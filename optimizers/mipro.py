@@ -112,7 +112,7 @@ class Mipro:
     name: ClassVar[str] = "mipro"
     summary: ClassVar[str] = "proposes instructions and demos, searches their combinations (dspy.MIPROv2)"
     Settings: ClassVar[type[Section]] = MiproSettings
-    schedule: ClassVar[Schedule] = MiproSchedule()
+    schedule: ClassVar[Schedule] = MiproSchedule(role="proposer")
     unused: ClassVar[tuple[str, ...]] = ("minibatch",)
 
     def run(self, search: Search) -> None:

@@ -92,7 +92,8 @@ def _check_scored(baseline: Evaluation) -> None:
         )
 
 
-def _search(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
+def search_of(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
+    """What an optimiser may use in this run."""
     task = run.task
     return Search(
         program=apply_prompts(task.program, read_prompts(task.program)),
@@ -125,7 +126,7 @@ def forecast(run: OpenRun) -> Plan:
     nobody = Journal(run.account.meter, tuple(row.id for row in task.splits.dev), lambda candidate: None)
 
     def tried(planned: PlannedSearch) -> PlannedSearch:
-        search = _search(run, planned.shape, nobody)
+        search = search_of(run, planned.shape, nobody)
         return replace(planned, pilot=run_pilot(task, planned.optimizer, search, run.evaluate, run.progress))
 
     with quiet(debug=run.options.debug):
@@ -219,7 +220,7 @@ class _Job:
             name = planned.optimizer.name
             journal.optimizer = name if len(searches) > 1 else ""
             progress.phase(f"search with {name}", left // len(searches))
-            run_search(planned.optimizer, _search(run, planned.shape, journal), debug=run.options.debug)
+            run_search(planned.optimizer, search_of(run, planned.shape, journal), debug=run.options.debug)
         return self._judge(journal.candidates[0], journal.best())
 
     def _check_judge(self, seed: ProgramPrompts) -> str | None:

@@ -193,13 +193,13 @@ class Schedule:
     A strategy whose steps are known has a schedule of its own with these two methods.
 
     Attributes:
-        role: Who writes the new instructions.
+        role: Who writes the new instructions; None where nobody does.
         share: Calls of that role for each program run.
         least: The smallest share of the budget that a search may need, such as one that ends early.
         seed_stays: The share of searches in which nothing beats the seed, so that the holdout stays closed.
     """
 
-    role: str = "reflector"
+    role: str | None = "reflector"
     share: float = 0.04
     least: float = 0.5
     seed_stays: float = 0.2
@@ -221,7 +221,7 @@ class Schedule:
         return Draw(
             trials=max(1, round(count / shape.dev)),
             student=runs(count, (sizes.seed.tokens_in + tuned.tokens_in) / 2, tuned.tokens_out),
-            others={self.role: runs(calls, 600 + sizes.seed.tokens_in + 4 * sizes.demo, written)} if calls else {},
+            others={self.role: runs(calls, 600 + sizes.seed.tokens_in + 4 * sizes.demo, written)} if self.role else {},
             winner=tuned if rng.random() >= self.seed_stays else None,
         )
 
