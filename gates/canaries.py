@@ -124,4 +124,5 @@ def _judged_twice(earlier: Sequence[Record], now: Sequence[Record]) -> tuple[lis
 
 
 def _categories(records: Sequence[Record]) -> list[str]:
-    return [record.category for record in records if record.category is not None]
+    """The category of every row, once however often the row was judged: counted twice, chance looks like a shift."""
+    return list({record.name: record.category for record in records if record.category is not None}.values())

@@ -23,7 +23,7 @@ def best_constant(metric: Metric, train: Sequence[Row]) -> dict[str, Any] | None
     """The one answer that scores best on train when it is given to every row, chosen field by field.
 
     Tried are the most frequent value and, for lists, the empty list and the one to three most frequent elements.
-    Returns None when the metric does not judge field by field.
+    Returns None when the metric does not judge field by field, or not an answer of one field.
     """
     names = sorted({name for row in train for name in row.gold})
     answer: dict[str, Any] = {}
@@ -50,7 +50,10 @@ def _options(values: Sequence[Any]) -> list[Any]:
 
 
 def _field_mean(metric: Metric, rows: Sequence[Row], name: str, value: Any) -> float | None:
-    scores = [metric.judge(row, {name: value}).fields.get(name) for row in rows]
+    try:
+        scores = [metric.judge(row, {name: value}).fields.get(name) for row in rows]
+    except Exception:  # noqa: BLE001 - a metric of one's own may need the whole answer; then there is no best constant
+        return None
     known = [score for score in scores if score is not None]
     return sum(known) / len(known) if len(known) == len(rows) else None
 
@@ -59,7 +62,11 @@ def constant_evaluation(metric: Metric, answer: Mapping[str, Any], rows: Sequenc
     """Score the constant answer on rows; calls no model."""
     results = []
     for row in rows:
-        judgement = metric.judge(row, dict(answer))
+        try:
+            judgement = metric.judge(row, dict(answer))
+        except Exception as error:  # noqa: BLE001 - what was raised is stored
+            results.append(RowResult(row.id, RowStatus.METRIC_ERROR, error=f"{type(error).__name__}: {error}"))
+            continue
         results.append(
             RowResult(row.id, RowStatus.OK, judgement.score, dict(judgement.fields), prediction=dict(answer))
         )

@@ -21,7 +21,7 @@ class Record:
     """One judged row of the recent past.
 
     Attributes:
-        name: Which one it is.
+        name: Which row it is, whenever it was judged.
         proxy: The score that is optimised; None where the judge gave none.
         truth: What the score stands for, such as agreement with gold.
         layers: Scores by machine checks, by name.

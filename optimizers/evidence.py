@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from calls.account import Meter, describe_error
 from core.candidate import ProgramPrompts
+from core.errors import StoreError
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
 from core.verdict import Decision, Verdict
 from data.corpus import Row
@@ -121,7 +122,8 @@ def decide(run: OpenRun, champion: Side, challenger: Side, *, owner: str | None 
     gate = build_gate(task.config.gate, task.root)
     run.progress.phase("holdout and gate", judging_runs(task) * len(champion[0].prompts), last=True)
     opening = run.open_holdout(challenger[0].hash, owner)
-    records = recent_records(run.store, task.name, without=run.id) if task.judges else ()
+    watched = task.config.metric.name != "field_agreement"
+    records = recent_records(run.store, task.name, without=run.id) if watched else ()
     evidence = Examiner(task, run.evaluate).gate_input(champion, challenger, opening=opening, records=records)
     return evidence, gate.decide(evidence)
 
@@ -179,7 +181,7 @@ def _truth(task: Task, before: Evaluation, after: Evaluation) -> tuple[Evaluatio
 
 
 def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5, until: str = "") -> tuple[Record, ...]:
-    """What the judge said of both prompts on the holdouts of the latest finished runs of a task, oldest first.
+    """What judge or own metric said of both prompts on the holdouts of a task's latest finished runs, oldest first.
 
     Args:
         store: Where the runs are.
@@ -197,14 +199,17 @@ def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5,
     ][:50]
     records: list[Record] = []
     for run in reversed(finished[:runs]):
-        outcome, config = store.optimization(run.run_id), _config(store, run.run_id)
+        try:
+            outcome, config = store.optimization(run.run_id), _config(store, run.run_id)
+        except StoreError:  # not a valid record any more, as `verify` tells: it says nothing about this prompt
+            continue
         promoted = outcome.verdict.decision is Decision.PROMOTE
         for judged, counts in ((outcome.holdout_baseline, False), (outcome.holdout_candidate, promoted)):
             if judged is None:
                 continue
             truth = rejudged(gold_agreement(config.outputs), judged) if config and config.outputs else None
             found = row_records(judged, truth, kind=_kind(config) if config else None)
-            records += [replace(record, name=f"{run.run_id} {record.name}", promoted=counts) for record in found]
+            records += [replace(record, promoted=counts) for record in found]
     return tuple(records)
 
 

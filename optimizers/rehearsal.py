@@ -72,7 +72,8 @@ def _writers(run: OpenRun, pilot: Evaluation) -> list[Tried]:
             continue
         search = search_of(run, planned.shape, nobody)
         probe = Probe(search, pilot, lambda program: cost)
-        asked = _improve if type(schedule).probe is Schedule.probe else schedule.probe
+        unasked = type(schedule).probe is Schedule.probe or not pilot.scored  # a forecast reflects on scored rows alone
+        asked = _improve if unasked else schedule.probe
         alias = run.task.models[schedule.role].alias
         found.append(Tried(schedule.role, alias, _error(asked, probe, Sizes(seed=cost, demo=1.0, gold_out=1.0))))
     return found

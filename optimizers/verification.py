@@ -111,8 +111,8 @@ def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: T
     assert after is not None
     seed, winner = outcome.candidates[0], outcome.candidates[outcome.winner_index]
     opening = outcome.verdict.evidence.opening if outcome.verdict.evidence else 1
-    judge = config.metric.name == "judge"
-    records = recent_records(store, outcome.task, without=outcome.run_id, until=at) if judge else ()
+    watched = config.metric.name != "field_agreement"
+    records = recent_records(store, outcome.task, without=outcome.run_id, until=at) if watched else ()
     if task is not None:
         return known_evidence(
             task,
