@@ -95,7 +95,16 @@ def _finish(outcome: Outcome, *, as_json: bool) -> NoReturn:
     """Print the outcome, for a program or for a person, without secrets, and end with its code."""
     if as_json:
         print(_mask()(json.dumps(dict(outcome.body), ensure_ascii=False, default=str)))
-        raise Finished(outcome.code)
+    else:
+        _show(outcome)
+    if outcome.told is not None:
+        sys.stdout.flush()
+        outcome.told()
+    raise Finished(outcome.code)
+
+
+def _show(outcome: Outcome) -> None:
+    """Print the outcome for a person."""
     if outcome.page is not None:
         from rich.console import Console
 
@@ -106,7 +115,6 @@ def _finish(outcome: Outcome, *, as_json: bool) -> NoReturn:
         from core.display import for_stream
 
         print(for_stream(_mask()(outcome.text), sys.stdout))
-    raise Finished(outcome.code)
 
 
 def _mask() -> Callable[[str], str]:

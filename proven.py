@@ -112,7 +112,9 @@ def optimize(
         "models.student": student,
     }
     with _at_work("optimize", task, settings, keys) as (where, found, options):
-        return run_job(where, prepared(where, found, baseline), options).result
+        done = run_job(where, prepared(where, found, baseline), options)
+        done.told()
+        return done.result
 
 
 def evaluate(
@@ -190,6 +192,7 @@ def distill(
         if comparator is not None:
             found, options = compared_by(found, comparator), replace(options, new=True)
         done = run_job(where, found, options)
+        done.told()
     assert done.study is not None
     return distilled(done.result, done.study)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from math import isinf
 from pathlib import Path
@@ -23,7 +24,7 @@ from programs.prompts import read_prompts
 from reports import optimization_report, render_html
 from reports.blocks import Report
 from reports.distillation_page import closing_commands, closing_lines, economy
-from tasks.open_run import OpenRun, RunOptions, open_run
+from tasks.open_run import OpenRun, RunOptions, open_run, open_store
 from tasks.production import production_prompts, read_registered
 from tasks.task import Task
 from tracking.events import EventKind
@@ -37,10 +38,16 @@ STRICT_CODES = {Decision.PROMOTE: 0, Decision.HOLD: 1, Decision.INCONCLUSIVE: 2}
 class Finished:
     """A search with its report: the outcome as it was stored, without secrets."""
 
+    place: Workspace
     result: Optimization
     study: Distillation | None
     page: Report
     path: Path
+
+    def told(self) -> None:
+        """Note that it has reached whoever asked; until then, the same command tells it instead of starting anew."""
+        with contextlib.closing(open_store(self.place)) as store:
+            store.told(self.result.run_id)
 
 
 def run_job(place: Workspace, task: Task, options: RunOptions, named: str | None = None) -> Finished:
@@ -63,7 +70,7 @@ def _written(run: OpenRun, named: str | None) -> Finished:
     write_text(path, render_html(page))
     write_text(provenance_path(run.place, result.run_id), read_provenance(store, result.run_id).payload + "\n")
     run.record.emit(EventKind.REPORT, {"path": str(path)})
-    return Finished(result, study, page, path)
+    return Finished(run.place, result, study, page, path)
 
 
 def job_outcome(done: Finished, place: Place, *, strict: bool) -> Outcome:
@@ -78,7 +85,7 @@ def job_outcome(done: Finished, place: Place, *, strict: bool) -> Outcome:
     body = _body(result, done.path)
     if done.study is not None:
         body |= _study_body(result, done.study, place.quoted)
-    return Outcome(body, "\n".join(lines), done.page, code=code)
+    return Outcome(body, "\n".join(lines), done.page, code=code, told=done.told)
 
 
 def _body(result: Optimization, report: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +20,14 @@ class Outcome:
         text: For people; printed after the page.
         page: For people: a report, printed as a terminal shows it best.
         code: The process's exit code.
+        told: Called once all of it is printed, so that a command which is killed before can tell it again.
     """
 
     body: Mapping[str, Any] = field(default_factory=dict[str, Any])
     text: str | None = None
     page: Report | None = None
     code: int = 0
+    told: Callable[[], None] | None = None
 
 
 EVIDENCE = {

@@ -17,6 +17,7 @@ from programs.export import FORMATS, Export
 from programs.prompts import apply_prompts, read_prompts, schema_hash
 from tasks.current import Contender, Contenders, Current, contenders, current_prompt
 from tasks.task import Task
+from tracking.champions import standing
 from tracking.store import OUTCOMES, Store
 
 SHOWN = 5
@@ -67,14 +68,29 @@ def usable_prompt(
             return found, seed_provenance(task, found.prompts)
         return _instead_of_seed(where, store, task, found.why, force=force)
     outcome = verified(where, store, task, found.run_id)
-    if found.prompts.hash != outcome.winner.hash:
-        raise GateRefusalError(
-            f"the champion of {task.name} is stored as {found.prompts.hash}, but the prompt of its run "
-            f"{found.run_id} is {outcome.winner.hash}",
-            hint=f"the list of champions was changed; promote again: python cli.py promote {task.name}",
-        )
+    _check_listed(task, found.prompts, outcome)
     forced = found.champion is not None and found.champion.forced
     return found, provenance_of(outcome, forced=forced) | {"source": found.source}
+
+
+def _check_listed(task: Task, prompts: ProgramPrompts, outcome: Optimization) -> None:
+    if prompts.hash != outcome.winner.hash:
+        raise GateRefusalError(
+            f"the champion of {task.name} is stored as {prompts.hash}, but the prompt of its run "
+            f"{outcome.run_id} is {outcome.winner.hash}",
+            hint=f"the list of champions was changed; promote again: python cli.py promote {task.name}",
+        )
+
+
+def check_return(where: Workspace, store: Store, task: Task) -> None:
+    """See that the record of the champion that a rollback returns to is what was recorded.
+
+    Raises:
+        GateRefusalError: If not, naming how.
+    """
+    left = standing(store.history(task.name))
+    if len(left) > 1 and not left[-2].seed:
+        _check_listed(task, left[-2].prompts, verified(where, store, task, left[-2].run_id))
 
 
 def _checked(

@@ -19,10 +19,13 @@ def command(
         bool, typer.Option("--to-seed", help="Return to the task's seed, whatever has been proven.")
     ] = False,
 ) -> Outcome:
-    """Return to the champion before this one, or to the seed; a rollback to the seed can itself be rolled back."""
+    """Return to the champion before this one, or to the seed; a rollback to the seed can itself be rolled back.
+
+    The record of the champion that it returns to is verified first.
+    """
     import contextlib
 
-    from commands.production import seed_provenance, told, write_champion
+    from commands.production import check_return, seed_provenance, told, write_champion
     from programs.prompts import read_prompts
     from tasks.current import current_prompt
     from tasks.open_run import open_store, open_task, tracking
@@ -34,6 +37,7 @@ def command(
             seed = read_prompts(found.program)
             champion = store.rollback_to_seed(found.name, seed, seed_provenance(found, seed))
         else:
+            check_return(where, store, found)
             champion = store.rollback(found.name)
         tracker.nudge()
         current = current_prompt(store, found)

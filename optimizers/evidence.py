@@ -180,7 +180,9 @@ def _truth(task: Task, before: Evaluation, after: Evaluation) -> tuple[Evaluatio
     return rejudged(metric, before), rejudged(metric, after)
 
 
-def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5, until: str = "") -> tuple[Record, ...]:
+def recent_records(
+    store: Store, task: str, *, without: str = "", runs: int = 5, until: int | None = None
+) -> tuple[Record, ...]:
     """What judge or own metric said of both prompts on the holdouts of a task's latest finished runs, oldest first.
 
     Args:
@@ -188,14 +190,12 @@ def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5,
         task: Its name.
         without: The run that is at work.
         runs: How many runs count.
-        until: The time up to which runs had to be finished; now when empty.
+        until: The event before which runs had to have their outcome, because clocks differ; now when None.
     """
     finished = [
         run
-        for run in store.runs(task, limit=50 if not until else None, kinds=OUTCOMES)
-        if store.has(run.run_id, EventKind.FINISHED)
-        and run.run_id != without
-        and (not until or (run.finished_at or "") <= until)
+        for run in store.runs(task, limit=50 if until is None else None, kinds=OUTCOMES)
+        if run.run_id != without and _decided(store, run.run_id, until)
     ][:50]
     records: list[Record] = []
     for run in reversed(finished[:runs]):
@@ -211,6 +211,14 @@ def recent_records(store: Store, task: str, *, without: str = "", runs: int = 5,
             found = row_records(judged, truth, kind=_kind(config) if config else None)
             records += [replace(record, promoted=counts) for record in found]
     return tuple(records)
+
+
+def _decided(store: Store, run_id: str, until: int | None) -> bool:
+    """Whether a run has its outcome; before an event, where one is given."""
+    if until is None:
+        return store.has(run_id, EventKind.FINISHED)
+    last = store.last(run_id, EventKind.FINISHED)
+    return last is not None and last.seq < until
 
 
 def _config(store: Store, run_id: str) -> TaskConfig | None:

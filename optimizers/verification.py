@@ -45,14 +45,22 @@ def _outcomes(store: Store, summary: RunSummary) -> list[Event]:
 
 
 def _verify(workspace: Workspace, store: Store, summary: RunSummary, recorded: Event) -> tuple[list[str], list[str]]:
-    payload = _outcomes(store, summary)[-1].payload
+    """Recompute; a record that nothing can be computed from is a difference too."""
     try:
-        outcome = from_json(Optimization, payload)
-        said = from_json(Provenance, recorded.payload)
+        return _recomputed(workspace, store, summary, recorded)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         return [f"{error.title}: not a valid record any more: {where}: {first['msg']}"], []
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError, StoreError) as error:
+        return [f"the record cannot be recomputed: {type(error).__name__}: {error}"], []
+
+
+def _recomputed(
+    workspace: Workspace, store: Store, summary: RunSummary, recorded: Event
+) -> tuple[list[str], list[str]]:
+    payload = _outcomes(store, summary)[-1].payload
+    outcome, said = from_json(Optimization, payload), from_json(Provenance, recorded.payload)
     found: list[str] = []
     if summary.verdict != outcome.verdict.decision.value:
         found.append(f"list of runs: says {summary.verdict}, the outcome says {outcome.verdict.decision}")
@@ -66,7 +74,7 @@ def _verify(workspace: Workspace, store: Store, summary: RunSummary, recorded: E
     found += audit_scores(outcome)
     config = TaskConfig.model_validate(store.started(summary.run_id).config)
     task, notes = _task(workspace, config, outcome)
-    found += _gate(workspace, store, outcome, config, task, recorded.at, notes)
+    found += _gate(workspace, store, outcome, config, task, recorded.seq, notes)
     if task is not None:
         reason = _not_judged_again(config, task.metric.name == outcome.params.get("metric", task.metric.name))
         if reason is None:
@@ -82,7 +90,7 @@ def _gate(
     outcome: Optimization,
     config: TaskConfig,
     task: Task | None,
-    at: str,
+    until: int,
     notes: list[str],
 ) -> list[str]:
     """Ask the run's gate again, and note which of its checks could not be asked."""
@@ -90,7 +98,7 @@ def _gate(
     gate, taken = build_gate(config.gate, workspace.root), set[str]()
     if before is None or after is None:
         return audit_closed(outcome, gate)
-    gate_input = _gate_input(store, outcome, config, task, at)
+    gate_input = _gate_input(store, outcome, config, task, until)
     if task is None:
         taken = {COPYING, CONSTANT, *(() if gate_input.by_gold else ("hacking",))}
     limit = next((check.max_run_usd for check in gate.checks if isinstance(check, CostCheck)), None)
@@ -104,7 +112,7 @@ def _gate(
     return audit_verdict(outcome, gate, gate_input, taken)
 
 
-def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: Task | None, at: str) -> GateInput:
+def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: Task | None, until: int) -> GateInput:
     """The gate's evidence as the stored rows give it, at the time of the verdict."""
     before, after = outcome.holdout_baseline, outcome.holdout_candidate
     assert before is not None
@@ -112,7 +120,7 @@ def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: T
     seed, winner = outcome.candidates[0], outcome.candidates[outcome.winner_index]
     opening = outcome.verdict.evidence.opening if outcome.verdict.evidence else 1
     watched = config.metric.name != "field_agreement"
-    records = recent_records(store, outcome.task, without=outcome.run_id, until=at) if watched else ()
+    records = recent_records(store, outcome.task, without=outcome.run_id, until=until) if watched else ()
     if task is not None:
         return known_evidence(
             task,

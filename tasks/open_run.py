@@ -31,7 +31,7 @@ from tasks.config import own_code_of
 from tasks.task import ROLES, Outline, Task, assemble, bound_metric, outline, read_config, student_evaluator
 from tracking.events import EventKind
 from tracking.projection import Tracker, postponed
-from tracking.run import Run, Silent, code_version, continuable, differences, new_run_id
+from tracking.run import Run, Silent, code_version, continuable, differences, new_run_id, untold
 from tracking.store import Store
 
 
@@ -248,7 +248,14 @@ def _check_keys(task: Task, purpose: Purpose, ledger: Ledger) -> None:
 
 
 def _continued(store: Store, ledger: Ledger, start: RunStart, progress: Progress) -> RunStart:
-    """The start of the unfinished run that does the same; the given one where there is none."""
+    """The start of the unfinished run that does the same, or of a finished one that nobody was told of.
+
+    The given one where there is neither.
+    """
+    silent = untold(store, start)
+    if silent is not None:
+        progress.note(f"run {silent.run_id} had finished and was ended before it said so; --new starts another one")
+        return store.started(silent.run_id)
     earlier = continuable(store, start)
     if earlier is not None:
         ledger.wait_for_others(earlier.run_id)

@@ -16,7 +16,7 @@ from core.owner import Owner
 from core.plain import from_json, to_json
 from core.workspace import HOME
 from tracking.events import EventKind
-from tracking.store import RunSummary, Store
+from tracking.store import OUTCOMES, RunSummary, Store
 
 
 def new_run_id(task: str, now: dt.datetime | None = None) -> str:
@@ -118,6 +118,18 @@ class Run:
         self.store.finish_run(self.id, self.ending)
         self._owner.close()
         self._projection.nudge()
+
+
+def untold(store: Store, start: RunStart) -> RunSummary | None:
+    """The newest run, where it is this very command on these very inputs, finished, and was killed before it said so.
+
+    Whoever repeats a command after that asks for its outcome; whoever repeats one that has told it asks for another.
+    """
+    for run in store.runs(start.task, limit=1, kinds=(start.kind,)):
+        same = run.identity == start.identity_hash and store.started(run.run_id).command == start.command
+        if run.kind in OUTCOMES and run.state == "finished" and not run.told and same:
+            return run
+    return None
 
 
 def continuable(store: Store, start: RunStart) -> RunSummary | None:

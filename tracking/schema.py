@@ -9,7 +9,7 @@ create table if not exists runs (
     run_id text primary key, task text not null, state text not null, started_at text not null,
     finished_at text, verdict text, synced integer not null default 0, mlflow_run text,
     identity text not null default '', stop_requested integer not null default 0,
-    kind text not null default 'optimize'
+    kind text not null default 'optimize', told integer not null default 1
 );
 create index if not exists runs_by_task on runs (task, started_at);
 create table if not exists events (
@@ -28,11 +28,12 @@ create table if not exists mlflow_problems (text text primary key);
 {openings.SCHEMA}
 """
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 UPGRADES = {
     1: "alter table runs add column identity text not null default '';"
     "alter table runs add column stop_requested integer not null default 0;",
     2: "alter table runs add column kind text not null default 'optimize';"
     "update runs set kind = 'matrix' where run_id in (select run_id from events where kind = 'matrix');",
+    5: "alter table runs add column told integer not null default 1;",
 }
 """What brings a file from a schema version to the next; new tables alone need no line, they come with ``SCHEMA``."""

@@ -33,7 +33,7 @@ OUTCOMES = ("optimize", "distill")
 """Kinds of runs that end with an ``Optimization``."""
 REMEDY = "put a copy of the file back, or move it away to begin without a record of runs and opened holdouts"
 UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
-_RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity, kind"
+_RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity, kind, told"
 
 
 def now() -> str:
@@ -43,7 +43,10 @@ def now() -> str:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run in a list of runs. ``synced`` is the last event that MLflow has taken."""
+    """One run in a list of runs.
+
+    ``synced`` is the last event that MLflow has taken; ``told`` says whether its outcome has reached whoever asked.
+    """
 
     run_id: str
     task: str
@@ -55,6 +58,7 @@ class RunSummary:
     mlflow_run: str | None
     identity: str = ""
     kind: str = "optimize"
+    told: bool = True
 
 
 class Store:
@@ -133,7 +137,8 @@ class Store:
         """Register a run; its first event is ``started``."""
         with self._write() as db:
             db.execute(
-                "insert into runs (run_id, task, state, started_at, identity, kind) values (?, ?, 'running', ?, ?, ?)",
+                "insert into runs (run_id, task, state, started_at, identity, kind, told) "
+                "values (?, ?, 'running', ?, ?, ?, 0)",
                 (start.run_id, start.task, start.started_at, start.identity_hash, start.kind),
             )
             self._append(db, start.run_id, EventKind.STARTED, to_json(start))
@@ -176,6 +181,11 @@ class Store:
             db.execute("update runs set state = ?, finished_at = ? where run_id = ?", (state, now(), run_id))
             self._append(db, run_id, EventKind.CLOSED, json.dumps({"state": state}))
 
+    def told(self, run_id: str) -> None:
+        """Note that a run's outcome has reached whoever asked for it."""
+        with self._write() as db:
+            db.execute("update runs set told = 1 where run_id = ?", (run_id,))
+
     def request_stop(self, run_id: str) -> None:
         """Ask a running run to end in order."""
         with self._write() as db:
@@ -199,18 +209,26 @@ class Store:
         return tuple(run for run in self.runs(task, kinds=(kind,)) if run.state in UNFINISHED)
 
     def started(self, run_id: str) -> RunStart:
-        """What was known when a run started."""
-        return from_json(RunStart, self.events(run_id)[0].payload)
+        """What was known when a run started.
+
+        Raises:
+            StoreError: If that is not a valid record any more.
+        """
+        try:
+            return from_json(RunStart, self.events(run_id)[0].payload)
+        except (ValueError, IndexError):
+            raise StoreError(
+                f"run {run_id}: what it started with is not a valid record any more", hint="start a new run with --new"
+            ) from None
 
     def runs(
         self, task: str | None = None, limit: int | None = None, kinds: Sequence[str] = ()
     ) -> tuple[RunSummary, ...]:
-        """Runs, newest first; of all kinds unless some are named."""
+        """Runs of all kinds unless some are named, the last registered first, whatever any machine's clock says."""
         marks = ", ".join("?" * len(kinds))
         only = f"and kind in ({marks})" if kinds else ""
         rows = self._read(
-            f"select {_RUN_COLUMNS} from runs where (? is null or task = ?) {only} "
-            "order by started_at desc, rowid desc limit ?",
+            f"select {_RUN_COLUMNS} from runs where (? is null or task = ?) {only} order by rowid desc limit ?",
             (task, task, *kinds, -1 if limit is None else limit),
         )
         return tuple(RunSummary(*row) for row in rows)
@@ -338,15 +356,24 @@ class Store:
         return champion
 
     def history(self, task: str) -> tuple[Champion, ...]:
-        """Every champion the task has had, oldest first."""
+        """Every champion the task has had, oldest first.
+
+        Raises:
+            StoreError: If one of them is not a valid record any more.
+        """
         rows = self._read("select * from champions where task = ? order by seq", (task,))
-        return tuple(
-            Champion(
-                r["task"], r["run_id"], from_json(ProgramPrompts, r["prompts"]), json.loads(r["provenance"]),
-                bool(r["forced"]), r["reason"], r["action"], r["at"],
-            )
-            for r in rows
-        )  # fmt: skip
+        try:
+            return tuple(
+                Champion(
+                    r["task"], r["run_id"], from_json(ProgramPrompts, r["prompts"]), json.loads(r["provenance"]),
+                    bool(r["forced"]), r["reason"], r["action"], r["at"],
+                )
+                for r in rows
+            )  # fmt: skip
+        except ValueError:
+            raise StoreError(
+                f"{self.path}: the champions of {task} are not valid records any more", hint=REMEDY
+            ) from None
 
     def champion(self, task: str) -> Champion | None:
         """The current champion of a task."""
@@ -389,7 +416,7 @@ class Store:
         """Runs with events that MLflow has not taken yet, oldest first."""
         rows = self._read(
             f"select {_RUN_COLUMNS} from runs "
-            "where synced < (select max(seq) from events where events.run_id = runs.run_id) order by started_at, rowid"
+            "where synced < (select max(seq) from events where events.run_id = runs.run_id) order by rowid"
         )
         return tuple(RunSummary(*row) for row in rows)
 

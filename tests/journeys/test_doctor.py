@@ -35,7 +35,7 @@ def test_a_model_that_only_says_that_it_is_sorry_fails_in_its_role(tmp_path, opt
         code, roles = doctor(tmp_path, "notes")
         writers = set(roles) - {"student"}
         assert (code, {role["ok"] for role in roles.values()}) == (0, {True})
-        assert len(provider.seen) == 1 + len(writers)
+        assert len(provider.seen) >= 1 + len(writers)
         assert (len(writers) == 0) == (optimizer.name == "bootstrap")
         provider.model = "large"
         code, roles = doctor(tmp_path, "notes")
@@ -44,7 +44,7 @@ def test_a_model_that_only_says_that_it_is_sorry_fails_in_its_role(tmp_path, opt
         provider.model = "small"
         code, roles = doctor(tmp_path, "notes")
         assert (code, list(roles), roles["student"]["ok"]) == (69, ["student"], False)
-        assert "I am sorry." in roles["student"]["error"]
+        assert "failed to parse" in roles["student"]["error"]
 
 
 def test_a_judge_that_is_sorry_fails_and_every_role_is_asked_anew_each_time(tmp_path):
@@ -63,3 +63,9 @@ def test_a_judge_that_is_sorry_fails_and_every_role_is_asked_anew_each_time(tmp_
         _, out, _ = run("doctor", "--task", "retell", workspace=workspace.root, check=False)
         assert "FAIL judge" in out
         assert "what was answered: python cli.py calls retell-doctor-" in out
+
+
+def test_the_embedded_models_pass_in_every_role(tmp_path):
+    assert doctor(gym(tmp_path).root, "retell")[0] == 0
+    code, _, err = run("doctor", "small", "--task", "retell", workspace=tmp_path, check=False)
+    assert (code, "allowed: one of them" in err) == (64, True)

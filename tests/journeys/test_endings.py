@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,37 @@ def test_a_run_killed_after_its_verdict_ends_its_ending_and_opens_nothing_again(
         assert [event.payload for event in store.events(killed.run_id, kind=EventKind.FINISHED)] == [before]
         assert [store.state(r) for r in store.runs("triage")] == ["finished"]
     assert (shop / "mlruns" / "reports" / f"{killed.run_id}.html").exists()
+
+
+SILENT = KILLED.replace("commands.job._written", "cli._finish").replace("lambda *rest", "lambda *rest, **more")
+"""The command, killed after its record is closed and before it has printed a word."""
+
+
+def test_a_run_killed_before_it_was_told_is_told_once_by_the_same_command(shop):
+    words = ["optimize", "triage", "--budget", "600", "--json", "--workspace", str(shop)]
+    done = subprocess.run(
+        [sys.executable, "-c", SILENT, *words], cwd=HOME, env={**os.environ, "PYTHONPATH": str(HOME)},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (-signal.SIGKILL, b"")
+    with contextlib.closing(Store(shop / "mlruns" / "proven.db")) as store:
+        (killed,) = store.runs("triage")
+        assert (killed.state, killed.told) == ("finished", False)
+    other = json.loads(run(*words, "--set", "optimizer.seed=4")[1])
+    assert other["run_id"] != killed.run_id, "another command starts its own"
+    shutil.rmtree(shop / "mlruns")
+    done = subprocess.run(
+        [sys.executable, "-c", SILENT, *words], cwd=HOME, env={**os.environ, "PYTHONPATH": str(HOME)},
+        capture_output=True, check=False,
+    )  # fmt: skip
+    with contextlib.closing(Store(shop / "mlruns" / "proven.db")) as store:
+        (killed,) = store.runs("triage")
+    _, out, err = run(*words)
+    body = json.loads(out)
+    assert (body["run_id"], body["verdict"], body["opening"], openings(shop)) == (killed.run_id, "PROMOTE", 1, 1)
+    assert f"run {killed.run_id} had finished and was ended before it said so; --new starts another one" in err
+    next_day = json.loads(run(*words)[1])
+    assert (next_day["run_id"] != killed.run_id, next_day["opening"]) == (True, 2), "it was told, so this is a new wish"
 
 
 def test_several_optimisers_search_the_best_on_dev_wins_and_the_holdout_opens_once(shop):

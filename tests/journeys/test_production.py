@@ -1,5 +1,6 @@
 """Prompts on their way into production: every command means the same one, says which, and trusts no changed record."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -133,6 +134,25 @@ def test_a_record_that_was_changed_is_refused_by_name_also_by_force(shop, words)
     assert f"run {better} is not what was recorded" in said
     assert "holdout" in said
     assert asked(root, *words, "--run", worse)["run_id"] == worse
+
+
+def test_a_rollback_to_a_record_that_was_changed_is_refused_and_changes_nothing(shop):
+    root, better, worse = shop
+    run("promote", "triage", "--run", worse, workspace=root)
+    run("promote", "triage", "--run", better, workspace=root)
+    before = (root / "prompts" / "triage.yaml").read_bytes()
+    tamper(root, worse, lambda body: body["winner"]["prompts"][0].update(instruction="Say kitchen."))
+    said = refused(root, "rollback", "triage")
+    assert f"run {worse} is not what was recorded" in said
+    assert "winner" in said
+    assert in_use(root) == ("champion", better)
+    assert (root / "prompts" / "triage.yaml").read_bytes() == before
+    assert asked(root, "rollback", "triage", "--to-seed")["source"] == "seed"
+    assert asked(root, "rollback", "triage")["run_id"] == better
+    with contextlib.closing(sqlite3.connect(root / "mlruns" / "proven.db")) as db, db:
+        db.execute("update champions set prompts = '[' where seq = 1")
+    code, _, err = run("rollback", "triage", workspace=root, check=False)
+    assert (code, "the champions of triage are not valid records any more" in err) == (66, True)
 
 
 def test_a_verdict_that_was_changed_into_a_promotion_is_refused(shop):

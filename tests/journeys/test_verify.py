@@ -1,16 +1,24 @@
 """``verify`` on runs of every kind: the production gate, a judge's task, a closed holdout, a run that was stopped."""
 
+import contextlib
 import json
+import random
 import shutil
+import sqlite3
+from collections import Counter
 
 import pytest
 
+from core.errors import ProvenError
+from core.workspace import Workspace
+from optimizers.verification import verify_run
 from tests.gym import gym
 from tests.journeys.commands import gold, run
 from tests.journeys.test_distill import differences, tamper
 from tests.journeys.test_planted import Office
 from tests.notes import notes
 from tests.provider import serving
+from tracking.store import Store
 
 TAKEN = "taken as stored, because a model would have to answer again: redteam, neutralisation"
 
@@ -168,3 +176,47 @@ def test_a_task_tuned_by_a_judge_is_verified(tmp_path):
         body = json.loads(run(*words, workspace=tmp_path)[1])
         notes = verified(tmp_path, body["run_id"])
     assert "scores are not judged again: a judge gave them, and would have to be asked again" in notes
+
+
+def broken(payload, dice):
+    """A payload with something wrong about it: no JSON, another type, or one value lost or replaced deep inside."""
+    kind = dice.randrange(4)
+    if kind == 0:
+        return dice.choice(["", "{", "null", "[]", "{}", '"text"', "1e999", "\\u0000", payload[: len(payload) // 2]])
+    body = json.loads(payload)
+    at = body
+    while isinstance(at, (dict, list)) and at:
+        key = dice.choice([*at]) if isinstance(at, dict) else dice.randrange(len(at))
+        if not isinstance(at[key], (dict, list)) or not at[key] or dice.random() < 0.25:
+            if kind == 1:
+                del at[key]
+            else:
+                at[key] = dice.choice([None, "", -1, 1e308, 10**30, True, [], {}, [[]], {"a": 1}, "\x00", float("nan")])
+            break
+        at = at[key]
+    return json.dumps(body)
+
+
+def test_whatever_is_wrong_with_a_stored_event_is_told_and_never_a_traceback(copy):
+    """300 events of a run, each broken in one way; those that verification does not read change nothing."""
+    root, run_id = copy
+    dice, outcomes, place = random.Random(5), Counter(), Workspace(root)
+    with contextlib.closing(sqlite3.connect(root / "mlruns" / "proven.db", isolation_level=None)) as db:
+        events = db.execute("select seq, kind, payload from events where run_id = ?", (run_id,)).fetchall()
+        shown = {}
+        for number in range(300):
+            seq, kind, payload = dice.choice(events)
+            db.execute("update events set payload = ? where seq = ?", (broken(payload, dice), seq))
+            with contextlib.closing(Store(root / "mlruns" / "proven.db")) as store:
+                try:
+                    found = bool(verify_run(place, store, run_id)[1])
+                except ProvenError:
+                    found = True
+            outcomes[kind, found] += 1
+            if number < 3:
+                shown[number] = run("verify", run_id, workspace=root, check=False)[0]
+            db.execute("update events set payload = ? where seq = ?", (payload, seq))
+    assert set(shown.values()) <= {0, 1, 66}
+    assert outcomes["finished", True] > 10
+    assert outcomes["finished", False] == 0
+    assert verified(root, run_id) == [TAKEN]

@@ -125,8 +125,10 @@ def test_machine_checks_that_stand_still_while_the_score_rises_are_a_drift_of_th
     assert (body["verdict"], status) == ("HOLD", "fail")
     assert message.startswith("the judge is flattered: judge drift (severity 1.00): the score rose by +0.")
     assert message.endswith("while machine checks moved by +0.000")
-    body, said = optimize(root, "--set", "metric.settings.lint='with it'")
-    assert (body["verdict"], said["hacking"]) == ("PROMOTE", ("pass", "clean"))
+    strict = ("--set", "gate.checks.hacking.severity=0.3")
+    body, said = optimize(root, "--set", "metric.settings.lint='with it'", *strict)
+    status, message = said["hacking"]
+    assert (body["verdict"], status, message.split(":")[0]) == ("PROMOTE", "pass", "clean")
 
 
 def test_a_score_that_machine_checks_contradict_row_by_row_is_suspect_and_may_be_made_to_hold(ladder):
@@ -141,8 +143,6 @@ def test_a_score_that_machine_checks_contradict_row_by_row_is_suspect_and_may_be
     strict = ("--set", "gate.checks.hacking.severity=0.4")
     status, message = checks(root, "seed", run_id, *against, *strict)["hacking"]
     assert (status, "reward disagreement (severity 0.50)" in message) == ("fail", True)
-    agreeing = ("--set", "metric.settings.lint='with it'")
-    assert checks(root, "seed", run_id, *agreeing, *strict)["hacking"] == ("pass", "clean")
 
 
 def test_rows_of_other_kinds_than_before_are_told_and_those_of_the_same_are_not(ladder):
