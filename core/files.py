@@ -77,7 +77,10 @@ def keep_private(path: Path) -> None:
     Raises:
         OSError: If it cannot be made.
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    if (
+        not path.exists()
+    ):  # closing a database's file ourselves would drop the locks of this process's connections to it
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     if path.stat().st_mode & 0o077:
         with contextlib.suppress(PermissionError):  # somebody else's, who shares it with us on purpose
             path.chmod(0o600)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ from data.formats import FORMATS
 from data.transcript_files import read_transcripts
 from data.transcripts import parse_text, user_turn
 from tasks.loading import load_task
+from tests.hangs import HangError, ending
 
 LONG = "word " * 40_000
 
@@ -136,7 +138,16 @@ def test_no_traceback_whatever_stands_in_a_file(tmp_path_factory, value, cut):
 
 
 @pytest.mark.slow
-@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("piece", range(5))
+@settings(max_examples=2_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(HOSTILE, st.integers(0, 60))
-def test_no_traceback_in_ten_thousand_files(tmp_path_factory, value, cut):
-    survives(tmp_path_factory.getbasetemp(), value, cut)
+def test_no_traceback_and_no_hang_in_ten_thousand_files(tmp_path_factory, piece, value, cut):
+    folder = tmp_path_factory.getbasetemp()
+    with ending(folder):
+        survives(folder, value, cut)
+
+
+def test_the_guard_ends_what_is_busy_for_ever(tmp_path, monkeypatch):
+    monkeypatch.setattr("tests.hangs.BUSY", 0.2)
+    with pytest.raises(HangError), ending(tmp_path):
+        re.match(r"(a+)+$", "a" * 60 + "!")

@@ -96,7 +96,7 @@ def test_an_older_file_keeps_its_openings_and_learns_their_rows_when_they_are_op
     rows, moved = numbers(range(50)), numbers(range(49), [777])
     Store(path).close()
     with sqlite3.connect(path) as old:
-        old.executescript("drop table holdout_rows; pragma user_version = 3;")
+        old.executescript("drop table holdout_rows; alter table runs drop column told; pragma user_version = 3;")
         old.execute("insert into openings values ('t', ?, 'r1', 'c', '2026-01-01')", (rows.fingerprint,))
     old.close()
     store = Store(path)
