@@ -20,7 +20,7 @@ from data.corpus import read_corpus
 from metrics.evaluate import Evaluator
 from programs.prompts import apply_prompts, predictors, read_prompts, render_messages
 from tasks.command_teacher import CommandTeacher, teacher_forecast
-from tasks.open_run import OpenRun, Purpose, RunOptions, open_run, open_store, open_task, redactor
+from tasks.open_run import OpenRun, Purpose, RunOptions, agreed, open_run, open_store, open_task, redactor
 from tasks.task import Task
 from tasks.teaching import (
     COMMAND,
@@ -98,7 +98,8 @@ def taught(
 
     Raises:
         DataError: If it gave no verdict at all.
-        BudgetError: If a cap was reached; verdicts that were given are kept.
+        BudgetError: If a cap was reached; verdicts that were given are kept. Or if the forecast was not accepted.
+        UsageError: If a command is to be started, whose price nobody knows, and nobody is there to agree.
     """
     questions = read_questions(teaching.inputs)
     waiting = len(outstanding(gold, questions))
@@ -107,7 +108,10 @@ def taught(
         threads = int(flags.get("run.threads") or 4)
         teacher = CommandTeacher(command_words(teaching.teacher), teaching.timeout, threads)
         known = read_corpus(gold, require_ids=True).rows if gold.exists() else ()
-        say(f"teacher: {teacher_forecast(known, waiting, threads, teaching.timeout)}")
+        forecast = teacher_forecast(known, waiting, threads, teaching.timeout)
+        say(f"teacher: {forecast}")
+        if waiting and not options.yes and not agreed(f"{forecast}; go on?", options.progress, "add -y"):
+            raise BudgetError("the forecast of the teacher was not accepted; it was not started")
         return _left(flags, _told(freeze(teacher, questions, gold, redactor(place).text), gold, Usage()))
     own = [f"{key}={value}" for key, value in flags.items() if key.startswith("run.") and value is not None]
     task = open_task(workspace, teaching.teacher, own)

@@ -133,13 +133,7 @@ class OpenRun:
         if all(spec.offline for spec in self.specs):
             return True
         question = f"this may cost ${cost.low:.2f} to ${cost.high:.2f}; go on?"
-        if not sys.stdin.isatty():
-            raise UsageError(
-                f"{question} Nobody is here to answer",
-                hint="add -y, or --max-cost DOLLARS, or --set run.confirm_above=DOLLARS",
-            )
-        with self.progress.paused():
-            return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return agreed(question, self.progress, "add -y, or --max-cost DOLLARS, or --set run.confirm_above=DOLLARS")
 
     def upcoming_opening(self, candidate: str | None = None, owner: str | None = None) -> int | None:
         """The number that the next opening of the holdout will have; None where this prompt's was made before.
@@ -218,6 +212,23 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
 
 def _tracks(options: RunOptions) -> bool:
     return options.track and not postponed(os.environ)
+
+
+def agreed(question: str, progress: Progress, hint: str) -> bool:
+    """Whether a person says yes.
+
+    Args:
+        question: What is asked.
+        progress: The display, which keeps quiet meanwhile.
+        hint: How to go on where nobody is there to answer.
+
+    Raises:
+        UsageError: If nobody is.
+    """
+    if not sys.stdin.isatty():
+        raise UsageError(f"{question} Nobody is here to answer", hint=hint)
+    with progress.paused():
+        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def opening_warning(task: Task, opening: int | None) -> str | None:

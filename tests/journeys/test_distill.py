@@ -122,7 +122,12 @@ def test_a_command_teaches_and_the_report_knows_how_long_it_took(tmp_path):
     inputs, gold = tmp_path / "inputs.jsonl", tmp_path / "teams.jsonl"
     inputs.write_text("\n".join(json.dumps({"id": f"t:{i}", "input": {"text": t}}) for i, t in enumerate(texts)))
     words = ("distill", "--gold", gold, "--inputs", inputs, "--teacher", f"cmd: {sys.executable} {tmp_path}/audit.py")
-    _, out, err = run(*words, *SMALL, "--run-dir", tmp_path / "w", "--json")
+    code, _, err = run(*words, *SMALL, "--run-dir", tmp_path / "w", check=False)
+    assert code == 64
+    assert "24 starts of a command, at most " in err
+    assert "what it costs is not known here; go on? Nobody is here to answer" in err
+    assert not gold.exists(), "no process was started before somebody agreed"
+    _, out, err = run(*words, *SMALL, "--run-dir", tmp_path / "w", "--json", "-y")
     assert "teacher: 24 frozen, 0 failed" in err
     body = json.loads(out)
     assert body["teacher_cost"] is None, "a command does not say what it cost"
