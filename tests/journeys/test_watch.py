@@ -1,7 +1,9 @@
 """What watches a score for parting company with what it stands for: each sign fires where it should, and only there."""
 
+import contextlib
 import json
 import random
+import sqlite3
 
 import pytest
 
@@ -95,6 +97,17 @@ def checks(root, *words):
     return {check["name"]: (check["status"], check["message"]) for check in body["checks"]}
 
 
+def an_hour_ahead(root, run_id):
+    """The record as a machine has written it whose clock is an hour ahead of ours."""
+    with contextlib.closing(sqlite3.connect(root / "mlruns" / "proven.db")) as db, db:
+        for table, column in (("runs", "started_at"), ("runs", "finished_at"), ("events", "at")):
+            db.execute(
+                f"update {table} set {column} = strftime('%Y-%m-%dT%H:%M:%f+00:00', {column}, '+1 hour') "
+                "where run_id = ?",
+                (run_id,),
+            )
+
+
 @pytest.mark.parametrize("honest", [False, True])
 def test_what_is_too_little_in_any_one_run_is_seen_over_the_runs(ladder, honest):
     root, office = ladder
@@ -106,6 +119,8 @@ def test_what_is_too_little_in_any_one_run_is_seen_over_the_runs(ladder, honest)
         if level < 3:
             assert body["verdict"] == "PROMOTE", body["reasons"]
             run("promote", "notes", "--run", body["run_id"], workspace=root)
+            an_hour_ahead(root, body["run_id"])
+    assert json.loads(run("runs", "notes", "--json", workspace=root)[1])["runs"][0]["run_id"] == body["run_id"]
     if honest:
         assert body["verdict"] == "PROMOTE", body["reasons"]
     else:
