@@ -43,7 +43,7 @@ def command(
             else:
                 loaded = open_task(where, name, settings.overrides())
                 check_prompts(where, loaded)
-            optimizers = chosen_optimizers(loaded)
+            optimizers = () if "optimizer.name" in unchecked else chosen_optimizers(loaded)
         except ProvenError as error:
             worst = max(worst, error.exit_code)
             results.append({"task": name, "valid": False, "error": str(error)})

@@ -236,7 +236,9 @@ class TaskConfig(Section):
 def own_code_of(config: TaskConfig) -> dict[str, str]:
     """What a task file names as ``module:Name``, by key: a person's own code, which runs when the task is assembled."""
     said = {"program": config.program, "metric.name": config.metric.name, "production": config.production or ""}
-    return {key: name for key, name in said.items() if re.fullmatch(OWN_CODE, name)}
+    own = [name for name in config.optimizer.names if ":" in name]
+    found = {key: name for key, name in said.items() if re.fullmatch(OWN_CODE, name)}
+    return found | ({"optimizer.name": ", ".join(own)} if own else {})
 
 
 def config_hash(config: TaskConfig) -> str:
