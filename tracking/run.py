@@ -121,15 +121,14 @@ class Run:
 
 
 def untold(store: Store, start: RunStart) -> RunSummary | None:
-    """The newest run, where it is this very command on these very inputs, finished, and was killed before it said so.
+    """The newest run on these very inputs, where it is of this very command, finished, and was killed before it spoke.
 
     Whoever repeats a command after that asks for its outcome; whoever repeats one that has told it asks for another.
     """
-    for run in store.runs(start.task, limit=1, kinds=(start.kind,)):
-        same = run.identity == start.identity_hash and store.started(run.run_id).command == start.command
-        if run.kind in OUTCOMES and run.state == "finished" and not run.told and same:
-            return run
-    return None
+    same = [run for run in store.runs(start.task, kinds=(start.kind,)) if run.identity == start.identity_hash]
+    if not same or same[0].kind not in OUTCOMES or same[0].state != "finished" or same[0].told:
+        return None
+    return same[0] if store.started(same[0].run_id).command == start.command else None
 
 
 def continuable(store: Store, start: RunStart) -> RunSummary | None:
