@@ -17,6 +17,7 @@ from typing import Any
 
 from offline.guidelines import Preferences, ToolSpec, preferences, root, roots
 from offline.reading import Reading
+from offline.rules import parse
 
 ASKED, FORBIDDEN = 0.96, 0.03
 """Chances of a lookup that the text asks for, and that it forbids."""
@@ -80,7 +81,8 @@ def _tool(schema: Mapping[str, Any]) -> ToolSpec | None:
 
 @lru_cache(maxsize=256)
 def _preferences(instruction: str, tools: tuple[ToolSpec, ...]) -> Preferences:
-    return preferences(instruction, tools)
+    human, _ = parse(instruction)
+    return preferences(human, tools)
 
 
 @dataclass(frozen=True)

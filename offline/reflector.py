@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,8 @@ from offline.rules import join, parse
 
 _LINE = re.compile(r"^- (\w+): (?:(correct) - |.*?expected )(.*)$", re.M)
 _PLAIN = re.compile(r"(?:expected|correct (?:answer|label|value) (?:is|was)|should (?:be|have been))[: ]+(.+)", re.I)
+_WITHOUT = re.compile(r"\b([a-z]+(?:_[a-z]+)+)\b[^.\n]*\bwithout\b[^.\n]*?\b([a-z]+(?:_[a-z]+)+)\b")
+_LISTED = re.compile(r"^(?:(\d+)\.|[-*]) ")
 _EXAMPLE = re.compile(r"Example\((\{.*?\})\) \(input_keys=(\{.*?\}|None)\)", re.S)
 
 
@@ -65,7 +68,26 @@ def reflect(current: str, examples: Sequence[Mapping[str, Any]], *, keep: int, p
         if gold:
             cases.append((text, gold))
     learn(knowledge, cases, pairs=pairs)
-    return join(human, knowledge, keep)
+    return join(_with_lessons(human, [str(example.get("Feedback", "")) for example in examples]), knowledge, keep)
+
+
+def _with_lessons(human: str, feedback: Sequence[str]) -> str:
+    """The text with a guideline for what more than one session, or most of them, did without something else."""
+    missed = Counter(pair for text in feedback for pair in {*_WITHOUT.findall(text)})
+    often = [pair for pair, count in sorted(missed.items(), key=lambda item: (-item[1], item[0])) if count > 1]
+    for act, lookup in often or [pair for pair, _ in missed.most_common(1)]:
+        lesson = f"Call {lookup} before {act}."
+        human = human if lesson in human else _with_guideline(human, lesson)
+    return human
+
+
+def _with_guideline(text: str, guideline: str) -> str:
+    """The text with one more item in the list that it ends with, or with a list."""
+    last = _LISTED.match(text.splitlines()[-1]) if text else None
+    if last is None:
+        return f"{text}\n\nGuidelines:\n1. {guideline}"
+    mark = f"{int(last.group(1)) + 1}." if last.group(1) else last.group().strip()
+    return f"{text}\n{mark} {guideline}"
 
 
 def counted(examples: Sequence[Mapping[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar, Protocol, Union
+from typing import Any, ClassVar, Protocol
 
 import dspy
 import pydantic
@@ -53,23 +53,20 @@ class Environment(Protocol):
         ...
 
 
-def next_step(tools: Sequence[type[Tool]]) -> type[pydantic.BaseModel]:
-    """The record that the model fills at every step, with one call out of these tools."""
-    call: Any = Annotated[Union[tuple(tools)], Field(discriminator="tool")]  # noqa: UP007 - members known at run time
-    return pydantic.create_model(
-        "NextStep",
-        situation=(str, Field(description="where the task stands, in one sentence")),
-        remaining_steps=(list[str], Field(description="what is still to be done, in at most five short items")),
-        task_completed=(bool, Field(description="whether this call is the last one")),
-        call=(call, Field(description="the one call to make now")),
-    )
+class NextStep(pydantic.BaseModel):
+    """What the model fills at every step; an agent narrows ``call`` to a union of its tools."""
+
+    situation: str = Field(description="where the task stands, in one sentence")
+    remaining_steps: list[str] = Field(description="what is still to be done, in at most five short items")
+    task_completed: bool = Field(description="whether this call is the last one")
+    call: Any = Field(description="the one call to make now")
 
 
 class SgrAgent(dspy.Module):
     """Asks for the next step, carries it out and shows what came of it, until the model reports or the steps run out.
 
     Args:
-        signature: Inputs ``request`` and ``steps_so_far``, output ``next_step`` of a type by :func:`next_step`.
+        signature: Inputs ``request`` and ``steps_so_far``, output ``next_step``, a :class:`NextStep`.
         environment: Makes a fresh environment from the row's further inputs.
         most_steps: Calls after which the session is ended.
     """
@@ -89,7 +86,7 @@ class SgrAgent(dspy.Module):
 
         Returns:
             ``outcome`` (done, refused or unfinished), ``message``, ``end_state`` of the environment and ``steps``: a
-            list of ``{situation, tool, arguments, result}``, with ``error`` in place of ``result`` where a call was
+            list of ``{text, tool, arguments, result}``, with ``error`` in place of ``result`` where a call was
             refused.
         """
         environment, steps = self.environment(**world), list[dict[str, Any]]()
@@ -97,7 +94,7 @@ class SgrAgent(dspy.Module):
         while len(steps) < self.most_steps:
             answer = self.step(request=request, steps_so_far=as_text(steps)).next_step
             call: Tool = answer.call
-            steps.append({"situation": answer.situation, **_carried_out(environment, call)})
+            steps.append({"text": answer.situation, **_carried_out(environment, call)})
             if call.ends:
                 outcome, message = call.arguments.get("outcome", "done"), call.arguments.get("message", "")
             elif answer.task_completed:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dspy
+from pydantic import Field
 
-from programs.sgr_agent import SgrAgent, next_step
-from programs.shop.tools import TOOLS
+from programs.sgr_agent import NextStep, SgrAgent
+from programs.shop.tools import AnyTool
 from programs.shop.world import Shop
 
-NextStep: Any = next_step(TOOLS)
+
+class ShopStep(NextStep):
+    """The next step of an errand."""
+
+    call: AnyTool = Field(description="the one call to make now")
 
 
 class TakeShopStep(dspy.Signature):
@@ -23,7 +26,7 @@ class TakeShopStep(dspy.Signature):
 
     request: str = dspy.InputField(desc="what the customer wants")
     steps_so_far: str = dspy.InputField(desc="every call of this session and what came of it")
-    next_step: NextStep = dspy.OutputField(desc="the next step")  # type: ignore[valid-type]
+    next_step: ShopStep = dspy.OutputField(desc="the next step")
 
 
 class ShopAgent(SgrAgent):

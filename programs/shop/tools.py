@@ -90,15 +90,16 @@ class ReportCompletion(Tool):
     message: str
 
 
-TOOLS = (
-    CheckStock,
-    CheckLimits,
-    GetOrder,
-    CheckPermission,
-    AddToBasket,
-    ApplyCoupon,
-    PlaceOrder,
-    CancelOrder,
-    RefundOrder,
-    ReportCompletion,
-)
+AnyTool = Annotated[
+    CheckStock
+    | CheckLimits
+    | GetOrder
+    | CheckPermission
+    | AddToBasket
+    | ApplyCoupon
+    | PlaceOrder
+    | CancelOrder
+    | RefundOrder
+    | ReportCompletion,
+    Field(discriminator="tool"),
+]
