@@ -48,6 +48,7 @@ bench: install
 	$(BIN)/python -m bench.record --candidates 20 --times 1
 	$(BIN)/python -m bench.throughput --rows 64 --workers 8 --latency 0.05 --times 1
 	$(BIN)/python -m bench.caps --caps 2 --workers 1,8
+	$(BIN)/python -m bench.shop --trials 1 "Check limits first"
 	$(BIN)/python -m bench.matrix --rows 12 --seeds 1 --kills 1
 	$(BIN)/python -m bench.scale --rows 2000
 	$(BIN)/python -m bench.kill --kills 2 --per-run 2

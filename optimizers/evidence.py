@@ -258,11 +258,12 @@ def text_input(task: Task) -> str:
 
 
 def tools_called(values: Any) -> tuple[str, ...]:
-    """Names of tools in what a program produced: a ReAct trajectory, or tool calls as DSPy's adapters give them."""
+    """Names of tools in what a program produced: a ReAct trajectory, DSPy's tool calls, or an agent's steps."""
     found: list[str] = []
     if isinstance(values, Mapping):
         for key, value in values.items():
-            if str(key).startswith("tool_name") and isinstance(value, str):
+            step = key == "tool" and "arguments" in values
+            if (step or str(key).startswith("tool_name")) and isinstance(value, str):
                 found.append(value)
             elif key == "tool_calls" and isinstance(value, (list, tuple)):
                 found += [str(call["name"]) for call in value if isinstance(call, Mapping) and "name" in call]

@@ -148,6 +148,7 @@ def test_tools_are_found_in_trajectories_and_tool_calls():
         "search", "shell",
     )  # fmt: skip
     assert tools_called({"calls": {"tool_calls": [{"name": "send_email", "args": {}}]}}) == ("send_email",)
+    assert tools_called({"steps": [{"tool": "place_order", "arguments": {}, "result": {}}]}) == ("place_order",)
     assert tools_called({"kind": "land"}) == ()
 
 
