@@ -67,7 +67,7 @@ class ModelSpec:
     cached_price: float | None = None
     temperature: float | None = None
     max_tokens: int | None = None
-    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    params: dict[str, Any] = field(default_factory=dict[str, Any], hash=False)
     latency: float = 2.0
     timeout: float = 60.0
     max_answer_mb: float = 64.0
