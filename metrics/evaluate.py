@@ -40,8 +40,7 @@ class Evaluator:
     that one row says so.
     ``max_error_share`` is the share of rows that may fail by the model's fault; above it, or when no row was answered,
     the evaluation stops with a :class:`ModelError` that names the dominant error. With ``repeats`` every row
-    is really run so many times, and its score is the mean over them; ``first`` is the number of the first time, so
-    that one of them can be run alone.
+    is really run so many times, and its score is the mean over them.
     """
 
     lm: RoleLM
@@ -50,7 +49,6 @@ class Evaluator:
     threads: int = 8
     max_error_share: float = 0.1
     repeats: int = 1
-    first: int = 0
 
     def __call__(
         self,
@@ -108,7 +106,7 @@ class Evaluator:
 
     def _row(self, program: dspy.Module, row: Row) -> RowResult:
         """Run and judge one row, ``repeats`` times; its score is the mean, unless one of the times failed."""
-        times = [self._once(program, row, repeat) for repeat in range(self.first, self.first + self.repeats)]
+        times = [self._once(program, row, repeat) for repeat in range(self.repeats)]
         first = next((time for time in times if time.status is not RowStatus.OK), times[0])
         judgements = [time.judgement for time in times if time.judgement is not None]
         scored = first.judgement is not None
