@@ -68,8 +68,9 @@ def tools_of(schema: str) -> tuple[ToolSpec, ...]:
         options = part.get("oneOf") or part.get("anyOf") or ()
         known = [parsed.get("$defs", {}).get(option.get("$ref", "").rsplit("/", 1)[-1], {}) for option in options]
         specs = [_tool(option) for option in known]
-        if len(specs) > 1 and all(specs):
-            return tuple(spec for spec in specs if spec is not None)
+        found = tuple(spec for spec in specs if spec is not None)
+        if len(found) == len(options) > 1 and any(spec.ends for spec in found):
+            return found
     return ()
 
 
@@ -137,23 +138,23 @@ class Worker:
             call = self._towards(errand, made, wishes)
             if call is not None:
                 return call, errands[place:]
-            if self._given_up(errand, made, wishes):
+            if self._given_up(errand, made):
                 return self.report("refused"), errands[place:]
         return self.report("done" if errands else "refused"), []
 
-    def _options(self, errand: Errand, made: Mapping[str, Mapping[str, Any]], wishes: Preferences) -> Iterator[Call]:
+    def _options(self, errand: Errand, made: Mapping[str, Mapping[str, Any]]) -> Iterator[Call]:
         """The calls that would do an errand, the one asked for first, until one of them has been made."""
         for option in (errand.call, *errand.instead):
             if option is None:
                 return
             yield option
-            smaller = self._as_many(option, made, wishes) if errand.as_many else None
+            smaller = self._as_many(option, made) if errand.as_many else None
             if smaller is not None:
                 yield smaller
 
     def _towards(self, errand: Errand, made: Mapping[str, Mapping[str, Any]], wishes: Preferences) -> Call | None:
         """The next call of an errand; None when it is done or nothing is left to try."""
-        for option in self._options(errand, made, wishes):
+        for option in self._options(errand, made):
             came = made.get(option.key)
             if came is not None and "error" not in came:
                 return None
@@ -166,9 +167,9 @@ class Worker:
                 return option
         return None
 
-    def _given_up(self, errand: Errand, made: Mapping[str, Mapping[str, Any]], wishes: Preferences) -> bool:
+    def _given_up(self, errand: Errand, made: Mapping[str, Mapping[str, Any]]) -> bool:
         """Whether an errand that has no next call ended undone, and not because it may be left out."""
-        options = [*self._options(errand, made, wishes)]
+        options = [*self._options(errand, made)]
         if any(option.key in made and "error" not in made[option.key] for option in options):
             return False
         return None not in errand.instead
@@ -212,7 +213,7 @@ class Worker:
                 if call.key in made:
                     yield call
 
-    def _as_many(self, action: Call, made: Mapping[str, Mapping[str, Any]], wishes: Preferences) -> Call | None:
+    def _as_many(self, action: Call, made: Mapping[str, Mapping[str, Any]]) -> Call | None:
         """The same action with the quantity that there is."""
         for look in self._looked_up(action, made):
             for name, value in made[look.key].items():
@@ -226,8 +227,8 @@ class Worker:
         spec = next(tool for tool in self.tools if tool.ends)
         values: dict[str, Any] = {}
         for name, schema in spec.arguments.items():
-            allowed: Any = schema.get("enum")
-            values[name] = (outcome if outcome in allowed else allowed[0]) if allowed else f"The task is {outcome}."
+            said = outcome if outcome in _allowed(schema) else _plain(schema)
+            values[name] = said if said != "" else f"The task is {outcome}."
         return Call(spec.name, values)
 
     def chance(self, *about: str) -> float:
@@ -236,12 +237,23 @@ class Worker:
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big") / 2**56
 
 
+def _allowed(schema: Mapping[str, Any]) -> Sequence[Any]:
+    return schema.get("enum", ())
+
+
+def _plain(schema: Mapping[str, Any]) -> Any:
+    """A value of a field that nothing is known about."""
+    if _allowed(schema):
+        return _allowed(schema)[0]
+    return {"integer": 1, "number": 1.0, "boolean": False, "array": [], "object": {}}.get(str(schema.get("type")), "")
+
+
 def _argument(name: str, schema: Mapping[str, Any], action: Call) -> Any:
     """What a lookup before an action is asked with: the action's own argument, or the word that names the action."""
     if name in action.arguments:
         return action.arguments[name]
     about = set(map(root, action.tool.split("_")))
-    return next((value for value in schema.get("enum", ()) if root(str(value)) in about), None)
+    return next((value for value in _allowed(schema) if root(str(value)) in about), None)
 
 
 def _refuses(result: Mapping[str, Any], action: Call, tools: Sequence[ToolSpec]) -> bool:
@@ -351,6 +363,6 @@ def _arguments(tool: ToolSpec, name: str, code: str, amount: int | None) -> dict
     for field, schema in tool.arguments.items():
         if field == name:
             values[field] = code
-        elif schema.get("type") == "integer":
-            values[field] = amount or 1
+        else:
+            values[field] = amount if amount and schema.get("type") == "integer" else _plain(schema)
     return values

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import dspy
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data.corpus import read_corpus
 from offline import OfflineEngine
@@ -16,6 +18,7 @@ from programs.shop import ShopAgent, ShopSuccess
 from programs.shop.agent import ShopStep, TakeShopStep
 
 ROWS = read_corpus(Path(__file__).resolve().parents[2] / "corpora" / "shop.jsonl").rows
+CHAT = make_adapter("chat")
 LIMITS, STOCK, ORDER, PERMISSION = "check_limits", "check_stock", "get_order", "check_permission"
 
 
@@ -90,6 +93,15 @@ def test_tools_of_quite_another_trade_are_understood_by_their_own_words():
     assert preferences("Never prescribe without verifying allergies.", tools).lookups == {"check_allergies": 1.0}
     assert preferences("Dose checks are unnecessary.", tools).lookups == {"check_dose": -1.0}
     assert preferences("Smile.", tools).lookups == {}
+
+
+@settings(max_examples=40, deadline=None)
+@given(request=st.text(max_size=120), so_far=st.text(max_size=120), instruction=st.text(min_size=1, max_size=120))
+def test_no_text_keeps_it_from_a_valid_step(request, so_far, instruction):
+    agent = ShopAgent()
+    agent.step.signature = agent.step.signature.with_instructions(instruction)
+    with dspy.context(lm=dspy.LM("offline/small", engine=OfflineEngine("small"), cache=False), adapter=CHAT):
+        assert isinstance(agent.step(request=request, steps_so_far=so_far).next_step, ShopStep)
 
 
 def test_forbidding_refusals_and_whole_actions_is_heard(tools):
