@@ -25,10 +25,14 @@ COMMANDS = {
     "Improve": ("optimize", "distill", "gate", "eval"),
     "Compare": ("experiment", "matrix", "prepare", "run", "judge", "judge_card"),
     "Runs and reports": ("runs", "calls", "resume", "stop", "report", "verify", "ui", "sync", "ledger"),
+    "Sessions of agents": ("sessions.import_", "sessions.list_", "sessions.show", "sessions.export"),
     "Prompts in production": ("export", "promote", "rollback", "diff", "history"),
     "Tasks, data and models": ("init", "import_", "tasks", "validate", "show", "doctor"),
 }
-"""Panels of the help and the files of ``commands/`` in them; a file has ``command``, ``EXAMPLE`` and maybe ``NAME``."""
+"""Panels of the help and the files of ``commands/`` in them; a file has ``command``, ``EXAMPLE`` and maybe ``NAME``.
+
+A file in a folder, as in ``sessions.list_``, is a sub-command: ``sessions list``. The folder's docstring is its help.
+"""
 
 app = typer.Typer(
     name="proven",
@@ -56,12 +60,25 @@ def _root(
 
 
 def _register() -> None:
+    groups: dict[str, typer.Typer] = {"": app}
     for panel, verbs in COMMANDS.items():
-        for verb in verbs:
-            module = importlib.import_module(f"commands.{verb}")
-            name = getattr(module, "NAME", verb.replace("_", "-"))
-            door = app.command(name, epilog=f"Example: {module.EXAMPLE}", rich_help_panel=panel)
+        for path in verbs:
+            group, _, verb = path.rpartition(".")
+            if group not in groups:
+                groups[group] = _group(group, panel)
+            module = importlib.import_module(f"commands.{path}")
+            name = getattr(module, "NAME", verb.replace("_", "-").rstrip("-"))
+            door = groups[group].command(
+                name, epilog=f"Example: {module.EXAMPLE}", rich_help_panel=panel if groups[group] is app else None
+            )
             door(_finishing(unbundled(module.command)))
+
+
+def _group(name: str, panel: str) -> typer.Typer:
+    """The commands of a folder of ``commands/``, under the folder's name."""
+    made = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
+    app.add_typer(made, name=name, help=importlib.import_module(f"commands.{name}").__doc__, rich_help_panel=panel)
+    return made
 
 
 def _finishing(command: Callable[..., Outcome]) -> Callable[..., None]:

@@ -17,9 +17,12 @@ import typer
 if TYPE_CHECKING:
     from core.progress import Progress
     from core.workspace import Workspace
+    from sessions.filters import FilterChain
+    from sessions.store import SessionStore
     from tasks.open_run import RunOptions
 
 SPEND = "What it may spend"
+CHOICE = "Which sessions (in the order typed)"
 
 TaskName = Annotated[
     str,
@@ -151,6 +154,79 @@ class Starting(Spending):
     def options(self, progress: Progress) -> RunOptions:
         """How the run is to behave."""
         return dataclasses.replace(super().options(progress), new=self.new)
+
+
+@dataclass(frozen=True)
+class Chosen(Bundle):
+    """Which sessions; the filters apply in the order in which they were typed."""
+
+    last: Annotated[
+        int | None,
+        typer.Option(
+            "--last", min=1, help="The newest so many of what the flags before it leave.", rich_help_panel=CHOICE
+        ),
+    ] = None
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="FIELD=VALUE",
+            help="Field of a session, as in model=gpt-4o, success=null or tags.team=a,b.",
+            rich_help_panel=CHOICE,
+        ),
+    ] = None
+    task: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--task", metavar="NAME", help="Task, or a field of it, as in code=gpu_race.", rich_help_panel=CHOICE
+        ),
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="TIME", help="Start, or age: 2026-11-01, 7d, 12h.", rich_help_panel=CHOICE),
+    ] = None
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="TIME", help="Before that.", rich_help_panel=CHOICE)
+    ] = None
+
+    def chain(self) -> FilterChain:
+        """The filters that were typed.
+
+        Raises:
+            UsageError: If a field or a time is none.
+        """
+        from sessions.typed import chain_of
+
+        given = {"last": self.last, "where": self.where, "task": self.task, "since": self.since, "until": self.until}
+        order = [word.partition("=")[0].removeprefix("--") for word in sys.argv]
+        return chain_of(sorted(given.items(), key=lambda item: order.index(item[0]) if item[0] in order else -1))
+
+
+@dataclass(frozen=True)
+class SessionPlace(Place):
+    """Where sessions are stored: in the workspace, or in a database of a team."""
+
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="URL",
+            help="Database of sessions, postgresql://... or sqlite:///...; else STORAGE__DATABASE_URL, "
+            "else mlruns/sessions.db.",
+        ),
+    ] = None
+
+    def open(self) -> SessionStore:
+        """The store.
+
+        Raises:
+            StoreError: If it cannot be opened.
+        """
+        from core.redact import from_environment
+        from sessions.store import open_sessions
+
+        where = self.find()
+        return open_sessions(where, self.store, from_environment(where.root))
 
 
 def typed() -> str:

@@ -25,6 +25,13 @@ class Outcome(StrEnum):
         """Whether a session that ended so belongs in the denominator of a rate."""
         return self in (Outcome.SUCCESS, Outcome.AGENT_FAILURE)
 
+    @staticmethod
+    def of(success: bool | None) -> Outcome:
+        """What a flag means where nothing went wrong beside the agent."""
+        if success is None:
+            return Outcome.UNKNOWN
+        return Outcome.SUCCESS if success else Outcome.AGENT_FAILURE
+
 
 @dataclass(frozen=True)
 class Step:
@@ -70,6 +77,7 @@ class Session:
         output_tokens: Tokens received.
         cached_tokens: Those of the input that the provider had cached.
         reasoning_tokens: Those of the output that were reasoning.
+        total_tokens: Input and output together, where the source says no more than that.
         cost_usd: Dollars.
         latency_s: Seconds from start to end.
         optimal_steps: Fewest steps that solve the task.
@@ -101,6 +109,7 @@ class Session:
     output_tokens: int | None = None
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
+    total_tokens: int | None = None
     cost_usd: float | None = None
     latency_s: float | None = None
     optimal_steps: int | None = None
@@ -117,6 +126,6 @@ class Session:
 
     @property
     def tokens(self) -> int | None:
-        """Input and output together; of what is known, and None where neither is."""
+        """Input and output together: of what is known, else the sum that the source gives, else None."""
         known = [count for count in (self.input_tokens, self.output_tokens) if count is not None]
-        return sum(known) if known else None
+        return sum(known) if known else self.total_tokens

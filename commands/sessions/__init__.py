@@ -1,0 +1,1 @@
+"""Recorded runs of agents: bring them in, look at them, take them out."""

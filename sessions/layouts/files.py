@@ -1,0 +1,118 @@
+"""Files of logs as documents with their lines: JSON, JSON lines and CSV, also half-written ones."""
+
+from __future__ import annotations
+
+import csv
+import glob
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from core.errors import UsageError
+from data.formats.base import LINE_FILES, json_records
+from data.json_text import JsonError, load_json
+from sessions.layouts.paths import Place
+
+SUFFIXES = (*LINE_FILES, ".json", ".csv", ".tsv")
+Complain = Callable[[int, str], None]
+_FIELD_CHARS = 50_000_000
+
+
+def find_files(source: str, root: Path) -> tuple[Path, list[Path]]:
+    """The files of a file name, a folder or a glob pattern, in a stable order, and the folder that all of them are in.
+
+    Raises:
+        UsageError: If there are none.
+    """
+    path = root / Path(source).expanduser()
+    if path.is_file():
+        return path.parent, [path]
+    if path.is_dir():
+        inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        found = sorted(p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
+        if not found:
+            raise UsageError(f"{source}: the folder has no {', '.join(SUFFIXES)}")
+        return path, found
+    found = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
+    if not found:
+        raise UsageError(f"{source}: there is no such file or folder, and no file fits it as a pattern (in {root})")
+    parents = [set(match.parents) for match in found]
+    return max(set.intersection(*parents), key=lambda parent: len(parent.parts)), found
+
+
+def documents(path: Path, complain: Complain, base: Path | None = None) -> Iterator[Place]:
+    """The documents of a file, each with its line: one for each line, or the whole file where it is one JSON value.
+
+    Raises:
+        OSError: If the file cannot be read.
+    """
+    file = path.relative_to(base or path.parent).with_suffix("").as_posix()
+    if path.suffix.lower() in (".csv", ".tsv"):
+        yield from _rows(path, file, complain)
+    elif path.suffix.lower() in LINE_FILES:
+        yield from _lines(path, file, complain)
+    else:
+        yield from _whole(path, file, complain)
+
+
+def _lines(path: Path, file: str, complain: Complain) -> Iterator[Place]:
+    for line, value in json_records(path, complain):
+        yield Place(value, line=line, file=file)
+
+
+def _whole(path: Path, file: str, complain: Complain) -> Iterator[Place]:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        complain(1, f"not UTF-8 at byte {error.start}")
+        return
+    try:
+        value = load_json(text)
+    except JsonError as error:
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        if not _is_object(first):
+            complain(error.line, f"{error.message}; nothing of this file can be read")
+            return
+        yield from _lines(path, file, complain)
+        return
+    yield Place(value, line=1, file=file)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(load_json(line), dict)
+    except JsonError:
+        return False
+
+
+def _rows(path: Path, file: str, complain: Complain) -> Iterator[Place]:
+    csv.field_size_limit(max(csv.field_size_limit(), _FIELD_CHARS))
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
+        reader = csv.DictReader(handle, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
+        rows = iter(reader)
+        while True:
+            try:
+                row = next(rows, None)
+            except csv.Error as error:
+                complain(reader.line_num, f"not CSV: {error}")
+                continue
+            if row is None:
+                return
+            if None in row:
+                complain(
+                    reader.line_num, f"more cells than the {len(reader.fieldnames or ())} columns; the rest is left out"
+                )
+            lacking = [name for name, value in row.items() if value is None]
+            if lacking:
+                complain(reader.line_num, f"half a line: no {', '.join(map(str, lacking))}")
+            values = {name: _cell(value) for name, value in row.items() if name is not None and value is not None}
+            yield Place(values, line=reader.line_num, file=file)
+
+
+def _cell(value: str) -> object:
+    """A cell; lists and objects in it are read as JSON."""
+    if value[:1] in ("[", "{"):
+        try:
+            return load_json(value)
+        except JsonError:
+            return value
+    return value
