@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 if TYPE_CHECKING:
     from core.cells import Matrix
     from core.evaluation import Evaluation
+    from core.experiment import Experiment
     from core.optimization import Optimization
     from core.verdict import Verdict
     from core.workspace import Workspace
@@ -24,6 +25,7 @@ __all__ = [
     "Settings",
     "distill",
     "evaluate",
+    "experiment",
     "export",
     "gate",
     "load_task",
@@ -203,6 +205,41 @@ def matrix(task: str | Task, *, race: bool = False, **settings: Unpack[Settings]
 
     with _at_work("matrix", task, settings) as (where, found, options):
         return filled(where, found, options, racing=race).matrix
+
+
+def experiment(
+    control: str | Path, test: str | Path, *, method: str = "sprt", **settings: Unpack[Settings]
+) -> Experiment:
+    """Decide between two configurations in pairs of sessions; ``python cli.py experiment`` as a call.
+
+    The same call continues an interrupted experiment, and gives the recorded decision of one that is decided.
+
+    Args:
+        control: Configuration of what is in use: a file, or a name in ``configs/experiments``.
+        test: Configuration of what may be better.
+        method: sprt, fixed or eprocess.
+        **settings: See :class:`Settings`; ``sets`` override both configurations, ``threads`` are pairs at a time.
+
+    Raises:
+        ConfigError: If a configuration is wrong.
+        UsageError: If another test has seen sessions of these two configurations.
+        ModelError, BudgetError: As everywhere; the same call goes on.
+    """
+    from core.experiment import Experiment
+    from experiments.config import load_experiment
+    from experiments.sequential import Request, run_experiment
+    from tasks.open_run import RunOptions
+
+    where, sets = _place(settings.get("workspace")), list(settings.get("sets", ()))
+    arms = [load_experiment(name, root=where.root, sets=sets) for name in (control, test)]
+    options = RunOptions(f"proven.experiment({arms[1].experiment_id!r})", settings.get("yes", False))
+    limits = {f"run.{key}": settings.get(key) for key in ("max_cost", "max_calls", "max_minutes")}
+    caps = {key: value for key, value in limits.items() if value is not None}
+    done = run_experiment(
+        where, Request(arms[0], arms[1], method, threads=settings.get("threads", 4)), options, caps=caps
+    )
+    assert isinstance(done, Experiment)
+    return done
 
 
 def export(

@@ -53,7 +53,7 @@ def open_asking(place: Workspace, tasks: tuple[Task, Task], about: About, option
         ModelError, BudgetError, UsageError, StoreError: As :func:`tasks.open_run.open_run` does.
     """
     control, test = tasks
-    specs = tuple(dict.fromkeys([*_asked(control), *_asked(test)]))
+    specs = tuple({spec.alias: spec for spec in (*_asked(control), *_asked(test))}.values())
     purpose = Purpose(KIND, about.params, about.identity, specs)
     with open_run(place, control, purpose, options) as run:
         yield Opened(run.record, run.store, run.progress, run.forecast, run)

@@ -17,6 +17,7 @@ from core.optimization import Plan, Range, RoleForecast
 from core.plain import digest, from_json, to_json
 from core.workspace import Workspace
 from experiments.config import ExperimentConfig
+from experiments.hypotheses import FILE, note_outcome
 from experiments.kept import SessionLog
 from experiments.methods import METHODS, Design, Method, fixed_pairs
 from experiments.opening import KIND, About, Opened, open_asking, open_record
@@ -117,6 +118,8 @@ def run_experiment(
         done = _outcome(request, (stream, method, design), tally, run, begun)
         done = dataclasses.replace(done, hindsight=_hindsight(request, order) if request.replay else None)
         run.record.emit(EventKind.EXPERIMENT, done)
+        if done.hypothesis is not None and not note_outcome(place.root, done):
+            run.progress.note(f"hypothesis {done.hypothesis} is not in {FILE}; its outcome is in the run alone")
         return from_json(Experiment, run.store.events(run.id, kind=EventKind.EXPERIMENT)[-1].payload)
 
 

@@ -9,7 +9,7 @@ from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem, UsageError
 
 NAME = r"^[a-z][a-z0-9_-]{0,99}$"
-NOT_TASKS = ("models",)
+NOT_TASKS = ("hypotheses", "models")
 
 
 def list_tasks(root: Path) -> tuple[str, ...]:

@@ -1,0 +1,73 @@
+"""The agent in the shop: the right guideline is accepted, a useless one given up, a harmful one soon refused."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from core.errors import BudgetError
+from core.workspace import HOME, Workspace
+from experiments.config import load_experiment
+from experiments.hypotheses import read_hypotheses
+from experiments.kpis import kpis
+from experiments.sequential import Request, experiments, run_experiment
+from tasks.open_run import RunOptions, open_store
+from tracking.events import EventKind
+
+QUIET = RunOptions(track=False)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    root = tmp_path_factory.mktemp("shop")
+    for folder in ("configs", "corpora"):
+        shutil.copytree(HOME / folder, root / folder, ignore=shutil.ignore_patterns("*.md"))
+    return Workspace(root)
+
+
+def decide(place, name, **caps):
+    arms = [load_experiment(arm, root=place.root) for arm in ("shop_baseline", name)]
+    return run_experiment(place, Request(arms[0], arms[1], "sprt"), QUIET, caps=caps)
+
+
+def test_the_right_guideline_is_accepted_and_its_hypothesis_says_so(place):
+    done = decide(place, "shop_limits")
+    assert done.decision == "accept"
+    assert done.pairs < done.fixed_n / 2
+    outcome = read_hypotheses(place.root)[0].outcome
+    assert (outcome.decision, outcome.run, outcome.pairs) == ("accept", done.run_id, done.pairs)
+
+
+def test_a_useless_guideline_is_rejected_for_futility_and_a_harmful_one_within_a_third_of_the_fixed_number(place):
+    useless = decide(place, "shop_polite")
+    assert useless.decision == "reject"
+    assert useless.pairs < useless.fixed_n / 3
+    harmful = decide(place, "shop_hasty")
+    assert harmful.decision == "reject"
+    assert harmful.pairs <= harmful.fixed_n / 3
+    assert harmful.test.rate < harmful.control.rate
+
+
+def test_cut_off_by_its_budget_it_goes_on_to_the_same_decision_and_pays_nothing_twice(place, tmp_path):
+    whole = decide(place, "shop_limits")
+    other = Workspace(tmp_path)
+    shutil.copytree(Path(place.root) / "configs", tmp_path / "configs")
+    shutil.copytree(Path(place.root) / "corpora", tmp_path / "corpora")
+    with pytest.raises(BudgetError):
+        decide(other, "shop_limits", **{"run.max_calls": 150})
+    store = open_store(other)
+    (cut, pairs, none) = next(experiments(store))
+    assert (cut.state, none) == ("exhausted", None)
+    assert 0 < len(pairs) < whole.pairs
+    assert {one.name: one.value for one in kpis(store)}["pivots"] == 1
+    again = decide(other, "shop_limits")
+    assert again.run_id == cut.run_id
+    assert (again.decision, again.pairs, again.path) == (whole.decision, whole.pairs, whole.path)
+    indices = [e.payload.split(",")[0] for e in store.events(cut.run_id, kind=EventKind.PAIR)]
+    assert len(indices) == len(set(indices)) == again.pairs
+    figures = {one.name: one for one in kpis(store)}
+    assert figures["velocity"].value == 1
+    assert figures["saved"].value == pytest.approx(again.saved)
+    assert (figures["autonomy"].value, figures["pivots"].value) == (1.0, 0)
+    assert 0 < figures["blocking"].value < 1
+    store.close()
