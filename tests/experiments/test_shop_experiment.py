@@ -1,6 +1,10 @@
 """The agent in the shop: the right guideline is accepted, a useless one given up, a harmful one soon refused."""
 
+import contextlib
+import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,7 @@ from experiments.hypotheses import read_hypotheses
 from experiments.kpis import kpis
 from experiments.sequential import Request, experiments, run_experiment
 from tasks.open_run import RunOptions, open_store
+from tests.journeys.commands import HANGS
 from tracking.events import EventKind
 
 QUIET = RunOptions(track=False)
@@ -48,21 +53,46 @@ def test_a_useless_guideline_is_rejected_for_futility_and_a_harmful_one_within_a
     assert harmful.test.rate < harmful.control.rate
 
 
-def test_cut_off_by_its_budget_it_goes_on_to_the_same_decision_and_pays_nothing_twice(place, tmp_path):
+def killed_after(place, pairs):
+    """Decide in a process of its own, and kill -9 it once so many pairs are recorded."""
+    child = os.fork()
+    if child == 0:
+        try:
+            decide(place, "shop_limits")
+        finally:
+            os._exit(0)
+    end = time.monotonic() + HANGS
+    while recorded(place) < pairs and time.monotonic() < end:
+        time.sleep(0.01)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def recorded(place):
+    if not (place.mlruns / "proven.db").is_file():
+        return 0
+    with contextlib.closing(open_store(place)) as store:
+        return max((len(pairs) for _, pairs, _ in experiments(store)), default=0)
+
+
+def test_killed_and_cut_off_by_its_budget_it_goes_on_to_the_same_decision(place, tmp_path):
     whole = decide(place, "shop_limits")
     other = Workspace(tmp_path)
     shutil.copytree(Path(place.root) / "configs", tmp_path / "configs")
     shutil.copytree(Path(place.root) / "corpora", tmp_path / "corpora")
+    killed_after(other, 1)
+    killed_after(other, 8)
     with pytest.raises(BudgetError):
-        decide(other, "shop_limits", **{"run.max_calls": 150})
+        decide(other, "shop_limits", **{"run.max_calls": 60})
     store = open_store(other)
     (cut, pairs, none) = next(experiments(store))
     assert (cut.state, none) == ("exhausted", None)
-    assert 0 < len(pairs) < whole.pairs
+    assert 8 <= len(pairs) < whole.pairs
     assert {one.name: one.value for one in kpis(store)}["pivots"] == 1
     again = decide(other, "shop_limits")
     assert again.run_id == cut.run_id
     assert (again.decision, again.pairs, again.path) == (whole.decision, whole.pairs, whole.path)
+    assert (again.control.successes, again.test.successes) == (whole.control.successes, whole.test.successes)
     indices = [e.payload.split(",")[0] for e in store.events(cut.run_id, kind=EventKind.PAIR)]
     assert len(indices) == len(set(indices)) == again.pairs
     figures = {one.name: one for one in kpis(store)}
