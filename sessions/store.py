@@ -220,7 +220,7 @@ class SessionStore:
             path = Path(str(self._engine.url.database))
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{path}.lock", timeout=BUSY_SECONDS):
-                make_database(path, _script(self._engine.dialect))
+                make_database(path, _script(self._engine.dialect), SCHEMA.name)
                 keep_private(path)
             with self._engine.connect() as db:
                 version = db.execute(sa.select(SCHEMA.c.version)).scalar_one()
