@@ -26,6 +26,14 @@ COMMANDS = {
     "Compare": ("experiment", "watch", "kpis", "matrix", "prepare", "run", "judge", "judge_card"),
     "Runs and reports": ("runs", "calls", "resume", "stop", "report", "verify", "ui", "sync", "ledger"),
     "Sessions of agents": ("sessions.import_", "sessions.list_", "sessions.show", "sessions.export"),
+    "Playbooks": (
+        "playbook.propose",
+        "playbook.list_",
+        "playbook.show",
+        "playbook.review",
+        "playbook.retire",
+        "playbook.inject",
+    ),
     "Prompts in production": ("export", "promote", "rollback", "diff", "history"),
     "Tasks, data and models": ("init", "import_", "tasks", "validate", "show", "doctor"),
 }

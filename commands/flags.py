@@ -17,6 +17,7 @@ import typer
 if TYPE_CHECKING:
     from core.progress import Progress
     from core.workspace import Workspace
+    from playbook.book import PlaybookStore
     from sessions.filters import FilterChain
     from sessions.store import SessionStore
     from tasks.open_run import RunOptions
@@ -227,6 +228,19 @@ class SessionPlace(Place):
 
         where = self.find()
         return open_sessions(where, self.store, from_environment(where.root))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Book(Place):
+    """Which playbook."""
+
+    key: Annotated[str, typer.Option("--key", help="Learning key: who learns, and what.")] = "default"
+
+    def open(self) -> PlaybookStore:
+        """The playbooks of the workspace."""
+        from playbook.book import open_playbooks
+
+        return open_playbooks(self.find())
 
 
 def typed() -> str:

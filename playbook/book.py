@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from core.errors import StoreError, UsageError
 from core.files import write_text
 from core.plain import from_json, to_json
+from core.redact import NOTHING, Redactor, from_environment
 from core.workspace import Workspace
 from playbook.entry import Entry, Lifecycle
 from playbook.rubric import Quality
@@ -104,10 +105,11 @@ Decide = Callable[[Playbook], tuple[Sequence[Change], Quality | None]]
 
 
 class PlaybookStore:
-    """Playbooks in a folder, a file for each learning key; a line is a revision."""
+    """Playbooks in a folder, a file for each learning key; a line is a revision, without secrets."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, redact: Redactor = NOTHING) -> None:
         self.folder = folder
+        self._redact = redact
 
     def keys(self) -> tuple[str, ...]:
         """Learning keys that have a playbook, sorted."""
@@ -142,12 +144,13 @@ class PlaybookStore:
                 when = at or datetime.now(UTC).isoformat(timespec="seconds")
                 revision = Revision(known.version + 1, when, reason, tuple(changes), quality)
                 before = path.read_text("utf-8") if path.exists() else json.dumps({"key": key}) + "\n"
-                write_text(path, before + to_json(revision) + "\n")
+                line = self._redact.json(to_json(revision))
+                write_text(path, before + line + "\n")
         except Timeout:
             raise StoreError(
                 f"{path}: another process has held it for {LOCK_SECONDS} s", hint="wait for it, then try again"
             ) from None
-        return Playbook(key, (*known.revisions, revision))
+        return self.read(key)
 
     def path(self, key: str) -> Path:
         """The file of a learning key."""
@@ -156,7 +159,7 @@ class PlaybookStore:
 
 def open_playbooks(workspace: Workspace) -> PlaybookStore:
     """The playbooks of a workspace."""
-    return PlaybookStore(workspace.mlruns / "playbooks")
+    return PlaybookStore(workspace.mlruns / "playbooks", from_environment(workspace.root))
 
 
 def slug(key: str) -> str:

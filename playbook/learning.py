@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, model_validator
+import yaml
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from core.errors import ConfigError, Problem
 from core.section import Section
 from playbook.entry import Category, CueType
 
@@ -102,3 +105,26 @@ class LearningSection(Section):
     history_limit: int = Field(default=10, ge=1, description="Earlier sessions that a synthesis sees.")
     session_note_enabled: bool = True
     apply_to_prompts: bool = Field(default=True, description="Put the active entries into prompts.")
+
+
+def read_learning(path: Path) -> LearningSection:
+    """The ``learning:`` block of a YAML file; the defaults where it has none.
+
+    Raises:
+        ConfigError: If it cannot be read, with every mistake that is in the block.
+    """
+    try:
+        given = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError([Problem(str(path), None, "", f"cannot be read: {str(error).splitlines()[0]}")]) from None
+    if not isinstance(given, dict):
+        raise ConfigError([Problem(str(path), None, "", "holds no keys; a block called learning is looked for")])
+    try:
+        return LearningSection.model_validate(given.get("learning") or {})
+    except ValidationError as error:
+        raise ConfigError(
+            [
+                Problem(str(path), None, ".".join(["learning", *map(str, one["loc"])]), one["msg"])
+                for one in error.errors(include_url=False)
+            ]
+        ) from None
