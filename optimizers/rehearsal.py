@@ -12,7 +12,7 @@ from core.evaluation import Evaluation, RowStatus
 from optimizers.base import Journal, Search
 from optimizers.optimize import planned_searches, search_of
 from optimizers.plan import row_cost
-from optimizers.schedule import Probe, RowCost, Schedule, Sizes, schedule_of
+from optimizers.schedule import Probe, RowCost, Sizes, schedule_of
 from programs.prompts import read_prompts
 from tasks.open_run import OpenRun
 
@@ -41,8 +41,9 @@ class ImproveInstruction(dspy.Signature):
 def rehearse(run: OpenRun) -> tuple[Tried, ...]:
     """Ask student and judge about one row, and whoever writes prompts for the task's optimisers about that answer.
 
-    Those who write are asked as the optimiser's own forecast asks them, or, where it asks nothing, with an instruction
-    to improve. Without a readable answer of the student the others have nothing to work on and are not tried.
+    Those who write are asked as the optimiser's own forecast asks them, or, where nothing comes of that, with an
+    instruction to improve. Without a readable answer of the student the others have nothing to work on and are not
+    tried.
 
     Raises:
         ModelError: If a model is unreachable, refuses the key or keeps failing.
@@ -72,25 +73,24 @@ def _writers(run: OpenRun, pilot: Evaluation) -> list[Tried]:
             continue
         search = search_of(run, planned.shape, nobody)
         probe = Probe(search, pilot, lambda program: cost)
-        unasked = type(schedule).probe is Schedule.probe or not pilot.scored  # a forecast reflects on scored rows alone
-        asked = _improve if unasked else schedule.probe
         alias = run.task.models[schedule.role].alias
-        found.append(Tried(schedule.role, alias, _error(asked, probe, Sizes(seed=cost, demo=1.0, gold_out=1.0))))
+        sizes = Sizes(seed=cost, demo=1.0, gold_out=1.0)
+        found.append(Tried(schedule.role, alias, _error(schedule.probe, probe, sizes)))
     return found
 
 
 def _error(asked: Callable[[Probe, Sizes], Sizes], probe: Probe, sizes: Sizes) -> str | None:
     try:
-        asked(probe, sizes)
+        if asked(probe, sizes) == sizes:  # nothing was measured: it asked nobody, or could not use what was said
+            _improve(probe)
     except (dspy.AdapterParseError, ValueError) as error:
         return describe_error(error)
     return None
 
 
-def _improve(probe: Probe, sizes: Sizes) -> Sizes:
+def _improve(probe: Probe) -> None:
     search: Search = probe.search
     instruction = next(iter(read_prompts(search.program).instructions().values()))
     answers = "\n".join(f"{dict(row.prediction)}: {row.feedback}" for row in probe.pilot.rows)
     with dspy.context(lm=search.reflector, adapter=search.adapter):
         dspy.Predict(ImproveInstruction)(instruction=instruction, answers=answers)
-    return sizes
