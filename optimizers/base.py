@@ -139,6 +139,8 @@ class Search:
     about: str = ""
     """What the task is for, in the words of its file."""
     limits: Limits = field(default_factory=Limits)
+    text_of: Callable[[str], str] = str
+    """The text that a setting names: a file of the workspace, or ``run:ID``; the name itself outside of a run."""
 
     def admit(self, predictor: str, parent: str, proposal: str) -> str:
         """A proposed instruction as it may be tried; every strategy asks before it runs a row with a new one.

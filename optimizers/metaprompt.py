@@ -31,12 +31,15 @@ from optimizers.schedule import (
     measured_reflection,
     runs,
 )
-from programs.metaprompt import metaprompt_of
+from programs.metaprompt import metaprompt_of, shown_rows
 from programs.prompts import apply_prompts, make_adapter, read_prompts
 from stats import PairedDecision, compare_scores, least_kind
 
 KEPT = 0.5
 """Share of proposals that do no worse on their batch, and of epochs that dev accepts; for the forecast only."""
+PLAYED = 10
+"""Epochs, and batches of an epoch, that are played; for the forecast only."""
+MOST_EPOCHS = 100
 SEED_STAYS = 0.2
 """Share of searches in which nothing beats the seed on dev; for the forecast only."""
 
@@ -44,12 +47,15 @@ SEED_STAYS = 0.2
 class MetapromptSettings(Section):
     """What ``optimizer.settings`` may say."""
 
-    epochs: int | None = Field(default=None, ge=1, le=100, description="Passes over train; by the budget else.")
+    epochs: int | None = Field(default=None, ge=1, le=MOST_EPOCHS, description="Passes over train; by the budget else.")
     train_size: int | None = Field(
         default=None, ge=1, description="Train rows of an epoch, drawn anew from all of them each time; all else."
     )
     history: int = Field(default=5, ge=0, le=50, description="Earlier attempts that a proposal is shown.")
     alpha: float = Field(default=0.2, gt=0, lt=1, description="Two-sided level at which dev accepts an epoch's prompt.")
+    metaprompt: str | None = Field(
+        default=None, description="A text file of the workspace, or run:ID of a run that tuned a metaprompt; ours else."
+    )
     retries: int = Field(default=1, ge=0, le=5, description="New proposals for one that breaks a limit.")
 
 
@@ -61,26 +67,34 @@ class MetapromptSchedule(Schedule):
         return min(shape.rollouts, _epochs(shape) * (2 * _train_size(shape) + shape.dev))
 
     def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
-        """Play the epochs; a batch that is run again with the same prompt is not paid again, which is left out."""
+        """Play the epochs; what is run again with the same prompt is not paid again, which is left out.
+
+        Of a long search only the first epochs and batches are played, and stand for the others.
+        """
         reflection = sizes.reflection or assumed_reflection(sizes, rng)
         size, base, out = _train_size(shape), sizes.seed.tokens_in, sizes.tuned_out
-        length, latest, trials = 0.0, 0.0, 1
+        epochs, batches = _epochs(shape), math.ceil(size / shape.minibatch)
+        played = min(epochs, PLAYED)
+        length, latest, trials = 0.0, 0.0, 1.0
         student, proposer = Spent(), Spent()
-        for _ in range(_epochs(shape)):
+        for _ in range(played):
             latest = length
-            for batch in _parts(size, shape.minibatch):
+            stands = epochs / played
+            for _ in range(min(batches, PLAYED)):
+                rows = stands * size / min(batches, PLAYED)
+                calls = rows * batches / size
                 child = max(reflection.written, latest) * rng.lognormvariate(0.03, 0.1)
-                student += runs(batch, base + latest, out if latest else sizes.seed.tokens_out)
-                student += runs(batch, base + child, out)
-                shown = reflection.base_in + latest + batch * reflection.row_in
-                proposer += runs(1, shown, reflection.out * child / max(1.0, reflection.written))
+                student += runs(rows, base + latest, out if latest else sizes.seed.tokens_out)
+                student += runs(rows, base + child, out)
+                shown = reflection.base_in + latest + size / batches * reflection.row_in
+                proposer += runs(calls, shown, reflection.out * child / max(1.0, reflection.written))
                 latest = child if rng.random() < KEPT else latest
             if latest != length:
-                trials, student = trials + 1, student + runs(shape.dev, base + latest, out)
+                trials, student = trials + stands, student + stands * runs(shape.dev, base + latest, out)
                 length = latest if rng.random() < KEPT else length
         stays = not latest or rng.random() < SEED_STAYS
         winner = None if stays else RowCost(base + latest, out, sizes.seed.success)
-        return Draw(trials, student, {"reflector": proposer}, winner)
+        return Draw(round(trials), student, {"reflector": proposer}, winner)
 
     def probe(self, probe: Probe, sizes: Sizes) -> Sizes:
         """Propose once on the pilot's rows; how long the new instruction is counts, its text is not used."""
@@ -230,20 +244,6 @@ def decided(
     )
 
 
-def shown_rows(rows: Sequence[RowResult]) -> list[dict[str, Any]]:
-    """What a proposal sees of rows: inputs, outputs, score and feedback; gold only where the feedback quotes it."""
-    return [
-        {
-            "Inputs": dict(row.inputs),
-            "Generated Outputs": dict(row.prediction) if row.prediction else "no readable answer",
-            "Score": row.score,
-            "Feedback": row.feedback or f"The answer could not be used: {row.error or 'no reason is known'}",
-        }
-        for row in rows
-        if row.status in (RowStatus.OK, RowStatus.PARSE_ERROR)
-    ]
-
-
 def propose(
     search: Search,
     predictor: str,
@@ -255,7 +255,9 @@ def propose(
     """A proposal that keeps to the limits, or None; one that breaks a limit is told so and asked for again."""
     parent = current.prompts.instructions()[predictor]
     remark = ""
-    ask, adapter = metaprompt_of(), make_adapter("chat")
+    named = MetapromptSettings.model_validate(dict(search.settings)).metaprompt
+    ask = metaprompt_of(search.text_of(named) if named else None)
+    adapter = make_adapter("chat")
     for _ in range(retries + 1):
         try:
             with dspy.context(lm=search.reflector, adapter=adapter):
@@ -310,7 +312,8 @@ def _train_size(shape: SearchSize) -> int:
 def _epochs(shape: SearchSize) -> int:
     """Epochs that are asked for, or that the budget buys; at least one."""
     chosen = MetapromptSettings.model_validate(dict(shape.settings)).epochs
-    return chosen or max(1, (shape.rollouts - shape.dev) // (2 * _train_size(shape) + shape.dev))
+    bought = (shape.rollouts - shape.dev) // (2 * _train_size(shape) + shape.dev)
+    return chosen or max(1, min(MOST_EPOCHS, bought))
 
 
 def _parts(rows: int, batch: int) -> tuple[int, ...]:

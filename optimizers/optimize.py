@@ -23,7 +23,7 @@ from optimizers.judge_check import FEWEST, check_judge
 from optimizers.own import own_source
 from optimizers.plan import PlannedSearch, judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
 from optimizers.search import quiet, run_search
-from optimizers.settings import chosen_optimizers, limits_of, settings_of
+from optimizers.settings import chosen_optimizers, limits_of, named_text, settings_of, texts_named
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash
 from tasks.open_run import OpenRun, Purpose, ending_of
 from tasks.task import ROLES, Task
@@ -53,7 +53,7 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
         "max_demos": str(settings.max_demos),
         "baseline": task.baseline,
     }
-    return Purpose(kind, params, {"optimizer": settings.name, **code})
+    return Purpose(kind, params, {"optimizer": settings.name, **code, **texts_named(task)})
 
 
 def search_size(task: Task, optimizer: Optimizer) -> SearchSize:
@@ -112,6 +112,7 @@ def search_of(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
         max_unreadable=task.config.run.max_unreadable,
         about=task.config.description or task.name,
         limits=limits_of(task),
+        text_of=lambda name: named_text(run.store, task.root, name),
     )
 
 

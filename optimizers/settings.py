@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -10,14 +11,17 @@ from pydantic import ValidationError
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem
 from core.limits import Limits
+from core.plain import digest
 from core.section import Section
 from optimizers import OPTIMIZERS
 from optimizers.base import Optimizer
 from optimizers.own import own_optimizer
 from programs.prompts import read_prompts
 from tasks.config import OptimizerSection
+from tasks.files import is_file
 from tasks.loading import place_of
 from tasks.task import Outline, Task
+from tracking.store import Store
 
 AT = ("optimizer", "settings")
 
@@ -81,6 +85,37 @@ def settings_of(section: OptimizerSection, optimizer: Optimizer) -> Mapping[str,
 def limits_of(task: Task) -> Limits:
     """What proposals for a task are held to, in terms of the instructions that the search starts from."""
     return Limits(task.config.optimizer.limits, read_prompts(task.program).instructions())
+
+
+RUN = "run:"
+
+
+def named_text(store: Store, root: Path, name: str) -> str:
+    """The text that a setting names: ``run:ID`` is the instruction that the run found, anything else a file.
+
+    Raises:
+        StoreError: If there is no such run.
+        UsageError: If the run tuned several instructions, or the workspace has no such file, or it is empty.
+    """
+    if name.startswith(RUN):
+        prompts = store.optimization(name.removeprefix(RUN)).winner.prompts
+        if len(prompts) != 1:
+            raise UsageError(f"{name}: the run tuned {len(prompts)} instructions; name one that tuned a single one")
+        return prompts[0].instruction
+    path = root / name
+    if not is_file(path):
+        raise UsageError(f"optimizer.settings: there is no file {path}", hint="or name a run: run:ID")
+    text = path.read_text("utf-8").strip()
+    if not text:
+        raise UsageError(f"optimizer.settings: {path} is empty")
+    return text
+
+
+def texts_named(task: Task) -> dict[str, str]:
+    """The files that a task's settings name, by digest: a run with other texts is another run."""
+    named = [settings_of(task.config.optimizer, optimizer).get("metaprompt") for optimizer in chosen_optimizers(task)]
+    files = [task.root / name for name in named if name and not str(name).startswith(RUN)]
+    return {f"text {path.name}": digest(path.read_text("utf-8")) for path in files if is_file(path)}
 
 
 def chosen_optimizers(task: Task | Outline) -> tuple[Optimizer, ...]:

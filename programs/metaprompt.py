@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dspy
+
+from core.evaluation import RowResult, RowStatus
 
 
 class ImprovePrompt(dspy.Signature):
@@ -40,3 +43,17 @@ def metaprompt_of(text: str | None = None) -> dspy.Predict:
     """The call that proposes a new instruction, with another metaprompt where one is given."""
     signature = ImprovePrompt if text is None else ImprovePrompt.with_instructions(text)
     return dspy.Predict(signature)
+
+
+def shown_rows(rows: Sequence[RowResult]) -> list[dict[str, Any]]:
+    """What a proposal sees of rows: inputs, outputs, score and feedback; gold only where the feedback quotes it."""
+    return [
+        {
+            "Inputs": dict(row.inputs),
+            "Generated Outputs": dict(row.prediction) if row.prediction else "no readable answer",
+            "Score": row.score,
+            "Feedback": row.feedback or f"The answer could not be used: {row.error or 'no reason is known'}",
+        }
+        for row in rows
+        if row.status in (RowStatus.OK, RowStatus.PARSE_ERROR)
+    ]

@@ -1,7 +1,8 @@
-"""A person's own program: an instance, a class, or a function of the task's configuration."""
+"""A person's own program: an instance, a class, or a function of the task's configuration and its workspace."""
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def own_program(path: str, config: Any, root: Path) -> dspy.Module:
     if isinstance(found, dspy.Module):
         program: Any = found.deepcopy()
     elif callable(found):
-        program = _made(found, path, config)
+        program = _made(found, path, config, root)
     else:
         program = found
     if not isinstance(program, dspy.Module):
@@ -49,9 +50,11 @@ def instructed(program: dspy.Module, instruction: str | None) -> dspy.Module:
     return program
 
 
-def _made(found: Any, path: str, config: Any) -> Any:
+def _made(found: Any, path: str, config: Any, root: Path) -> Any:
     try:
-        return found() if isinstance(found, type) else found(config)
+        if isinstance(found, type):
+            return found()
+        return found(config, root) if len(inspect.signature(found).parameters) > 1 else found(config)
     except Exception as error:
         said = f"{type(error).__name__}: {describe_error(error)}"
         raise mistake("program", f"{path} cannot be made: {said}") from error

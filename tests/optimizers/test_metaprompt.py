@@ -5,12 +5,19 @@ import json
 
 import pytest
 
+from core.errors import UsageError
+from core.workspace import Workspace
 from optimizers import OPTIMIZERS
 from optimizers.metaprompt import MetapromptSettings, Trainer, decided
+from optimizers.optimize import optimize, purpose_of
 from optimizers.search import run_search
+from optimizers.settings import named_text
 from programs.metaprompt import ImprovePrompt
-from tests.optimizers.reflectors import heard
+from tasks.open_run import RunOptions, open_run
+from tests.notes import notes
+from tests.optimizers.reflectors import Listening, heard
 from tests.optimizers.searching import searching
+from tests.runs import task_of
 
 
 def trained(search, **settings):
@@ -108,3 +115,23 @@ def test_the_history_is_as_long_as_asked_for(tmp_path, history):
         trained(search, history=history)
         most = max(asked["other_attempts"].count('"hypothesis"') for asked in reflector.asked)
         assert most == history
+
+
+def test_a_metaprompt_of_ones_own_is_what_the_reflector_is_told(tmp_path):
+    notes(tmp_path, "http://127.0.0.1:9/v1")
+    (tmp_path / "own.txt").write_text("Rewrite it as a sailor would.\n", "utf-8")
+    offline = ("models.student=offline/small", "models.reflector=offline/large", "run.pilot=0")
+    task = task_of(Workspace(tmp_path), "notes", *offline, "optimizer.settings.metaprompt=own.txt", name="metaprompt")
+    with open_run(Workspace(tmp_path), task, purpose_of(task), RunOptions(track=False)) as run:
+        line = run.lms["reflector"].line
+        line.wire = Listening(line.wire)
+        found = optimize(run)
+        assert all("Rewrite it as a sailor would." in system for system in line.wire.systems)
+        assert line.wire.systems
+        named = named_text(run.store, tmp_path, f"run:{found.run_id}")
+        assert named == found.winner.prompts[0].instruction
+        with pytest.raises(UsageError, match=r"no file .*other\.txt"):
+            named_text(run.store, tmp_path, "other.txt")
+    before = purpose_of(task).identity
+    (tmp_path / "own.txt").write_text("Rewrite it as a monk would.\n", "utf-8")
+    assert purpose_of(task).identity != before  # another text is another run
