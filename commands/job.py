@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -50,9 +51,23 @@ class Finished:
             store.told(self.result.run_id)
 
 
-def run_job(place: Workspace, task: Task, options: RunOptions, named: str | None = None) -> Finished:
-    """Search, decide, and write the report; ``named`` is the workspace as commands that are shown name it."""
-    with open_run(place, task, purpose_of(task), options) as run:
+def run_job(
+    place: Workspace,
+    task: Task,
+    options: RunOptions,
+    named: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Finished:
+    """Search, decide, and write the report.
+
+    Args:
+        place: The workspace.
+        task: The task.
+        options: How the run is to behave.
+        named: The workspace as commands that are shown name it.
+        tags: Further tags of the run's record.
+    """
+    with open_run(place, task, replace(purpose_of(task), tags=tags or {}), options) as run:
         done = optimize(run)
         if task.config.distillation is not None and not run.store.has(run.id, EventKind.DISTILLATION):
             conclude(run, done)

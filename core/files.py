@@ -77,10 +77,9 @@ def keep_private(path: Path) -> None:
     Raises:
         OSError: If it cannot be made.
     """
-    if (
-        not path.exists()
-    ):  # closing a database's file ourselves would drop the locks of this process's connections to it
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # One that is there is not opened: closing it would take this process's locks on it from every connection of SQLite.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     if path.stat().st_mode & 0o077:
         with contextlib.suppress(PermissionError):  # somebody else's, who shares it with us on purpose
             path.chmod(0o600)

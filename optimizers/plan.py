@@ -362,3 +362,35 @@ def _role(spent: Sequence[Spent], spec: ModelSpec) -> RoleForecast:
 
 def _total_cost(roles: Mapping[str, Spent], models: Mapping[str, ModelSpec]) -> float:
     return sum(models[role].price(s.tokens_in, s.tokens_out) or 0.0 for role, s in roles.items())
+
+
+def added(plans: Sequence[Plan], unit: str) -> Plan:
+    """What several runs after each other are going to cost; ``trials`` is how many there are.
+
+    The ends of the intervals are added as well, which is a little wider than needed: not all runs go ill at once.
+    """
+
+    def ranges(found: Sequence[Range]) -> Range:
+        return Range(*(sum(getattr(r, end) for r in found) for end in ("expected", "low", "high")))
+
+    def money(found: Sequence[Range | None]) -> Range | None:
+        known = [cost for cost in found if cost is not None]
+        return ranges(known) if len(known) == len(found) else None
+
+    def role(found: Sequence[RoleForecast]) -> RoleForecast:
+        parts = [ranges([getattr(r, part) for r in found]) for part in ("calls", "input_tokens", "output_tokens")]
+        return RoleForecast(*parts, cost_usd=money([r.cost_usd for r in found]))
+
+    names = sorted({name for plan in plans for name in plan.roles})
+    return Plan(
+        trials=len(plans),
+        roles={name: role([plan.roles[name] for plan in plans if name in plan.roles]) for name in names},
+        calls=ranges([plan.calls for plan in plans]),
+        input_tokens=ranges([plan.input_tokens for plan in plans]),
+        output_tokens=ranges([plan.output_tokens for plan in plans]),
+        cost_usd=money([plan.cost_usd for plan in plans]),
+        minutes=ranges([plan.minutes for plan in plans]),
+        mde=None,
+        pilot_rows=sum(plan.pilot_rows for plan in plans),
+        unit=unit,
+    )

@@ -19,20 +19,23 @@ from tasks.files import find_task, is_file
 MAX_PARENTS = 20
 
 
-def load_task(name: str, *, workspace: Path, sets: Sequence[str] = ()) -> TaskConfig:
-    """Load a task with its parents and overrides.
+def load_task(
+    name: str, *, workspace: Path, sets: Sequence[str] = (), patch: Mapping[str, Any] | None = None
+) -> TaskConfig:
+    """Load a task with its parents, a patch and overrides.
 
     Args:
         name: Task name or file path.
         workspace: Folder with ``configs/``.
         sets: Overrides ``a.b=value``; the value is YAML, and ``DROP`` deletes the key.
+        patch: Values that are merged over the file's, key by key; ``DROP`` deletes a key, also one that is not there.
 
     Raises:
         UsageError: If there is no such task, or an override is not of that form.
         ConfigError: With every mistake found.
     """
     document = _with_parents(find_task(name, workspace), workspace, ())
-    values, places = dict(document.values), dict(document.places)
+    values, places = dict(_merge(document.values, dict(patch or {}))), dict(document.places)
     for text in sets:
         override(values, places, text)
     values = without_dropped(values)

@@ -66,6 +66,7 @@ class Purpose:
         identity: What must be equal, beside the task itself, for an interrupted run to be continued.
         specs: The models that may be asked, for caps on money; those of the task unless given.
         isolate: Whether a model that is down fails alone, instead of ending the run.
+        tags: Further tags of the record, which do not make it another run.
     """
 
     kind: str
@@ -73,6 +74,7 @@ class Purpose:
     identity: Mapping[str, str] = field(default_factory=dict[str, str])
     specs: tuple[ModelSpec, ...] | None = None
     isolate: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -303,6 +305,7 @@ def _start(task: Task, purpose: Purpose, options: RunOptions) -> RunStart:
         "config_hash": task.config_hash,
         "code_version": code_version(),
         "schema_hash": schema_hash(task.program),
+        **purpose.tags,
     }
     return RunStart(
         run_id=new_run_id(task.name if purpose.kind == "optimize" else f"{task.name}-{purpose.kind}"),

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dspy
 
@@ -86,9 +87,11 @@ class Task:
         return dataclasses.replace(self, program=apply_prompts(self.program, prompts), baseline=baseline)
 
 
-def read_config(workspace: Workspace, name: str, sets: Sequence[str]) -> TaskConfig:
-    """Read a task file of the workspace with overrides."""
-    return load_task(name, workspace=workspace.root, sets=sets)
+def read_config(
+    workspace: Workspace, name: str, sets: Sequence[str], patch: Mapping[str, Any] | None = None
+) -> TaskConfig:
+    """Read a task file of the workspace, with a patch and overrides."""
+    return load_task(name, workspace=workspace.root, sets=sets, patch=patch)
 
 
 @dataclass(frozen=True)

@@ -210,6 +210,7 @@ HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.MATRIX: _each(_matrix),
     EventKind.PAIR: _pairs,
     EventKind.EXPERIMENT: _each(_experiment),
+    EventKind.SWEEP: _document("sweep.json"),
     EventKind.DISTILLATION: _document("distillation.json"),
     EventKind.PROVENANCE: _document("provenance.json"),
     EventKind.FINISHED: _each(_finished),

@@ -29,6 +29,8 @@ from tracking.projection import DONE
 from tracking.store import RunSummary, Store
 
 RUN_TAG = "proven.run_id"
+PARENT_TAG = "sweep"
+"""The tag of a run that belongs to another one, of the same task: the other's id."""
 GATHER_SECONDS = 0.2
 LINGER_SECONDS = 120.0
 """How long the process goes on after its run has hung up; what it has not done by then is for ``sync``."""
@@ -97,6 +99,10 @@ class Projector:
             "holdout_hash": start.splits.holdout_fingerprint,
             "command": start.command,
         }
+        above = start.tags.get(PARENT_TAG)
+        if above is not None:
+            parent = client.find_run(experiment, RUN_TAG, above)
+            tags["mlflow.parentRunId"] = (parent or self._make(client, experiment, self.store.run(above))).id
         return client.make_run(experiment, start.started_at, tags)
 
     def _note(self, error: Exception, about: str = "") -> None:
