@@ -23,7 +23,7 @@ VERSION = "0.1.0"
 USAGE_EXIT = 64
 COMMANDS = {
     "Improve": ("optimize", "distill", "gate", "eval"),
-    "Compare": ("experiment", "watch", "kpis", "matrix", "sweep", "prepare", "run", "judge", "judge_card"),
+    "Compare": ("experiment", "watch", "kpis", "matrix", "sweep", "prepare", "run", "judge", "judge_card", "annotate"),
     "Runs and reports": ("runs", "calls", "resume", "stop", "report", "verify", "ui", "sync", "ledger"),
     "Sessions of agents": ("sessions.import_", "sessions.list_", "sessions.show", "sessions.export"),
     "Playbooks": (

@@ -17,6 +17,7 @@ from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Evaluation, RowResult, RowStatus
 from core.limits import RefusedError
 from core.section import Section
+from data.annotations import annotations_of
 from data.corpus import Row
 from metrics.evaluate import Evaluator
 from optimizers.base import Search, SearchSize
@@ -55,6 +56,9 @@ class MetapromptSettings(Section):
     alpha: float = Field(default=0.2, gt=0, lt=1, description="Two-sided level at which dev accepts an epoch's prompt.")
     metaprompt: str | None = Field(
         default=None, description="A text file of the workspace, or run:ID of a run that tuned a metaprompt; ours else."
+    )
+    annotations: str | None = Field(
+        default=None, description="A file of `annotate`, whose scores and comments are shown beside the feedback."
     )
     retries: int = Field(default=1, ge=0, le=5, description="New proposals for one that breaks a limit.")
 
@@ -255,8 +259,9 @@ def propose(
     """A proposal that keeps to the limits, or None; one that breaks a limit is told so and asked for again."""
     parent = current.prompts.instructions()[predictor]
     remark = ""
-    named = MetapromptSettings.model_validate(dict(search.settings)).metaprompt
-    ask = metaprompt_of(search.text_of(named) if named else None)
+    settings = MetapromptSettings.model_validate(dict(search.settings))
+    ask = metaprompt_of(search.text_of(settings.metaprompt) if settings.metaprompt else None)
+    said = _said(search, settings.annotations) if settings.annotations else {}
     adapter = make_adapter("chat")
     for _ in range(retries + 1):
         try:
@@ -267,7 +272,7 @@ def propose(
                     current_hypothesis=current.hypothesis,
                     other_attempts=[_told(attempt, predictor) for attempt in others],
                     constraints=(search.limits.told(predictor) + remark) or "none",
-                    examples_with_feedback=shown_rows(rows),
+                    examples_with_feedback=shown_rows(rows, said),
                 )
             proposed.new_instruction = search.admit(predictor, parent, proposed.new_instruction)
             return proposed
@@ -276,6 +281,16 @@ def propose(
         except RefusedError as refused:
             remark = f"\nA first proposal was refused: {refused}."
     return None
+
+
+def _said(search: Search, name: str) -> dict[str, list[dict[str, Any]]]:
+    """What people said about answers to train rows, by row; what they said about other rows is not shown."""
+    shown, found = {row.id for row in search.train.rows}, dict[str, list[dict[str, Any]]]()
+    for note in annotations_of(search.text_of(name), name):
+        if note.id in shown:
+            about = {"of the answer": dict(note.output), "score": note.score, "comment": note.comment}
+            found.setdefault(note.id, []).append(about)
+    return found
 
 
 def _told(attempt: Attempt, predictor: str) -> dict[str, Any]:

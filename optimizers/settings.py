@@ -113,7 +113,8 @@ def named_text(store: Store, root: Path, name: str) -> str:
 
 def texts_named(task: Task) -> dict[str, str]:
     """The files that a task's settings name, by digest: a run with other texts is another run."""
-    named = [settings_of(task.config.optimizer, optimizer).get("metaprompt") for optimizer in chosen_optimizers(task)]
+    given = [settings_of(task.config.optimizer, optimizer) for optimizer in chosen_optimizers(task)]
+    named = [settings.get(key) for settings in given for key in ("metaprompt", "annotations")]
     files = [task.root / name for name in named if name and not str(name).startswith(RUN)]
     return {f"text {path.name}": digest(path.read_text("utf-8")) for path in files if is_file(path)}
 

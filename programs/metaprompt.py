@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dspy
@@ -45,14 +45,23 @@ def metaprompt_of(text: str | None = None) -> dspy.Predict:
     return dspy.Predict(signature)
 
 
-def shown_rows(rows: Sequence[RowResult]) -> list[dict[str, Any]]:
-    """What a proposal sees of rows: inputs, outputs, score and feedback; gold only where the feedback quotes it."""
+def shown_rows(
+    rows: Sequence[RowResult], said: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
+) -> list[dict[str, Any]]:
+    """What a proposal sees of rows: inputs, outputs, score and feedback; gold only where the feedback quotes it.
+
+    Args:
+        rows: The rows.
+        said: What people said about answers to a row, by its id.
+    """
+    notes = said or {}
     return [
         {
             "Inputs": dict(row.inputs),
             "Generated Outputs": dict(row.prediction) if row.prediction else "no readable answer",
             "Score": row.score,
             "Feedback": row.feedback or f"The answer could not be used: {row.error or 'no reason is known'}",
+            **({"What people said": list(notes[row.row_id])} if row.row_id in notes else {}),
         }
         for row in rows
         if row.status in (RowStatus.OK, RowStatus.PARSE_ERROR)

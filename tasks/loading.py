@@ -35,7 +35,7 @@ def load_task(
         ConfigError: With every mistake found.
     """
     document = _with_parents(find_task(name, workspace), workspace, ())
-    values, places = dict(_merge(document.values, dict(patch or {}))), dict(document.places)
+    values, places = dict(merge(document.values, dict(patch or {}))), dict(document.places)
     for text in sets:
         override(values, places, text)
     values = without_dropped(values)

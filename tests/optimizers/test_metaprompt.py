@@ -7,6 +7,7 @@ import pytest
 
 from core.errors import UsageError
 from core.workspace import Workspace
+from data.annotations import Annotation, keep
 from optimizers import OPTIMIZERS
 from optimizers.metaprompt import MetapromptSettings, Trainer, decided
 from optimizers.optimize import optimize, purpose_of
@@ -135,3 +136,16 @@ def test_a_metaprompt_of_ones_own_is_what_the_reflector_is_told(tmp_path):
     before = purpose_of(task).identity
     (tmp_path / "own.txt").write_text("Rewrite it as a monk would.\n", "utf-8")
     assert purpose_of(task).identity != before  # another text is another run
+
+
+def test_what_people_said_about_train_rows_is_beside_the_feedback(tmp_path):
+    with searching(tmp_path, rollouts=200, settings={"annotations": "said.jsonl"}) as search:
+        path = tmp_path / "said.jsonl"
+        for row, comment in ((search.train.rows[0], "a bridge is on land"), (search.dev.rows[0], "never shown")):
+            keep(path, Annotation(row.id, {}, {}, {"kind": "water"}, 0.0, comment, "ann", "2026-01-01T00:00:00Z", "h"))
+        search = dataclasses.replace(search, text_of=lambda name: (tmp_path / name).read_text("utf-8"))
+        reflector = heard(search)
+        trained(search, epochs=1, annotations="said.jsonl")
+        shown = [asked["examples_with_feedback"] for asked in reflector.asked]
+        assert sum("a bridge is on land" in text for text in shown) == 1
+        assert not any("never shown" in text for text in shown)

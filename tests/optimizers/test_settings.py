@@ -71,7 +71,15 @@ OTHERS = {
     "mipro": {"candidates": 5, "trials": 7, "temperature": 0.5, "program_aware": False, "tips": False},
     "bootstrap": {"sets": 3, "labelled": 1, "rounds": 2},
     "simba": {"candidates": 3, "steps": 2, "sampling": 0.5, "choosing": 0.9},
-    "metaprompt": {"epochs": 2, "train_size": 20, "history": 2, "alpha": 0.05, "metaprompt": "own.txt", "retries": 0},
+    "metaprompt": {
+        "epochs": 2,
+        "train_size": 20,
+        "history": 2,
+        "alpha": 0.05,
+        "metaprompt": "own.txt",
+        "annotations": "said.jsonl",
+        "retries": 0,
+    },
 }
 
 
