@@ -9,7 +9,7 @@ from typing import Any, cast
 from pydantic import ValidationError
 
 from core.catalog import did_you_mean
-from core.errors import ConfigError, Problem
+from core.errors import ConfigError, Problem, UsageError
 from core.limits import Limits
 from core.plain import digest
 from core.section import Section
