@@ -1,6 +1,8 @@
 """The session store on both databases."""
 
 import dataclasses
+import subprocess
+import tempfile
 
 import pytest
 import sqlalchemy as sa
@@ -11,15 +13,19 @@ from tests.sessions.worlds import postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory):
-    """A real Postgres; where it cannot start, the tests on it are skipped and say why."""
-    try:
-        running = postgres(tmp_path_factory.mktemp("postgres"))
-        url = running.__enter__()
-    except (ImportError, OSError, RuntimeError) as error:
-        pytest.skip(f"no Postgres can be started here: {error}")
-    yield url
-    running.__exit__(None, None, None)
+def postgres_url():
+    """A real Postgres; where it cannot start, the tests on it are skipped and say why.
+
+    Its folder is not below pytest's, which other runs of pytest close to the user that the server runs as.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        try:
+            running = postgres(folder)
+            url = running.__enter__()
+        except (ImportError, OSError, RuntimeError, subprocess.SubprocessError) as error:
+            pytest.skip(f"no Postgres can be started here: {error}")
+        yield url
+        running.__exit__(None, None, None)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
