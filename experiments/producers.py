@@ -16,7 +16,9 @@ from typing import Any
 import dspy
 import pydantic
 
-from calls.lm import RoleLM
+from calls.account import Account
+from calls.lm import RoleLM, build_lm
+from calls.models import ModelSpec
 from core.candidate import ProgramPrompts
 from core.evaluation import RowStatus
 from core.plain import to_plain
@@ -27,7 +29,7 @@ from metrics.evaluate import judge_row, run_row
 from metrics.metric import Metric
 from programs.prompts import apply_prompts, component_hashes, md5, read_prompts
 from sessions.record import Outcome, Session, Step
-from tasks.task import Task
+from tasks.task import Task, bound_metric
 
 REFUSALS = ("refused", "rejected")
 """What a program that may refuse says in its field ``outcome``."""
@@ -55,13 +57,21 @@ class ProgramSessions:
     task: Task
     rows: Mapping[str, Row]
     program: dspy.Module
-    lm: RoleLM
+    lms: tuple[RoleLM, ...]
+    """The student for each trial."""
     metric: Metric
     places: tuple[Place, ...]
 
     @classmethod
-    def of(cls, config: ExperimentConfig, task: Task, lm: RoleLM, metric: Metric) -> ProgramSessions:
-        """The sessions of one arm."""
+    def of(cls, config: ExperimentConfig, task: Task, account: Account) -> ProgramSessions:
+        """The sessions of one arm.
+
+        The embedded model says the same to the same question, so that a second trial would be a copy and no evidence;
+        each trial has a seed of its own there, as each call of a provider is drawn anew.
+
+        Raises:
+            ModelError: If a key is not in the environment.
+        """
         made = config.producer
         assert made is not None
         assert made.kind == "program"
@@ -69,7 +79,8 @@ class ProgramSessions:
         chosen = (*splits.train, *splits.dev, *(splits.holdout if made.rows == "all" else ()))
         program = apply_prompts(task.program, with_guidelines(read_prompts(task.program), config.guidelines))
         places = tuple((row.id, trial) for trial in range(made.trials) for row in chosen)
-        return cls(config, task, {row.id: row for row in chosen}, program, lm, metric, places)
+        lms = tuple(build_lm(_of_trial(task.models["student"], n), "student", account) for n in range(made.trials))
+        return cls(config, task, {row.id: row for row in chosen}, program, lms, bound_metric(task, account), places)
 
     @property
     def components(self) -> tuple[str, ...]:
@@ -83,8 +94,8 @@ class ProgramSessions:
         Raises:
             Halt: When the run must end.
         """
-        row, started = self.rows[place[0]], _now()
-        answer = run_row(self.program, row, self.lm, self.task.adapter, place[1])
+        row, lm, started = self.rows[place[0]], self.lms[place[1]], _now()
+        answer = run_row(self.program, row, lm, self.task.adapter, place[1])
         score, error, status = None, answer.error, answer.status
         if status is RowStatus.OK:
             status, judgement, error, _ = judge_row(self.metric, row, answer.values, place[1])
@@ -98,7 +109,7 @@ class ProgramSessions:
             id=session_id,
             experiment=self.config.experiment_id,
             config_hash=self.config.config_hash,
-            model=self.lm.spec.alias,
+            model=lm.spec.alias,
             task=row.id,
             task_code=self.task.name,
             trial=place[1],
@@ -122,6 +133,11 @@ class ProgramSessions:
             finished_at=_now(),
             trajectory=_trajectory(steps),
         )
+
+
+def _of_trial(spec: ModelSpec, trial: int) -> ModelSpec:
+    """The model of one trial."""
+    return replace(spec, params={**spec.params, "seed": trial}) if spec.offline and trial else spec
 
 
 def _outcome(status: RowStatus, score: float | None, threshold: float, *, judged: bool) -> tuple[bool | None, Outcome]:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calls.lm import build_lm
 from core.errors import UsageError
 from core.experiment import Arm, Experiment, Hindsight, PairResult
 from core.optimization import Plan, Range, RoleForecast
@@ -28,7 +27,7 @@ from programs.prompts import read_prompts, source_of
 from sessions.record import Session
 from stats import exact_sign_test, wilson
 from tasks.open_run import RunOptions, open_store, open_task, redactor
-from tasks.task import Task, bound_metric
+from tasks.task import Task
 from tracking.events import EventKind
 from tracking.store import RunSummary, Store
 
@@ -259,9 +258,7 @@ def _producers(request: Request, tasks: tuple[Task, Task] | None, run: Opened) -
             continue
         assert tasks is not None
         assert run.asks is not None
-        task, account = tasks[index], run.asks.account
-        lm = build_lm(task.models["student"], "student", account)
-        sessions = ProgramSessions.of(arm, task, lm, bound_metric(task, account))
+        sessions = ProgramSessions.of(arm, tasks[index], run.asks.account)
         if arm.producer.rows == "all":
             run.asks.open_holdout(read_prompts(sessions.program).hash)
         made.append(sessions)
@@ -296,6 +293,8 @@ def _plan(pairs: Stream, method: Method, design: Design, request: Request, run: 
             f"there are only {len(pairs.order)} pairs; a fixed comparison of this effect would take "
             f"{fixed_pairs(request.test.design)}: more tasks, or more trials, would raise the chance of a decision"
         )
+    if _copies(request, run):
+        notes.append("temperature 0 and several trials: answers that repeat themselves are no further evidence")
     return Plan(
         trials=round(expected.expected),
         roles={"student": RoleForecast(calls, sent, received, cost)},
@@ -309,6 +308,14 @@ def _plan(pairs: Stream, method: Method, design: Design, request: Request, run: 
         notes=tuple(notes),
         unit="pairs",
     )
+
+
+def _copies(request: Request, run: Opened) -> bool:
+    """Whether further trials of a task may be copies of the first."""
+    made = request.test.producer
+    if run.asks is None or made is None or made.trials == 1:
+        return False
+    return any(spec.temperature == 0 and not spec.offline for spec in run.asks.specs)
 
 
 def _calls_per_session(run: Opened, sessions: int) -> float:

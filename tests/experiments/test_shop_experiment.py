@@ -14,6 +14,7 @@ from core.workspace import HOME, Workspace
 from experiments.config import load_experiment
 from experiments.hypotheses import read_hypotheses
 from experiments.kpis import kpis
+from experiments.replay import read_records
 from experiments.sequential import Request, experiments, run_experiment
 from tasks.open_run import RunOptions, open_store
 from tests.journeys.commands import HANGS
@@ -51,6 +52,21 @@ def test_a_useless_guideline_is_rejected_for_futility_and_a_harmful_one_within_a
     assert harmful.decision == "reject"
     assert harmful.pairs <= harmful.fixed_n / 3
     assert harmful.test.rate < harmful.control.rate
+
+
+def test_a_second_trial_is_drawn_anew_and_no_copy_of_the_first(place):
+    sets = ["producer.trials=2", "producer.rows=search", "design.n_max=58"]
+    arms = [
+        load_experiment(arm, root=place.root, sets=[*sets, f"experiment_id={arm}_twice"])
+        for arm in ("shop_baseline", "shop_polite")
+    ]
+    run_experiment(place, Request(arms[0], arms[1], "fixed"), QUIET)
+    logs = [read_records(path) for path in (place.mlruns / "experiments").glob("*.jsonl")]
+    sessions = next(log for log in logs if any(record["trial"] == 1 for record in log))
+    steps = {(r["experiment"], r["task"], r["trial"]): r["trajectory"] for r in sessions}
+    again = [(steps[arm, task, 0], steps[arm, task, 1]) for arm, task, trial in steps if trial == 1]
+    assert len(again) >= 50
+    assert sum(first != second for first, second in again) > len(again) / 10
 
 
 def killed_after(place, pairs):
