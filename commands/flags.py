@@ -204,6 +204,22 @@ class Chosen(Bundle):
 
 
 @dataclass(frozen=True)
+class By(Bundle):
+    """What groups of sessions are made by."""
+
+    by: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--by", metavar="FIELD", help="Group by it, as in --by model --by tags.team, or model,experiment."
+        ),
+    ] = None
+
+    def fields(self) -> list[str]:
+        """The fields, each once."""
+        return list(dict.fromkeys(name.strip() for given in self.by or () for name in given.split(",") if name.strip()))
+
+
+@dataclass(frozen=True)
 class SessionPlace(Place):
     """Where sessions are stored: in the workspace, or in a database of a team."""
 

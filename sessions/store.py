@@ -43,6 +43,9 @@ from sessions.writing import Appended, write
 if TYPE_CHECKING:
     import numpy as np
 
+    from sessions.metrics import Metric
+    from sessions.tally import Group
+
 URL_VARIABLE = "STORAGE__DATABASE_URL"
 BATCH = 20_000
 """Sessions that share a transaction when many are loaded."""
@@ -183,6 +186,15 @@ class SessionStore:
         """Counts by outcome and sums of measures for each group, added up in the database, ordered by group."""
         with self._reading() as db:
             return read_totals(db, by, measures, chain.clauses(self._dialect))
+
+    def tally(
+        self, metrics: Sequence[Metric], by: Sequence[str] = (), chain: FilterChain = EVERYTHING
+    ) -> tuple[Group, ...]:
+        """Sums of metrics per group and task, added up in the database; see :func:`sessions.tally.tally`."""
+        from sessions.table_tally import tally_table
+
+        with self._reading() as db:
+            return tally_table(db, metrics, by, chain.clauses(self._dialect))
 
     # Within
 
