@@ -35,6 +35,7 @@ COMMANDS = {
         "sessions.pareto",
         "sessions.tasks",
         "sessions.patterns",
+        "sessions.predict",
         "sessions.report",
         "guideline_impact",
     ),

@@ -104,3 +104,13 @@ def test_pass_hat_k_of_the_recorded_airline(tmp_path):
     found = asked(tmp_path, "sessions", "stats", "--metric", "success_rate", "--pass", "4")["estimates"]
 
     assert [round(one["value"], 4) for one in found] == [0.3974, 0.3974, 0.2735, 0.2372, 0.2308]
+
+
+def test_what_an_experiment_will_cost(workspace, tmp_path):
+    path = tmp_path / "exp_042.json"
+    path.write_text('{"experiment_id": "exp_042", "model_id": "large"}', "utf-8")
+
+    found = asked(workspace, "sessions", "predict", "--config", path, "--n", "50")
+    assert [(one["quantity"], round(one["total"], 6)) for one in found["predictions"]] == [("cost_usd", 2.5)]
+    path.write_text("[1]", "utf-8")
+    assert run("sessions", "predict", "--config", path, workspace=workspace, check=False)[0] == 78
