@@ -54,6 +54,12 @@ class SessionLog:
         with self._mutex:
             return self._known.get(session_id)
 
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """Every session that was kept."""
+        with self._mutex:
+            return tuple(self._known.values())
+
     def add(self, session: Session) -> None:
         """Keep a session."""
         line = json.dumps(json.loads(self._redact.json(to_json(session))), ensure_ascii=False) + "\n"

@@ -25,6 +25,7 @@ from experiments.producers import CommandSessions, ProgramSessions
 from experiments.replay import Recorded
 from programs.prompts import read_prompts, source_of
 from sessions.record import Session
+from sessions.store import open_sessions
 from stats import exact_sign_test, wilson
 from tasks.open_run import RunOptions, open_store, open_task, redactor
 from tasks.task import Task
@@ -113,7 +114,12 @@ def run_experiment(
             run.record.emit(EventKind.PAIR, result)
             run.progress.pair(result)
 
-        tally = play(pairs, method, design.start, known, tell)
+        try:
+            tally = play(pairs, method, design.start, known, tell)
+        finally:
+            if not request.replay:  # a replay's sessions are in a store already
+                with open_sessions(place) as store:
+                    store.append(kept.sessions)
         done = _outcome(request, (stream, method, design), tally, run, begun)
         done = dataclasses.replace(done, hindsight=_hindsight(request, order) if request.replay else None)
         run.record.emit(EventKind.EXPERIMENT, done)

@@ -16,6 +16,8 @@ from experiments.hypotheses import read_hypotheses
 from experiments.kpis import kpis
 from experiments.replay import read_records
 from experiments.sequential import Request, experiments, run_experiment
+from sessions.filters import FilterChain
+from sessions.store import open_sessions
 from tasks.open_run import RunOptions, open_store
 from tests.journeys.commands import HANGS
 from tracking.events import EventKind
@@ -40,6 +42,10 @@ def test_the_right_guideline_is_accepted_and_its_hypothesis_says_so(place):
     done = decide(place, "shop_limits")
     assert done.decision == "accept"
     assert done.pairs < done.fixed_n / 2
+    with open_sessions(place) as stored:
+        arm = list(stored.sessions(FilterChain().where(experiment="shop_limits")))
+    assert len(arm) >= done.pairs
+    assert {s.guidelines for s in arm} == {done.test.guidelines}
     outcome = read_hypotheses(place.root)[0].outcome
     assert (outcome.decision, outcome.run, outcome.pairs) == ("accept", done.run_id, done.pairs)
 
