@@ -5,55 +5,23 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import inspect
 import json
 import os
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from commands.flags import unbundled
+from commands.catalog import entries
+from commands.flags import EVERYWHERE, mask, unbundled
 
 if TYPE_CHECKING:
     from commands.outcome import Outcome
 
 VERSION = "0.1.0"
 USAGE_EXIT = 64
-COMMANDS = {
-    "Improve": ("optimize", "distill", "gate", "eval"),
-    "Compare": ("experiment", "watch", "kpis", "matrix", "sweep", "prepare", "run", "judge", "judge_card", "annotate"),
-    "Runs and reports": ("runs", "calls", "resume", "stop", "report", "verify", "ui", "sync", "ledger"),
-    "Sessions of agents": (
-        "sessions.import_",
-        "sessions.list_",
-        "sessions.show",
-        "sessions.export",
-        "sessions.stats",
-        "sessions.contrast",
-        "sessions.pareto",
-        "sessions.tasks",
-        "sessions.patterns",
-        "sessions.predict",
-        "sessions.report",
-        "guideline_impact",
-    ),
-    "Playbooks": (
-        "playbook.propose",
-        "playbook.list_",
-        "playbook.show",
-        "playbook.review",
-        "playbook.retire",
-        "playbook.inject",
-    ),
-    "Prompts in production": ("export", "promote", "rollback", "diff", "history"),
-    "Tasks, data and models": ("init", "import_", "tasks", "validate", "show", "doctor"),
-}
-"""Panels of the help and the files of ``commands/`` in them; a file has ``command``, ``EXAMPLE`` and maybe ``NAME``.
-
-A file in a folder, as in ``sessions.list_``, is a sub-command: ``sessions list``. The folder's docstring is its help.
-"""
 
 app = typer.Typer(
     name="proven",
@@ -82,17 +50,13 @@ def _root(
 
 def _register() -> None:
     groups: dict[str, typer.Typer] = {"": app}
-    for panel, verbs in COMMANDS.items():
-        for path in verbs:
-            group, _, verb = path.rpartition(".")
-            if group not in groups:
-                groups[group] = _group(group, panel)
-            module = importlib.import_module(f"commands.{path}")
-            name = getattr(module, "NAME", verb.replace("_", "-").rstrip("-"))
-            door = groups[group].command(
-                name, epilog=f"Example: {module.EXAMPLE}", rich_help_panel=panel if groups[group] is app else None
-            )
-            door(_finishing(unbundled(module.command)))
+    for entry in entries():
+        if entry.group not in groups:
+            groups[entry.group] = _group(entry.group, entry.panel)
+        panel = None if entry.group else entry.panel
+        example = f"Example: {entry.module.EXAMPLE}"
+        door = groups[entry.group].command(entry.name, epilog=example, rich_help_panel=panel)
+        door(_finishing(unbundled(entry.module.command)))
 
 
 def _group(name: str, panel: str) -> typer.Typer:
@@ -103,36 +67,27 @@ def _group(name: str, panel: str) -> typer.Typer:
 
 
 def _finishing(command: Callable[..., Outcome]) -> Callable[..., None]:
-    """The command with ``--json`` and ``--debug``; its outcome is printed and ends the process."""
+    """The command with the flags of every command; its outcome is printed and ends the process."""
 
     @functools.wraps(command)
     def finished(*, as_json: bool, debug: bool, **given: Any) -> None:
         _finish(command(**given), as_json=as_json)
 
-    kind = Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")]
-    verbose = Annotated[bool, typer.Option("--debug", help="Show tracebacks and what the libraries below log.")]
-    signature: Any = getattr(command, "__signature__")  # noqa: B009 - set by ``unbundled``
-    extra = [
-        signature_parameter("as_json", kind),
-        signature_parameter("debug", verbose),
+    signature: Any = inspect.signature(command)
+    flags = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in EVERYWHERE.items()
     ]
     made: Any = finished
-    made.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *extra])
-    made.__annotations__ = {**command.__annotations__, "as_json": kind, "debug": verbose}
+    made.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *flags])
+    made.__annotations__ = command.__annotations__ | EVERYWHERE
     return made
-
-
-def signature_parameter(name: str, kind: Any) -> Any:
-    """A flag that every command has."""
-    import inspect
-
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
 
 
 def _finish(outcome: Outcome, *, as_json: bool) -> NoReturn:
     """Print the outcome, for a program or for a person, without secrets, and end with its code."""
     if as_json:
-        print(_mask()(json.dumps(dict(outcome.body), ensure_ascii=False, default=str)))
+        print(mask()(json.dumps(dict(outcome.body), ensure_ascii=False, default=str)))
     else:
         _show(outcome)
     if outcome.told is not None:
@@ -152,28 +107,14 @@ def _show(outcome: Outcome) -> None:
     if outcome.text:
         from core.display import for_stream
 
-        print(for_stream(_mask()(outcome.text), sys.stdout))
-
-
-def _mask() -> Callable[[str], str]:
-    """What takes secrets out of an error text: those of the environment and of the workspace's ``.env``."""
-    from core.errors import ProvenError
-    from core.redact import from_environment
-    from core.workspace import HOME, find_workspace
-
-    named = [after for word, after in pairwise(sys.argv) if word == "--workspace"]
-    try:
-        root = find_workspace(named[0] if named else None).root
-    except ProvenError:
-        root = HOME
-    return from_environment(root).text
+        print(for_stream(mask()(outcome.text), sys.stdout))
 
 
 def _fail(error: Any) -> NoReturn:
-    mask = _mask()
+    hide = mask()
     if "--json" in sys.argv:
-        print(mask(json.dumps({"error": type(error).__name__, "message": error.message, "hint": error.hint})))
-    print(mask(f"error: {error}"), file=sys.stderr)
+        print(hide(json.dumps({"error": type(error).__name__, "message": error.message, "hint": error.hint})))
+    print(hide(f"error: {error}"), file=sys.stderr)
     raise Finished(error.exit_code)
 
 

@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
@@ -39,6 +40,12 @@ NoCode = Annotated[
     bool, typer.Option("--no-code", help="Do not run what the task file names as module:Name; it stays unchecked.")
 ]
 Split = Annotated[str, typer.Option(help="train, dev or holdout.")]
+
+EVERYWHERE = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print exactly one JSON object on stdout.")],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show tracebacks and what the libraries below log.")],
+}
+"""Flags of every command."""
 
 
 @dataclass(frozen=True)
@@ -262,6 +269,20 @@ class Book(Place):
 def typed() -> str:
     """The command as it was typed, for the record."""
     return " ".join(["python cli.py", *sys.argv[1:]])
+
+
+def mask() -> Callable[[str], str]:
+    """What takes secrets out of an error text: those of the environment and of the workspace's ``.env``."""
+    from core.errors import ProvenError
+    from core.redact import from_environment
+    from core.workspace import HOME, find_workspace
+
+    named = [after for word, after in pairwise(sys.argv) if word == "--workspace"]
+    try:
+        root = find_workspace(named[0] if named else None).root
+    except ProvenError:
+        root = HOME
+    return from_environment(root).text
 
 
 def listed(text: str | None) -> tuple[str, ...]:
