@@ -28,7 +28,7 @@ class TableColumns:
         self.cost_usd, self.latency_s, self.optimal_steps = c.cost_usd, c.latency_s, c.optimal_steps
         both = sa.func.coalesce(c.input_tokens, 0) + sa.func.coalesce(c.output_tokens, 0)
         unknown = c.input_tokens.is_(None) & c.output_tokens.is_(None)
-        self.tokens = sa.case((unknown, None), else_=both)
+        self.tokens = sa.case((unknown, c.total_tokens), else_=both)
         self.impossible, self.rejected = (
             sa.case((column.is_(True), 1.0), (column.is_(False), 0.0), else_=None)
             for column in (c.impossible, c.rejected)
