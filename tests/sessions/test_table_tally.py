@@ -26,7 +26,8 @@ def sessions(draw):
         Session(
             f"s{number}", model=draw(st.sampled_from(["a", "b", ""])), task=draw(st.sampled_from(["x", "y", ""])),
             outcome=outcome, success=FLAG[outcome], steps=draw(COUNTS), optimal_steps=draw(COUNTS),
-            input_tokens=draw(COUNTS), output_tokens=draw(COUNTS), total_tokens=draw(COUNTS), impossible=draw(MAYBE), rejected=draw(MAYBE),
+            input_tokens=draw(COUNTS), output_tokens=draw(COUNTS), total_tokens=draw(COUNTS),
+            impossible=draw(MAYBE), rejected=draw(MAYBE),
             cost_usd=draw(st.none() | st.floats(0, 10)), latency_s=draw(st.none() | st.floats(0, 10)),
             score=draw(st.none() | st.floats(0, 1)), tags=draw(st.sampled_from([{}, {"team": "red"}, {"team": "ü"}])),
         )
