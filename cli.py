@@ -16,6 +16,7 @@ import typer
 
 from commands.catalog import entries
 from commands.flags import EVERYWHERE, mask, unbundled
+from core.files import keep_streams
 
 if TYPE_CHECKING:
     from commands.outcome import Outcome
@@ -123,6 +124,7 @@ _register()
 
 def main() -> None:
     """Run the command line; every expected failure ends with a message and its own exit code, never a traceback."""
+    keep_streams()
     gc.set_threshold(50_000, 20, 100)  # a run makes many small records that live long
     try:
         app()

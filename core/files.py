@@ -69,6 +69,19 @@ def make_database(path: Path, script: str, table: str) -> None:
     os.replace(making, path)
 
 
+def keep_streams() -> None:
+    """Open the null device for each standard stream that this process was started without, as some schedulers do.
+
+    A database would get its number: SQLite takes no such descriptor, closes it, and with it goes every lock that this
+    process has on the file.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
 def keep_private(path: Path) -> None:
     """Make an empty file that only its owner may read and write, or make an existing one so.
 

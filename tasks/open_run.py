@@ -30,7 +30,7 @@ from programs.prompts import read_prompts, schema_hash, source_of
 from tasks.config import own_code_of
 from tasks.task import ROLES, Outline, Task, assemble, bound_metric, outline, read_config, student_evaluator
 from tracking.events import EventKind
-from tracking.projection import Tracker, postponed
+from tracking.projection import LaterTracker, Tracker, postponed
 from tracking.run import Run, Silent, code_version, continuable, differences, new_run_id, untold
 from tracking.store import Store
 
@@ -187,7 +187,7 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
         start = _start(task, purpose, options)
         if not options.new:
             start = _continued(store, ledger, start, options.progress)
-        tracker = stack.enter_context(tracking(place, store)) if _tracks(options) else Silent()
+        tracker = stack.enter_context(tracking(place, store)) if options.track else Silent()
         record = Run(store, start, tracker)
         account = Account(ledger, record.id, task.name, policy_of(task, purpose))
         account.stop_requested = lambda: store.stop_requested(record.id)
@@ -210,10 +210,6 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
             account.meter.listener = None
             account.close()
             record.finish()
-
-
-def _tracks(options: RunOptions) -> bool:
-    return options.track and not postponed(os.environ)
 
 
 def agreed(question: str, progress: Progress, hint: str) -> bool:
@@ -402,7 +398,7 @@ def open_store(place: Workspace, redact: Redactor | None = None) -> Store:
 @contextlib.contextmanager
 def tracking(place: Workspace, store: Store) -> Iterator[Tracker]:
     """Project the store into MLflow while the block runs; what it could not take is said at the end."""
-    tracker = Tracker(store, place.mlruns)
+    tracker = (LaterTracker if postponed(os.environ) else Tracker)(store, place.mlruns)
     try:
         yield tracker
     finally:

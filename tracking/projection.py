@@ -122,6 +122,16 @@ class Tracker:
         return links
 
 
+class LaterTracker(Tracker):
+    """Knows where a run will be in MLflow, and leaves the writing to ``sync``."""
+
+    def nudge(self) -> None:
+        """Start nothing."""
+
+    def close(self) -> None:
+        """There is nobody to wait for."""
+
+
 class _Process:
     """The process at work, and our end of the socket to it."""
 

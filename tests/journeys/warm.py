@@ -41,6 +41,7 @@ def become(request: dict, handed: list[int]) -> None:
     for number, handle in enumerate(handed[:3]):
         os.dup2(handle, number)
         os.close(handle)
+    assert min(handed) > 2, "a stream that was closed would be the descriptor of a database"
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
@@ -88,7 +89,6 @@ def main() -> None:
         if listener in ready:
             connection, _ = listener.accept()
             if os.fork() == 0:
-                os.close(0)
                 listener.close()
                 answer(connection)
                 os._exit(0)
