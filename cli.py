@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, cast
 
 import typer
 
@@ -54,8 +54,7 @@ def _register() -> None:
     for entry in entries():
         if entry.group not in groups:
             groups[entry.group] = _group(entry.group, entry.panel)
-        panel = None if entry.group else entry.panel
-        example = f"Example: {entry.module.EXAMPLE}"
+        panel, example = None if entry.group else entry.panel, f"Example: {entry.module.EXAMPLE}"
         door = groups[entry.group].command(entry.name, epilog=example, rich_help_panel=panel)
         door(_finishing(unbundled(entry.module.command)))
 
@@ -74,12 +73,11 @@ def _finishing(command: Callable[..., Outcome]) -> Callable[..., None]:
     def finished(*, as_json: bool, debug: bool, **given: Any) -> None:
         _finish(command(**given), as_json=as_json)
 
-    signature: Any = inspect.signature(command)
+    made, signature = cast(Any, finished), inspect.signature(command)
     flags = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
         for name, kind in EVERYWHERE.items()
     ]
-    made: Any = finished
     made.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *flags])
     made.__annotations__ = command.__annotations__ | EVERYWHERE
     return made
@@ -128,10 +126,9 @@ def main() -> None:
     gc.set_threshold(50_000, 20, 100)  # a run makes many small records that live long
     try:
         app()
-    except Finished:
-        raise
     except SystemExit as stop:
-        raise SystemExit(USAGE_EXIT if stop.code == 2 else stop.code) from None
+        misused = stop.code == 2 and not isinstance(stop, Finished)
+        raise SystemExit(USAGE_EXIT if misused else stop.code) from None
     except KeyboardInterrupt:
         print("interrupted; what was finished is kept", file=sys.stderr)
         raise SystemExit(130) from None
