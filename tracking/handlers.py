@@ -198,6 +198,11 @@ def _exported(telling: Telling, event: Event) -> None:
     telling.run.tags({"exported_at": event.at, "exported": form})
 
 
+def _swept(telling: Telling, event: Event) -> None:
+    said = json.loads(event.payload)
+    telling.run.tags({f"patch.{said['patch']}": said["run_id"]})
+
+
 HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.STARTED: _each(_started),
     EventKind.CONTINUED: _each(_continued),
@@ -210,6 +215,7 @@ HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.MATRIX: _each(_matrix),
     EventKind.PAIR: _pairs,
     EventKind.EXPERIMENT: _each(_experiment),
+    EventKind.SWEPT: _each(_swept),
     EventKind.SWEEP: _document("sweep.json"),
     EventKind.DISTILLATION: _document("distillation.json"),
     EventKind.PROVENANCE: _document("provenance.json"),

@@ -127,7 +127,7 @@ program: analyst
 inputs: {transcript: {type: text}}
 outputs: {digest: {type: text}}
 corpus: {source: corpora/notes.jsonl, format: rows, count: 10, min_user_messages: 2}
-metric: {name: "brevity:make"}
+metric: {name: "brevity:Brevity"}
 """
 METRIC = '''from core.evaluation import Judgement
 
@@ -139,10 +139,6 @@ class Brevity:
 
     def judge(self, row, prediction):
         return Judgement(1.0 / (1 + len(str(prediction.get("digest", "")))))
-
-
-def make(config):
-    return Brevity()
 '''
 
 

@@ -56,6 +56,8 @@ def told(tmp_path_factory):
     store.append("t-card", EventKind.JUDGE_CARD, to_json(card))
     begin(store, "t-step", "judge")
     store.append("t-step", EventKind.STEP, json.dumps({"step": "judge", "lines": 180, "failed": 4}))
+    begin(store, "t-sweep", "sweep")
+    store.append("t-sweep", EventKind.SWEPT, json.dumps({"patch": 0, "run_id": "t-eval"}))
     begin(store, "t-new", "eval")
     with store._write() as db:
         db.execute("insert into events (run_id, kind, at, payload) values ('t-new', 'sparkle', 'now', '{}')")
@@ -110,6 +112,11 @@ def test_a_step_of_a_matrix_shows_its_lines_and_failures(told):
     run = client.get_run(ids["t-step"])
     assert (run.data.params["kind"], run.data.tags["step"]) == ("judge", "judge")
     assert run.data.metrics == {"lines": 180, "failed": 4}
+
+
+def test_a_sweep_names_the_run_of_each_patch_that_is_done(told):
+    client, ids, _, _ = told
+    assert client.get_run(ids["t-sweep"]).data.tags["patch.0"] == "t-eval"
 
 
 def test_what_another_version_wrote_is_left_out_and_the_run_says_so(told):

@@ -44,7 +44,7 @@ def test_a_dead_server_does_not_stop_a_run_and_sync_brings_everything_later(tmp_
     run("init", tmp_path)
     run("init", "triage", "--from-gold", gold(tmp_path / "triage.jsonl", n=60), workspace=tmp_path)
     words = ("optimize", "triage", "--budget", "60", "--json")
-    code, out, err = run(*words, workspace=tmp_path, env={"MLFLOW_TRACKING_URI": DEAD})
+    code, out, err = run(*words, workspace=tmp_path, env={"MLFLOW_TRACKING_URI": DEAD, "PROVEN_MLFLOW": "now"})
     assert code == 0
     assert json.loads(out)["ended"] == "finished"
     assert "mlflow: " in err
