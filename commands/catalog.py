@@ -1,11 +1,12 @@
-"""Which commands there are, and under which panel of the help. The modules are imported when the door asks."""
+"""Which commands there are, and under which panel of the help. A module is loaded when its command is asked for."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
+
+NAME = "proven"
 
 COMMANDS = {
     "Improve": ("optimize", "distill", "gate", "eval"),
@@ -36,7 +37,7 @@ COMMANDS = {
     "Prompts in production": ("export", "promote", "rollback", "diff", "history"),
     "Tasks, data and models": ("init", "import_", "tasks", "validate", "show", "doctor"),
 }
-"""Panels of the help and the files of ``commands/`` in them; a file has ``command``, ``EXAMPLE`` and maybe ``NAME``.
+"""Panels of the help and the files of ``commands/`` in them; a file has ``command`` and ``EXAMPLE``.
 
 A file in a folder, as in ``sessions.list_``, is a sub-command: ``sessions list``. The folder's docstring is its help.
 """
@@ -44,18 +45,32 @@ A file in a folder, as in ``sessions.list_``, is a sub-command: ``sessions list`
 
 @dataclass(frozen=True)
 class Entry:
-    """One command: its panel in the help, its folder or "", the word that people type, and its file."""
+    """One command: its panel in the help, its folder or "", and its file."""
 
     panel: str
     group: str
-    name: str
-    module: ModuleType
+    file: str
+
+    @property
+    def name(self) -> str:
+        """The word that people type; the file's, without the line below that keeps it apart from a Python word."""
+        return self.file.rstrip("_").replace("_", "-")
+
+    @property
+    def module(self) -> ModuleType:
+        """The file, loaded when it is asked for."""
+        return importlib.import_module(".".join(filter(None, ("commands", self.group, self.file))))
 
 
-def entries() -> Iterator[Entry]:
-    """All commands, in the order of the help."""
+def entries(group: str = "") -> dict[str, Entry | str]:
+    """The commands of a folder by name, in the order of the help; a folder inside stands as its panel."""
+    found: dict[str, Entry | str] = {}
     for panel, paths in COMMANDS.items():
         for path in paths:
-            group, _, verb = path.rpartition(".")
-            module = importlib.import_module(f"commands.{path}")
-            yield Entry(panel, group, getattr(module, "NAME", verb.replace("_", "-").rstrip("-")), module)
+            folder, _, file = path.rpartition(".")
+            entry = Entry(panel, folder, file)
+            if folder == group:
+                found[entry.name] = entry
+            elif not group:
+                found[folder] = panel
+    return found

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from data.transcript_files import Found
     from data.transcripts import Transcript
 
-NAME = "import"
 EXAMPLE = "python cli.py import sessions/ --out corpora/sessions.jsonl --min-user-messages 5"
 SHOWN = 5
 """Skipped lines that are printed; ``--json`` has all of them."""

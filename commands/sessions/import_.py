@@ -13,7 +13,6 @@ from commands.outcome import Outcome
 if TYPE_CHECKING:
     from sessions.importing import Imported
 
-NAME = "import"
 EXAMPLE = "python cli.py sessions import runs/ --mapping configs/sessions/tau_bench.yaml"
 SHOWN = 10
 """Problems that are printed; ``--json`` has all of them."""
