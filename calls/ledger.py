@@ -13,17 +13,19 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from calls.models import ModelSpec
 from calls.records import CallSite, Claim, Completion, Entry, Request, storable
 from core.errors import OutputError, StoreError
 from core.evaluation import Usage
 from core.files import keep_private, make_database
 from core.owner import Owner
 from core.redact import NOTHING, Redactor
+
+if TYPE_CHECKING:
+    from calls.models import ModelSpec
 
 SCHEMA_VERSION = 2
 SCHEMA = """

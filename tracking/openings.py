@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from typing import TYPE_CHECKING
 
-from data.splits import HoldoutIdentity
+if TYPE_CHECKING:
+    from data.splits import HoldoutIdentity
 
 SHARED = 0.1
 """From this share of its rows on, a holdout counts as opened by an earlier opening that had these rows too."""

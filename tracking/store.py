@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
@@ -23,11 +23,13 @@ from core.optimization import Optimization, RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
 from core.redact import NOTHING, Redactor
-from data.splits import HoldoutIdentity
 from tracking import openings
 from tracking.champions import TO_SEED, Champion, standing
 from tracking.events import KINDS, Event, EventKind, kind_of
 from tracking.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
+
+if TYPE_CHECKING:
+    from data.splits import HoldoutIdentity
 
 OUTCOMES = ("optimize", "distill")
 """Kinds of runs that end with an ``Optimization``."""
