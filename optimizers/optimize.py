@@ -24,6 +24,7 @@ from optimizers.own import own_source
 from optimizers.plan import PlannedSearch, judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
 from optimizers.search import quiet, run_search
 from optimizers.settings import chosen_optimizers, limits_of, named_text, settings_of, texts_named
+from optimizers.stored_baseline import dev_evaluator
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash
 from tasks.open_run import OpenRun, Purpose, ending_of
 from tasks.task import ROLES, Task
@@ -128,8 +129,9 @@ def forecast(run: OpenRun) -> Plan:
 
     def tried(planned: PlannedSearch) -> PlannedSearch:
         search = search_of(run, planned.shape, nobody)
-        return replace(planned, pilot=run_pilot(task, planned.optimizer, search, run.evaluate, run.progress))
+        return replace(planned, pilot=run_pilot(task, planned.optimizer, search, evaluate, run.progress))
 
+    evaluate = dev_evaluator(run)
     with quiet(debug=run.options.debug):
         searches = [tried(planned) for planned in planned_searches(task)]
     return plan_run(task, searches, threads=task.config.run.threads, opening=run.upcoming_opening())
@@ -207,7 +209,7 @@ class _Job:
         self.judge_note = self._check_judge(seed)
         progress.note(f"to be beaten: {BASELINES[task.baseline]}, {seed.hash}")
         progress.phase("baseline on dev", len(dev) * len(seed.prompts))
-        self.dev = run.evaluate(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
+        self.dev = dev_evaluator(run)(task.program, task.splits.dev, split="dev", program_hash=seed.hash)
         _check_scored(self.dev)
         self._outlook("after the baseline")
         self.journal = journal = Journal(
@@ -225,11 +227,13 @@ class _Job:
         return self._judge(journal.candidates[0], journal.best())
 
     def _check_judge(self, seed: ProgramPrompts) -> str | None:
-        task, evaluate = self.task, self.run.evaluate
+        task = self.task
         if not task.judges:
             return None
-        rows = task.splits.dev[: max(task.config.run.pilot, 2 * FEWEST)]
-        return check_judge(task, evaluate.metric, evaluate(task.program, rows, split="dev", program_hash=seed.hash))
+        rows, evaluate = task.splits.dev[: max(task.config.run.pilot, 2 * FEWEST)], dev_evaluator(self.run)
+        return check_judge(
+            task, self.run.evaluate.metric, evaluate(task.program, rows, split="dev", program_hash=seed.hash)
+        )
 
     def _on_candidate(self, candidate: Candidate) -> None:
         assert self.journal is not None

@@ -22,6 +22,7 @@ from optimizers.base import Optimizer, Search, SearchSize
 from optimizers.calibration import CALLS, TOKENS, widened
 from optimizers.schedule import Draw, Probe, RowCost, Sizes, Spent, runs, schedule_of
 from optimizers.settings import without_effect
+from optimizers.stored_baseline import KnownOnDev
 from programs.prompts import predictors, read_prompts, render_messages
 from stats import VerdictForecast, forecast_verdicts
 from tasks.open_run import opening_warning
@@ -72,7 +73,7 @@ class PlannedSearch:
 
 
 def run_pilot(
-    task: Task, optimizer: Optimizer, search: Search, evaluate: Evaluator, progress: Progress
+    task: Task, optimizer: Optimizer, search: Search, evaluate: Evaluator | KnownOnDev, progress: Progress
 ) -> Pilot | None:
     """Run the seed on a few dev rows, and let the strategy try what else it needs to know.
 

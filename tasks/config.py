@@ -67,6 +67,10 @@ class OptimizerSection(Section):
     minibatch: int = Field(default=20, ge=1, description="Rows per reflection.")
     max_demos: int = Field(default=4, ge=0)
     limits: LimitsSection = LimitsSection()
+    baseline_experiment: str | None = Field(
+        default=None,
+        description="A run, by its id in MLflow or its own, whose scores of the baseline on dev are fetched.",
+    )
     settings: dict[str, Any] = Field(
         default_factory=dict, description="The optimiser's own keys; with several, under each one's name."
     )

@@ -19,6 +19,7 @@ from calls.lm import RoleLM, build_lm
 from calls.models import ModelSpec, held_back
 from core.errors import BudgetError, UsageError
 from core.optimization import Plan, RunStart
+from core.own_code import own_text
 from core.plain import digest, from_json, to_json
 from core.progress import Progress
 from core.redact import Redactor, from_environment
@@ -324,7 +325,7 @@ def identity(task: Task, purpose: Purpose) -> dict[str, str]:
         "config": digest(task.config.model_dump(mode="json", exclude={"run"})),
         "corpus": task.splits.info.fingerprint,
         "program": read_prompts(task.program).hash + schema_hash(task.program) + digest(source_of(task.program)),
-        "metric": task.metric.name,
+        "metric": task.metric.name + _own_metric(task),
         "fresh": str(not task.config.run.cache),
         **{f"model {role}": _settings(spec) for role, spec in task.models.items()},
         **{f"judge {index + 1}": _settings(spec) for index, spec in enumerate(task.judges)},
@@ -333,6 +334,12 @@ def identity(task: Task, purpose: Purpose) -> dict[str, str]:
     if task.offline:
         parts["embedded model"] = OFFLINE_VERSION
     return parts
+
+
+def _own_metric(task: Task) -> str:
+    """What a metric of a person's own says, as a digest: a changed one is another metric."""
+    path = own_code_of(task.config).get("metric.name")
+    return "" if path is None else f" {digest(own_text(path, 'metric.name', task.root))}"
 
 
 def _settings(spec: ModelSpec) -> str:
