@@ -12,6 +12,7 @@ from commands.outcome import Outcome
 if TYPE_CHECKING:
     from core.evaluation import Evaluation
     from core.workspace import Workspace
+    from stats import KeyScores
     from tasks.open_run import OpenRun, RunOptions
     from tasks.task import Task
 
@@ -109,9 +110,18 @@ def _code(evaluation: Evaluation) -> int:
     return 0 if evaluation.scored else MetricError.exit_code
 
 
+def _keys(evaluation: Evaluation) -> KeyScores:
+    """Every field's scores over the rows that have it, with its 95 % interval."""
+    from stats import key_scores
+
+    names = dict.fromkeys(name for row in evaluation.scored for name in row.fields)
+    return key_scores({name: [row.fields.get(name) for row in evaluation.scored] for name in names})
+
+
 def _body(task: Task, prompts: str, evaluation: Evaluation) -> dict[str, Any]:
     from core.evaluation import RowStatus
 
+    keys = _keys(evaluation)
     return {
         "task": task.name,
         "prompts": prompts,
@@ -119,6 +129,11 @@ def _body(task: Task, prompts: str, evaluation: Evaluation) -> dict[str, Any]:
         "n": len(evaluation.rows),
         "score": evaluation.mean,
         "fields": evaluation.field_means(),
+        "keys": {
+            key: {"mean": known.mean, "n": known.n, "low": known.interval.low, "high": known.interval.high}
+            for key, known in keys.keys.items()
+        },
+        "key_score": keys.overall,
         "status": {s.value: evaluation.count(s) for s in RowStatus if evaluation.count(s)},
         "calls": evaluation.usage.calls,
         "hits": evaluation.usage.hits,
@@ -135,7 +150,13 @@ def _text(task: Task, prompts: str, evaluation: Evaluation) -> str:
     lines = [
         f"{task.name}: {prompts} on {evaluation.split} ({len(evaluation.scored)} of {len(evaluation.rows)}): {score}"
     ]
-    lines += [f"  {name:<24} {value:.3f}" for name, value in evaluation.field_means().items()]
+    keys = _keys(evaluation)
+    lines += [
+        f"  {name:<24} {known.mean:.3f}  ({known.interval.low:.3f} to {known.interval.high:.3f}, n = {known.n})"
+        for name, known in keys.keys.items()
+    ]
+    if any(known.n < len(evaluation.scored) for known in keys.keys.values()):
+        lines.append(f"  {'mean of these':<24} {keys.overall:.3f}  where an evaluator abstains, the others count more")
     failed = [row for row in evaluation.rows if row.status is not RowStatus.OK]
     lines += [f"  {row.row_id}: {row.status}: {row.error}" for row in failed[:5]]
     if task.models["student"].offline:

@@ -114,7 +114,7 @@ class Evaluator:
             row_id=row.id,
             status=first.status,
             score=mean(j.score for j in judgements) if scored else None,
-            fields={name: mean(j.fields[name] for j in judgements) for name in judgements[0].fields} if scored else {},
+            fields=_field_means(judgements) if scored else {},
             feedback=first.judgement.feedback if first.judgement else "",
             inputs=dict(row.inputs),
             gold=dict(row.gold),
@@ -144,6 +144,12 @@ class Evaluator:
                 f"{len(errors)} of {len(results)} rows failed by the model's fault; stopped. "
                 f"Most frequent ({count}x): {dominant}"
             )
+
+
+def _field_means(judgements: Sequence[Judgement]) -> dict[str, float]:
+    """Mean per field over the judgements that have it; an evaluator may abstain on one answer and not on another."""
+    names = dict.fromkeys(name for judgement in judgements for name in judgement.fields)
+    return {name: mean(j.fields[name] for j in judgements if name in j.fields) for name in names}
 
 
 @dataclass(frozen=True)

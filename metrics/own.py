@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dspy
 
@@ -18,6 +18,7 @@ from core.catalog import did_you_mean
 from core.evaluation import Judgement
 from core.own_code import mistake, own_code
 from data.corpus import Row
+from metrics.evaluators import Evaluators
 from metrics.metric import Metric, NoScoreError, TakesModels, judged, to_example
 
 PLAIN = "f(example, pred, trace=None) or f(example, pred, trace, pred_name, pred_trace)"
@@ -110,22 +111,33 @@ def _shown(value: Any) -> str:
 def own_metric(path: str, settings: Mapping[str, Any], *, takes_models: bool, root: Path) -> Metric:
     """Make the metric that ``module:Name`` stands for: an instance, a class made with its settings, or a function.
 
+    A list of functions is a list of evaluators (:mod:`metrics.evaluators`).
+
     Raises:
         ConfigError: If it cannot be loaded or made, is no metric, or is given settings or models that it cannot take.
     """
-    found = own_code(path, "metric.name", root)
+    found: Any = own_code(path, "metric.name", root)
     if isinstance(found, type):
         found = _made(found, path, settings)
     elif settings:
         raise mistake("metric.settings", f"{path} is no class, so nothing is made with settings")
+    if _several(found):
+        return Evaluators(tuple(found), path)
     if callable(getattr(found, "judge", None)):
         if takes_models and not isinstance(found, TakesModels):
             raise mistake("metric.models", f"{path} takes no models; give it bound(self, lms), which returns a metric")
         return found if isinstance(getattr(found, "name", None), str) else _Named(found, path)
     if not callable(found):
         kind = type(found).__name__
-        raise mistake("metric.name", f"{path} is a {kind}; a metric is {PLAIN}, or has judge(row, prediction)")
+        raise mistake(
+            "metric.name",
+            f"{path} is a {kind}; a metric is {PLAIN}, a list of evaluators, or has judge(row, prediction)",
+        )
     return PlainMetric(found, path, _arguments(found, path))
+
+
+def _several(found: Any) -> bool:
+    return isinstance(found, list) and bool(found) and all(map(callable, cast(list[Any], found)))
 
 
 @dataclass(frozen=True)
