@@ -2,168 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
-import contextvars
 import random
-import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import dspy
 
-from calls.courier import Courier, line_to
+from calls.courier import Courier
+from calls.failures import (
+    FATAL,
+    PERMANENT,
+    Halt,
+    ModelDownError,
+    StopRequestedError,
+    backoff,
+    describe_error,
+    is_overload,
+    model_error,
+)
 from calls.ledger import Ledger, call_key
 from calls.limits import Breaker, Budget, Caps, Limiter, Reservation
+from calls.meter import Meter, answer_usage, current_repeat, current_row
 from calls.models import ModelSpec
 from calls.records import CallSite, Completion, Request
-from calls.wire import EmptyAnswerError, Wire
+from calls.transports import Response, Transport
 from core.errors import BudgetError, ModelError, OutputError, ProvenError
 from core.evaluation import Usage, total
+from core.patterns import SlowPatternError
 
 CHARS_PER_TOKEN_LOW = 2.5
 """Few characters per token, so that a reservation errs on the high side."""
 DEFAULT_OUTPUT = 2000
 """Output tokens reserved before anything was measured and when no limit is set."""
-FIRST_BACKOFF, LONGEST_BACKOFF = 0.25, 30.0
-
-FATAL = (dspy.LMAuthError, dspy.LMBillingError, dspy.LMUnsupportedModelError, dspy.LMConfigurationError)
-"""Every other call would meet these as well."""
-PERMANENT = (*FATAL, dspy.LMInvalidRequestError, dspy.LMUnsupportedFeatureError)
-"""Asking again would give the same."""
-
-
-_USER_INFO = re.compile("(?<=//)[^/@]*@")
-"""Name and password in an address."""
-
-
-class Halt(BaseException):
-    """Ends a run from inside an optimiser; not an ``Exception``, so that no optimiser swallows it as a score of zero.
-
-    ``cause`` is the error that the run ends with.
-    """
-
-    def __init__(self, cause: ProvenError) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
-
-
-@dataclass
-class RowUsage:
-    """What the calls of one block cost and how long the model worked on them.
-
-    ``worth`` and ``seconds`` include answers that the ledger had: what the block would cost anybody else.
-    """
-
-    usage: Usage = field(default_factory=Usage)
-    worth: Usage = field(default_factory=Usage)
-    seconds: float = 0.0
-
-
-_tally: contextvars.ContextVar[RowUsage | None] = contextvars.ContextVar("tally", default=None)
-_row_id: contextvars.ContextVar[str] = contextvars.ContextVar("row_id", default="")
-_repeat: contextvars.ContextVar[int] = contextvars.ContextVar("repeat", default=0)
-
-
-def name_row(row_id: str) -> None:
-    """Say which row the calls of this thread are about, from now on."""
-    _row_id.set(row_id)
-
-
-@dataclass
-class Meter:
-    """Counts what every role spends. Thread-safe; one per run."""
-
-    by_role: dict[str, Usage] = field(default_factory=dict[str, Usage])
-    last_error: str | None = None
-    listener: Callable[[str, Usage], None] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-
-    def add(self, role: str, usage: Usage, worth: Usage | None = None) -> None:
-        """Add one call's usage to a role and to the block that is being tallied, if any."""
-        with self._lock:
-            self.by_role[role] = self.by_role.get(role, Usage()) + usage
-        tally = _tally.get()
-        if tally is not None:
-            tally.usage = tally.usage + usage
-            if worth is not None:
-                tally.worth = tally.worth + worth
-                tally.seconds += worth.seconds
-        listener = self.listener
-        if (usage.calls or usage.hits) and listener is not None:
-            listener(role, usage)
-
-    def snapshot(self) -> dict[str, Usage]:
-        """Usage by role so far."""
-        with self._lock:
-            return dict(self.by_role)
-
-    @staticmethod
-    @contextlib.contextmanager
-    def row(row_id: str = "", repeat: int = 0) -> Iterator[RowUsage]:
-        """Tally the calls made inside the block, in this thread, and name their row.
-
-        Equal calls with another ``repeat`` are calls of their own.
-        """
-        tally = RowUsage()
-        tokens = _tally.set(tally), _row_id.set(row_id), _repeat.set(repeat)
-        try:
-            yield tally
-        finally:
-            _tally.reset(tokens[0])
-            _row_id.reset(tokens[1])
-            _repeat.reset(tokens[2])
-
-
-@dataclass(frozen=True)
-class Response:
-    """What an attempt gave: the answer, or the ledger's own when somebody else had asked meanwhile."""
-
-    answer: Completion
-    hit: bool
-    run_id: str
-
-
-class Transport(Protocol):
-    """A way to a model: makes one attempt and keeps the answer in the ledger."""
-
-    def attempt(self, key: str, site: CallSite, request: Request) -> Response:
-        """Send the request once.
-
-        Raises:
-            dspy.LMError: What came instead of an answer.
-        """
-        ...
-
-
-class LocalTransport:
-    """A model in this process, whose answers cost nothing real: the embedded one."""
-
-    def __init__(self, ledger: Ledger, spec: ModelSpec, wire: Wire) -> None:
-        self.ledger, self.spec, self.wire = ledger, spec, wire
-
-    def attempt(self, key: str, site: CallSite, request: Request) -> Response:
-        """Ask the model and note the answer. The embedded one has no chance of its own: a repeat is its seed."""
-        repeat = _repeat.get()
-        asked = Request(request.messages, {"seed": repeat, **request.params}) if repeat else request
-        answer = self.wire.send(asked)
-        return Response(self.ledger.keep(key, site, self.spec, request, answer), hit=False, run_id=site.run_id)
-
-
-class CourierTransport:
-    """A provider, reached through the courier."""
-
-    def __init__(self, account: Account, spec: ModelSpec, key: str | None) -> None:
-        self.account, self._line = account, line_to(spec, key)
-
-    def attempt(self, key: str, site: CallSite, request: Request) -> Response:
-        """Have the courier send the request."""
-        delivery = self.account.courier().carry(key, site, self._line, request, self.account.check)
-        return Response(delivery.answer, delivery.hit, delivery.run_id)
 
 
 @dataclass(frozen=True)
@@ -183,10 +57,6 @@ class Policy:
     fresh_roles: tuple[str, ...] = ()
     max_error_share: float = 0.1
     isolate: bool = False
-
-
-class ModelDownError(dspy.LMError):
-    """This model will not answer any more; others may."""
 
 
 class Account:
@@ -227,7 +97,7 @@ class Account:
             dspy.LMError: When this call failed for good and the run may go on without it.
         """
         fresh = self.policy.fresh or role in self.policy.fresh_roles
-        repeat = f"{repeat}/{_repeat.get()}" if _repeat.get() else repeat
+        repeat = f"{repeat}/{current_repeat()}" if current_repeat() else repeat
         key = call_key(spec, request, repeat=repeat, salt=self.run_id if fresh else "")
         with self._lock:
             flight = self._flights.get(key)
@@ -255,7 +125,10 @@ class Account:
         if entry is not None:
             sent = Response(entry.answer, hit=True, run_id=entry.run_id)
         else:
-            sent = self._with_retries(line, spec, role, request, key)
+            try:
+                sent = self._with_retries(line, spec, role, request, key)
+            except SlowPatternError as error:  # what cannot be masked may be written nowhere
+                raise self.halted(error) from None
         self._count(role, key, sent)
         return sent
 
@@ -272,7 +145,7 @@ class Account:
         if spec.alias in self._down:
             raise ModelDownError(str(self._down[spec.alias]))
         limiter, breaker = self._limiter(spec), self._breaker(spec)
-        site = CallSite(self.run_id, self.task, role, _row_id.get())
+        site = CallSite(self.run_id, self.task, role, current_row())
         jitter = random.Random(key)
         began = time.monotonic()
         for attempt in range(1, spec.attempts + 1):
@@ -284,7 +157,7 @@ class Account:
                     cause = model_error(spec, error)
                     cause = ModelError(self.ledger.redact.error(cause.message), hint=cause.hint)
                     raise self._given_up(spec, cause) from error
-                delay = _backoff(error, attempt, jitter)
+                delay = backoff(error, attempt, jitter)
                 if isinstance(error, PERMANENT) or attempt == spec.attempts:
                     self._failed_for_good(spec, error)
                     raise
@@ -459,56 +332,3 @@ class _Longest:
 
     output_tokens: int
     cost_per_token: float | None
-
-
-class StopRequestedError(BudgetError):
-    """Somebody asked the run to stop before it had a verdict."""
-
-
-def answer_usage(answer: Completion) -> Usage:
-    """The usage of one answered call."""
-    return Usage(
-        calls=1, input_tokens=answer.input_tokens, output_tokens=answer.output_tokens, cost_usd=answer.cost_usd,
-        seconds=answer.seconds, cached_tokens=answer.cached_tokens, reasoning_tokens=answer.reasoning_tokens,
-    )  # fmt: skip
-
-
-def is_overload(error: dspy.LMError) -> bool:
-    """Whether a provider asks for fewer requests."""
-    return isinstance(error, dspy.LMRateLimitError) or error.status in (429, 503, 529)
-
-
-def _backoff(error: dspy.LMError, attempt: int, jitter: random.Random) -> float:
-    """Seconds to wait: what the provider asks for, capped, else doubling; both with jitter."""
-    asked = error.retry_after
-    if asked is not None and 0 <= asked < float("inf"):
-        return min(float(asked), LONGEST_BACKOFF) * (1 + 0.25 * jitter.random())
-    return min(FIRST_BACKOFF * 2 ** (attempt - 1), LONGEST_BACKOFF) * (0.5 + jitter.random())
-
-
-def describe_error(error: BaseException, mask: Callable[[str], str] = str) -> str:
-    """One line about an error; ``mask`` takes out what must not be written."""
-    first = str(error).strip().splitlines()
-    return mask(first[0] if first else type(error).__name__)[:500]
-
-
-def model_error(spec: ModelSpec, error: BaseException, text: str | None = None) -> ModelError:
-    """What a person should read when a model's calls keep failing."""
-    text = describe_error(error) if text is None else text
-    where = f" at {spec.api_base}" if spec.api_base else ""
-    user = _USER_INFO.search(spec.api_base or "")
-    if user is not None:
-        where, text = where.replace(user.group(), ""), text.replace(user.group(), "")
-    if isinstance(error, dspy.LMAuthError):
-        hint = f"check {spec.api_key_env or 'the API key'}"
-    elif isinstance(error, dspy.LMUnsupportedModelError):
-        hint = "check the model name in configs/models.yaml"
-    elif isinstance(error, (dspy.LMTransportError, dspy.LMTimeoutError)):
-        hint = "check the network and api_base; a local server must be running"
-    elif isinstance(error, dspy.LMRateLimitError):
-        hint = "set max_concurrency or requests_per_minute in configs/models.yaml, or wait for the provider's limit"
-    elif isinstance(error, EmptyAnswerError):
-        hint = "the provider answers without text; check the model and max_tokens"
-    else:
-        hint = "try again later, or choose another model; `python cli.py doctor` tells more"
-    return ModelError(f"{spec.alias}{where} failed: {type(error).__name__}: {text}", hint=hint)

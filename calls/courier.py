@@ -30,8 +30,9 @@ from calls.ledger import Ledger
 from calls.models import ModelSpec
 from calls.records import CallSite, Claim, Completion, Request
 from calls.wire import EmptyAnswerError, LateAnswerError, Wire, remember_listed_prices
-from core.errors import ModelError, OutputError
+from core.errors import ModelError, OutputError, ProvenError
 from core.owner import Owner
+from core.patterns import SlowPatternError
 from core.redact import Redactor
 
 PATIENCE_SECONDS = 600.0
@@ -178,9 +179,14 @@ _ERRORS: dict[str, type[dspy.LMError]] = {
 }  # fmt: skip
 
 
+_ENDINGS: dict[str, type[ProvenError]] = {kind.__name__: kind for kind in (OutputError, SlowPatternError)}
+"""What ends the run."""
+
+
 def _error(reply: Mapping[str, Any]) -> Exception:
-    if reply["error"] == "OutputError":
-        return OutputError(reply["message"], hint=reply["hint"])
+    ending = _ENDINGS.get(reply["error"])
+    if ending is not None:
+        return ending(reply["message"], hint=reply["hint"])
     kind = _ERRORS.get(reply["error"])
     if kind is None:
         kind = dspy.LMInvalidRequestError if reply.get("status") in (400, 413, 422) else dspy.LMUnexpectedError
@@ -261,12 +267,18 @@ class _CourierServer:
 
     def _told(self, error: Exception) -> dict[str, Any]:
         """An error as it travels to the run."""
+        try:
+            return self._masked(error)
+        except SlowPatternError as slow:
+            return self._masked(slow)
+
+    def _masked(self, error: Exception) -> dict[str, Any]:
         text = self._ledger.redact.error
         if isinstance(error, dspy.LMError):
             details = {"status": error.status, "retry_after": error.retry_after}
             return {"error": type(error).__name__, "message": text(str(error)), **details}
-        if isinstance(error, OutputError):
-            return {"error": "OutputError", "message": error.message, "hint": error.hint}
+        if isinstance(error, ProvenError):
+            return {"error": type(error).__name__, "message": error.message, "hint": error.hint}
         return {"error": "LMUnexpectedError", "message": text(f"{type(error).__name__}: {error}")}
 
     def _reply(self, number: int, reply: dict[str, Any]) -> None:
@@ -312,7 +324,7 @@ class _CourierServer:
             error: Exception = LateAnswerError(f"no whole answer within {wire.spec.timeout:g} s")
             try:
                 fail(error)
-            except OutputError as unwritable:
+            except ProvenError as unwritable:
                 error = unwritable
             self._reply(number, self._told(error))
 

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from calls.packing import keep_texts, pack_messages
 from calls.records import CallSite, Claim, Completion, Entry, Request, storable
 from core.errors import OutputError, StoreError
 from core.evaluation import Usage
@@ -42,8 +43,6 @@ create index if not exists calls_by_run on calls (run_id, role, state);
 """
 UPGRADES = {1: "alter table calls add column packed integer not null default 0;"}
 """What turns a file of an older version into one of the next, by the older number."""
-LONG_TEXT = 200
-"""Characters from which a message is kept once, under its hash, however many calls send it."""
 CAPACITY = 512
 """Most writes that share one transaction."""
 GATHER_SECONDS = 0.02
@@ -241,7 +240,7 @@ class Ledger:
                 key, "inflight", owner, site.run_id, site.task, site.role, prompt_hash(request), storable(site.row_id),
                 spec.model, self.redact.text(spec.api_base or ""), body, _now(),
             )  # fmt: skip
-            _keep_texts(db, texts)
+            keep_texts(db, texts)
             cursor = db.execute(
                 "insert into calls "
                 "(key, state, owner, run_id, task, role, prompt, row_id, model, endpoint, request, at, packed) "
@@ -284,7 +283,7 @@ class Ledger:
         self._pending[key] = Entry(answer, site.run_id)
 
         def work(db: sqlite3.Connection) -> None:
-            _keep_texts(db, texts)
+            keep_texts(db, texts)
             db.execute(
                 "insert or ignore into calls "
                 "(key, state, owner, run_id, task, role, prompt, row_id, model, endpoint, input_tokens, output_tokens, "
@@ -350,37 +349,6 @@ class Ledger:
             if not living or time.monotonic() > until:
                 return living
             time.sleep(0.02)
-
-
-def pack_messages(messages: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
-    """Messages with a hash in the place of each long text, and these texts by hash.
-
-    Every call of a run sends the same system prompt and the same demos: most of what a request is made of.
-    """
-    packed, texts = [], {}
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, str) and len(content) >= LONG_TEXT:
-            name = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-            texts[name] = content
-            packed.append({**{k: v for k, v in message.items() if k != "content"}, "text_hash": name})
-        else:
-            packed.append(dict(message))
-    return packed, texts
-
-
-def unpack_messages(messages: Sequence[Mapping[str, Any]], text_of: Callable[[str], str]) -> list[dict[str, Any]]:
-    """Messages as they were sent, from what :func:`pack_messages` made of them."""
-    return [
-        {**{k: v for k, v in message.items() if k != "text_hash"}, "content": text_of(message["text_hash"])}
-        if "text_hash" in message
-        else dict(message)
-        for message in messages
-    ]
-
-
-def _keep_texts(db: sqlite3.Connection, texts: Mapping[str, str]) -> None:
-    db.executemany("insert or ignore into texts (hash, text) values (?, ?)", texts.items())
 
 
 _LIVE = " where key = ? and state in ('inflight', 'answered')"

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from calls.ledger import Ledger, pack_messages, unpack_messages
+from calls.ledger import Ledger
+from calls.packing import keep_texts, pack_messages, unpack_messages
 from core.errors import OutputError
 
 
@@ -139,7 +140,7 @@ def _pack(db: sqlite3.Connection) -> None:
     for number, request in db.execute("select id, request from calls where packed = 0").fetchall():
         body = json.loads(request)
         body["messages"], texts = pack_messages(body["messages"])
-        db.executemany("insert or ignore into texts (hash, text) values (?, ?)", texts.items())
+        keep_texts(db, texts)
         values = (json.dumps(body, ensure_ascii=False), number)
         db.execute("update calls set request = ?, packed = 1 where id = ?", values)
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import dspy
 
-from calls.account import Account, CourierTransport, LocalTransport, Transport, describe_error
+from calls.account import Account
+from calls.failures import describe_error
 from calls.models import ModelSpec
+from calls.transports import CourierTransport, LocalTransport, Transport
 from calls.wire import Wire, make_request, offline_engine
 from core.errors import ModelError
 

@@ -96,7 +96,7 @@ def _check(spec: ModelSpec, mask: Any) -> dict[str, Any]:
     }
     import os
 
-    from calls.account import describe_error
+    from calls.failures import describe_error
     from calls.lm import api_key
     from calls.records import Request
     from calls.wire import Wire

@@ -16,6 +16,7 @@ import yaml
 from dotenv import dotenv_values
 
 from core.errors import UsageError
+from core.patterns import pattern_problem, replaced
 from core.workspace import Workspace
 
 SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
@@ -50,7 +51,6 @@ class Redactor:
         escaped = [re.escape(json.dumps(value)[1:-1]) for value in self.secrets if json.dumps(value)[1:-1] != value]
         secret = re.compile("|".join([*escaped, *parts])) if parts else None
         object.__setattr__(self, "_secret", secret)
-        object.__setattr__(self, "_pattern", [re.compile(p) for p in self.patterns])
 
     @classmethod
     def gather(
@@ -59,7 +59,7 @@ class Redactor:
         """Collect what must stay secret: environment variables that sound like it, and all of a ``.env`` file.
 
         Raises:
-            UsageError: If a pattern is not a regular expression.
+            UsageError: If a pattern is not a regular expression, or one that would hang.
         """
         secrets = {
             value: name
@@ -70,20 +70,22 @@ class Redactor:
             values = dotenv_values(dotenv)
             secrets |= {value: name for name, value in values.items() if value and len(value) >= SHORTEST}
         for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise UsageError(f"--redact: {pattern!r} is not a regular expression: {error}") from None
+            problem = pattern_problem(pattern)
+            if problem:
+                raise UsageError(f"--redact: {pattern!r} {problem}")
         return cls(secrets, tuple(patterns))
 
     def text(self, text: str) -> str:
-        """The text without what must not be written."""
+        """The text without what must not be written.
+
+        Raises:
+            SlowPatternError: If a pattern takes too long on it; then the text may be written nowhere.
+        """
         secret: re.Pattern[str] | None = getattr(self, "_secret")  # noqa: B009 - set in __post_init__ of a frozen class
         if secret is not None:
             text = secret.sub(lambda found: f"<{self._name(found.group())}>", text)
-        patterns: list[re.Pattern[str]] = getattr(self, "_pattern")  # noqa: B009
-        for pattern in patterns:
-            text = pattern.sub(MASK, text)
+        for pattern in self.patterns:
+            text = replaced(pattern, MASK, text)
         return text
 
     def error(self, text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import dspy
 
-from calls.account import Halt, describe_error
+from calls.failures import Halt, describe_error
 from core.cells import JudgeCard
 from core.errors import DataError, ModelError, UsageError
 from core.evaluation import RowStatus

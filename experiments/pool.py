@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from calls.account import Halt
+from calls.failures import Halt
 from calls.models import ModelSpec
 
 Job = TypeVar("Job")

@@ -7,7 +7,8 @@ from typing import Any
 
 import dspy
 
-from calls.account import Halt, Meter, describe_error
+from calls.failures import Halt, describe_error
+from calls.meter import Meter
 from core.evaluation import Judgement
 from core.plain import to_plain
 from data.corpus import Row, content_id

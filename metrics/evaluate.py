@@ -12,8 +12,9 @@ from statistics import fmean as mean
 
 import dspy
 
-from calls.account import Halt, Meter, RowUsage, describe_error
+from calls.failures import Halt, describe_error
 from calls.lm import RoleLM
+from calls.meter import Meter, RowUsage
 from core.errors import ModelError
 from core.evaluation import Evaluation, Judgement, RowResult, RowStatus, total
 from data.corpus import Row

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import dspy
 import pydantic
 
-from calls.account import describe_error
+from calls.failures import describe_error
 from core.evaluation import Judgement
 from data.corpus import Row
 from metrics.companions import companions

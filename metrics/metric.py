@@ -8,7 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import dspy
 
-from calls.account import Halt, describe_error, name_row
+from calls.failures import Halt, describe_error
+from calls.meter import name_row
 from core.errors import ProvenError
 from core.evaluation import Judgement
 from core.plain import canonical, to_plain

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import dspy
 
-from calls.account import describe_error
+from calls.failures import describe_error
 from core.catalog import did_you_mean
 from core.evaluation import Judgement
 from core.own_code import mistake, own_code

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import dspy
 
-from calls.account import Meter
 from calls.lm import RoleLM
+from calls.meter import Meter
 from core.candidate import Candidate, ProgramPrompts
 from core.evaluation import total
 from core.limits import Limits, RefusedError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from calls.account import Halt
+from calls.failures import Halt
 from calls.lm import build_lm
 from calls.models import find_model, load_models
 from calls.wire import with_known_price

@@ -9,7 +9,8 @@ from typing import Any
 import dspy
 from pydantic import ValidationError
 
-from calls.account import Meter, describe_error
+from calls.failures import describe_error
+from calls.meter import Meter
 from core.candidate import ProgramPrompts
 from core.errors import StoreError
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total

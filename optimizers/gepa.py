@@ -15,7 +15,7 @@ from dspy.teleprompt.gepa import InstructionProposer
 from gepa.utils import NoImprovementStopper, ScoreThresholdStopper
 from pydantic import Field
 
-from calls.account import Meter
+from calls.meter import Meter
 from core.candidate import ProgramPrompts, Prompt
 from core.limits import RefusedError
 from core.section import Section

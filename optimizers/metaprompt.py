@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import dspy
 from pydantic import Field
 
-from calls.account import Meter
+from calls.meter import Meter
 from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Evaluation, RowResult, RowStatus
 from core.limits import RefusedError

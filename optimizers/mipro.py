@@ -17,7 +17,7 @@ import dspy
 from dspy.propose.dataset_summary_generator import create_dataset_summary
 from pydantic import Field
 
-from calls.account import Meter
+from calls.meter import Meter
 from core.limits import RefusedError
 from core.section import Section
 from metrics.metric import float_metric

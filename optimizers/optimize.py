@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from calls.account import Halt
+from calls.failures import Halt
 from core.candidate import Candidate, ProgramPrompts
 from core.errors import BudgetError, DataError
 from core.evaluation import Evaluation, RowStatus

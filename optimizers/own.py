@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from calls.account import describe_error
+from calls.failures import describe_error
 from core.own_code import mistake, own_code
 from optimizers.base import Optimizer
 

@@ -11,7 +11,7 @@ from statistics import NormalDist, fmean, stdev
 
 import dspy
 
-from calls.account import describe_error
+from calls.failures import describe_error
 from calls.models import ModelSpec
 from core.evaluation import Evaluation
 from core.optimization import LiftForecast, Plan, Range, RoleForecast

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import dspy
 
-from calls.account import describe_error
+from calls.failures import describe_error
 from core.evaluation import Evaluation, RowStatus
 from optimizers.base import Journal, Search
 from optimizers.optimize import planned_searches, search_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import dspy
 
-from calls.account import describe_error
+from calls.failures import describe_error
 from calls.lm import RoleLM
 from core.errors import ModelError
 from optimizers.base import Optimizer, Search

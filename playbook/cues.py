@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-import regex
-
+from core.patterns import compiles, pattern_problem, search
 from playbook.entry import Cue, CueType
 
 TIMEOUT = 0.25
 """Seconds that one search may take; a pattern that backtracks for longer is out of use, not the process."""
 LONGEST = 20_000
 """Characters of one text that a pattern is looked for in."""
-_PROBES = ("a" * 2_000 + "!", "0" * 2_000 + "x", " " * 2_000 + "x", "ab" * 1_000 + "!", "a " * 1_000 + "!")
 SNIPPET, BEFORE = 200, 60
 
 
@@ -25,27 +22,16 @@ class Found:
     snippet: str
 
 
-class SlowPatternError(Exception):
-    """A regular expression took longer than :data:`TIMEOUT` on a text."""
-
-
 def cue_problem(cue: Cue) -> str:
     """What keeps a machine from looking for this cue; empty where nothing does."""
     if not cue.pattern.strip():
         return "the pattern is empty"
     if cue.type is not CueType.REGEX:
         return ""
-    try:
-        pattern = _compiled(cue.pattern)
-        if pattern.search("") is not None:
-            return "the pattern matches the empty text, so it would fire always"
-        for probe in (*_PROBES, cue.pattern * (2_000 // len(cue.pattern) + 1)):
-            _searched(pattern, probe)
-    except regex.error as error:
-        return f"no regular expression: {error}"
-    except SlowPatternError:
-        return "the pattern takes too long on texts that it does not match"
-    return ""
+    problem = pattern_problem(cue.pattern, ignore_case=True)
+    if not problem and search(cue.pattern, "", ignore_case=True) is not None:
+        problem = "matches the empty text, so it would fire always"
+    return f"the pattern {problem}" if problem else ""
 
 
 def find_cue(cue: Cue, text: str) -> Found | None:
@@ -60,10 +46,9 @@ def find_cue(cue: Cue, text: str) -> Found | None:
         return None
     looked = text[:LONGEST]
     if cue.type is CueType.REGEX:
-        try:
-            match = _searched(_compiled(cue.pattern), looked)
-        except regex.error:
+        if not compiles(cue.pattern):
             return None
+        match = search(cue.pattern, looked, ignore_case=True, seconds=TIMEOUT)
         start = -1 if match is None else match.start()
     else:
         start = looked.lower().find(cue.pattern.lower())
@@ -71,15 +56,3 @@ def find_cue(cue: Cue, text: str) -> Found | None:
         return None
     first = max(0, start - BEFORE)
     return Found(start, looked[first : first + SNIPPET])
-
-
-@lru_cache(maxsize=4_096)
-def _compiled(pattern: str) -> regex.Pattern[str]:
-    return regex.compile(pattern, regex.IGNORECASE)
-
-
-def _searched(pattern: regex.Pattern[str], text: str) -> regex.Match[str] | None:
-    try:
-        return pattern.search(text, timeout=TIMEOUT)
-    except TimeoutError:
-        raise SlowPatternError(pattern.pattern) from None

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core.errors import DataError
+from core.patterns import SlowPatternError
 from core.plain import to_json
-from playbook.cues import Found, SlowPatternError, find_cue
+from playbook.cues import Found, find_cue
 from playbook.entry import Entry
 from playbook.learning import UsageSection
 from sessions.record import Outcome, Session, Step

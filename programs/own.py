@@ -8,7 +8,7 @@ from typing import Any
 
 import dspy
 
-from calls.account import describe_error
+from calls.failures import describe_error
 from core.own_code import mistake, own_code
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 
 from core.limits import LimitsSection
 from core.own_code import OWN_CODE
+from core.patterns import usable
 from core.section import Section
 from data.source import CorpusSection
 from data.splits import SplitSection
@@ -120,13 +121,8 @@ class RunSection(Section):
 
     @field_validator("redact")
     @classmethod
-    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
-        return patterns
+    def _usable(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(usable, patterns))
 
 
 class DistillationSection(Section):

@@ -7,7 +7,8 @@ import weakref
 from types import TracebackType
 from typing import Any, Self
 
-from calls.account import Account, Halt
+from calls.account import Account
+from calls.failures import Halt
 from core.errors import UsageError
 from core.workspace import Workspace
 from metrics.dspy_metric import Score

@@ -12,7 +12,8 @@ from functools import cached_property
 
 from dotenv import load_dotenv
 
-from calls.account import Account, Halt, Policy, StopRequestedError
+from calls.account import Account, Policy
+from calls.failures import Halt, StopRequestedError
 from calls.ledger import Ledger
 from calls.limits import Caps
 from calls.lm import RoleLM, build_lm

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from core.patterns import search
 from core.plain import digest, to_plain
 from sessions.layouts.base import Complain, Draft
 from sessions.layouts.mapping import Part, SessionMapping, Source
@@ -89,7 +89,7 @@ def decide(
 
 
 def _matches(errors: tuple[str, ...], pattern: str) -> bool:
-    return any(re.search(pattern, error, re.IGNORECASE) for error in errors)
+    return any(search(pattern, error, ignore_case=True) for error in errors)
 
 
 def generated_id(name: str, session: Session) -> str:

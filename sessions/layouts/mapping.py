@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem
+from core.patterns import groups_of, usable
 from core.section import Section
 from sessions.tables import FIELDS
 
@@ -44,13 +44,8 @@ class Source(Section):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
-        if pattern is not None:
-            try:
-                groups = re.compile(pattern).groups
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
-            if not groups:
-                raise ValueError(f"{pattern!r} has no group; write what is wanted in (...)")
+        if pattern is not None and not groups_of(usable(pattern)):
+            raise ValueError(f"{pattern!r} has no group; write what is wanted in (...)")
         return pattern
 
     @field_validator("table", mode="before")
@@ -159,13 +154,8 @@ class SessionMapping(Part):
 
     @field_validator("infrastructure")
     @classmethod
-    def _compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
-        return patterns
+    def _usable(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(usable, patterns))
 
 
 def _sources(value: Any) -> Any:

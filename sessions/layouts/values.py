@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
+from core.patterns import search
 from core.plain import canonical
 from sessions.layouts.mapping import Source
 from sessions.layouts.paths import MISSING, Missing, Place
@@ -37,7 +38,7 @@ def found(source: Source, place: Place) -> Any:
     if source.count and isinstance(value, (list, Mapping)):
         value = len(value)
     if source.pattern is not None and not isinstance(value, Missing):
-        match = re.search(source.pattern, str(value))
+        match = search(source.pattern, str(value))
         value = MISSING if match is None else match[1]
     if source.table is not None and not isinstance(value, Missing):
         key = str(value).lower() if isinstance(value, bool) or value is None else str(value)

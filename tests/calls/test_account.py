@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from calls.account import Account, Halt, ModelDownError, Policy
+from calls.account import Account, Policy
+from calls.failures import Halt, ModelDownError
 from calls.ledger import Ledger
 from calls.limits import Caps
 from calls.lm import build_lm

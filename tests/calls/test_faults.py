@@ -8,13 +8,16 @@ import time
 
 import pytest
 
-import calls.account
-from calls.account import Account, Halt, Policy
+import calls.failures
+from calls.account import Account, Policy
+from calls.failures import Halt
 from calls.ledger import Ledger
 from calls.limits import Caps
 from calls.lm import build_lm
 from calls.models import ModelSpec
 from core.errors import BudgetError, OutputError
+from core.patterns import SlowPatternError
+from core.redact import Redactor
 from tests.journeys.commands import HANGS
 from tests.provider import ENDINGS, FAULTS, Provider, serving
 
@@ -39,7 +42,7 @@ def ledger(tmp_path):
 
 
 def test_every_fault_ends_and_the_next_attempt_is_answered(ledger, monkeypatch):
-    monkeypatch.setattr(calls.account, "LONGEST_BACKOFF", 0.5)
+    monkeypatch.setattr(calls.failures, "LONGEST_BACKOFF", 0.5)
     with serving(Provider(canned=True, fault=named)) as provider:
         account = Account(ledger, "r", "t")
         lm = build_lm(spec(provider.url), "student", account)
@@ -67,6 +70,23 @@ def test_what_the_program_saw_is_what_the_ledger_gives_back(ledger):
         assert [build_lm(spec(provider.url), "student", second)(kind) for kind in ENDINGS] == said
         assert second.meter.snapshot()["student"].hits == len(ENDINGS)
         second.close()
+
+
+@pytest.mark.parametrize("model", ["openai/far", "offline/small"])
+def test_a_text_that_cannot_be_masked_in_time_ends_the_run_by_name_and_is_written_nowhere(tmp_path, model):
+    """Refused on loading; a pattern that slips through that may hold up neither the run nor what carries its calls."""
+    ledger = Ledger(tmp_path / "slow.db", Redactor({}, ("(a+)+$",)))
+    with serving(Provider(canned=True)) as provider:
+        account = Account(ledger, "r", "t")
+        url = provider.url if model == "openai/far" else None
+        with pytest.raises(Halt) as ended:
+            build_lm(ModelSpec("far", model, url), "student", account)(f"Call me {'a' * 5_000}!")
+        account.close()
+        assert isinstance(ended.value.cause, SlowPatternError)
+        assert "'(a+)+$' takes longer than 3 s on a text of" in ended.value.cause.message
+        assert provider.seen == []  # nothing was paid for what could not be kept
+    ledger.close()
+    assert b"aaaa" not in (tmp_path / "slow.db").read_bytes()
 
 
 def test_half_a_character_in_a_question_is_asked_and_remembered_like_any_other(ledger):

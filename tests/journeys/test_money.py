@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from calls.account import StopRequestedError
+from calls.failures import StopRequestedError
 from core.candidate import Candidate
 from core.errors import BudgetError
 from core.plain import from_json
@@ -334,7 +334,7 @@ TRANSIENT = [kind for kind in FAULTS if kind != "no fences"]
 def test_whatever_a_provider_does_now_and_then_the_winner_is_the_same_and_no_answer_is_asked_for_twice(
     tmp_path, kinds, undisturbed, monkeypatch
 ):
-    monkeypatch.setattr("calls.account.LONGEST_BACKOFF", 0.5)  # else an hour asked for is half a minute waited
+    monkeypatch.setattr("calls.failures.LONGEST_BACKOFF", 0.5)  # else an hour asked for is half a minute waited
     with serving(Provider(fault=chaos(0.15, seed=1, kinds=tuple(kinds), most=2))) as provider:
         result = go(tmp_path, provider.url, optimizer="bootstrap", threads=8, model="timeout: 2, max_answer_mb: 1")
         assert set(provider.faults) == set(kinds)

@@ -6,11 +6,13 @@ import time
 import dspy
 import pytest
 
-from calls.account import Account, Halt, LocalTransport, Policy
+from calls.account import Account, Policy
+from calls.failures import Halt
 from calls.ledger import Ledger
 from calls.lm import RoleLM
 from calls.models import ModelSpec
 from calls.records import Completion
+from calls.transports import LocalTransport
 from core.errors import ModelError
 from core.evaluation import Judgement, RowStatus
 from data.corpus import Row

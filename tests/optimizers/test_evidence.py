@@ -5,11 +5,12 @@ import math
 
 import pytest
 
-from calls.account import Account, LocalTransport
+from calls.account import Account
 from calls.ledger import Ledger
 from calls.lm import RoleLM
 from calls.models import ModelSpec
 from calls.records import Completion
+from calls.transports import LocalTransport
 from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Judgement
 from core.verdict import CheckStatus, Decision

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from core.errors import DataError
-from playbook.cues import SlowPatternError, cue_problem, find_cue
+from core.patterns import SlowPatternError
+from playbook.cues import cue_problem, find_cue
 from playbook.entry import Category, Cue, CueType, Lifecycle, guidance_digest, read_entry
 from playbook.learning import LearningSection
 from playbook.rubric import judge, quality

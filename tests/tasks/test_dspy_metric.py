@@ -5,7 +5,8 @@ import json
 import dspy
 import pytest
 
-from calls.account import Account, Halt
+from calls.account import Account
+from calls.failures import Halt
 from calls.ledger import Ledger
 from calls.lm import build_lm
 from core.workspace import Workspace
