@@ -22,6 +22,8 @@ COMMANDS = {
         "sessions.pareto",
         "sessions.tasks",
         "sessions.patterns",
+        "sessions.explain",
+        "sessions.suggest",
         "sessions.predict",
         "sessions.report",
         "guideline_impact",

@@ -10,6 +10,7 @@ from typing import Any
 
 from dspy.lm15 import Message, Request, Response, Usage
 
+from offline.diagnosis import root_cause, shared_cause, suggested
 from offline.judge import prefer, score_pair
 from offline.proposer import ROLES, propose
 from offline.reading import Frame, Reading, read_request, system_text
@@ -70,6 +71,12 @@ class OfflineEngine:
             return write(frame, {role: score_pair(given)})
         if role == "preferred" and "second_text" in given:
             return write(frame, prefer(given))
+        if role == "root_cause" and "solved" in given:
+            return write(frame, root_cause(given))
+        if role == "shared_cause" and "causes" in given:
+            return write(frame, {role: shared_cause(given)})
+        if role == "suggested_guidelines" and "patterns" in given:
+            return write(frame, {role: suggested(given)})
         if role == "shortened_instruction":
             return write(frame, {role: _shorten(given.get("instruction", ""), given.get("length_limit", ""))})
         if len(frame.outputs) == 1 and ROLES.get(role) in given:

@@ -16,6 +16,7 @@ from programs.condensation import Condensation
 from programs.extraction import Extraction
 from programs.follow_ups import FollowUps
 from programs.own import instructed, own_program
+from programs.session_analysis import RootCause
 from programs.shop import ShopAgent
 
 
@@ -68,6 +69,7 @@ PROGRAMS: Catalog[ProgramEntry] = Catalog(
             "dropped_commitments", "promises of a session and what became of them", _stage(DroppedCommitments)
         ),
         ProgramEntry("shop", "an agent that does errands in a small shop, call by call", _stage(ShopAgent)),
+        ProgramEntry("root_cause", "why a session of an agent failed", _stage(RootCause)),
         ProgramEntry("analyst", "one typed call built from the task's own fields", _analyst),
         ProgramEntry("llm_task", "any other call: an instruction, inputs, and a text or typed fields", _llm_task),
     ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,7 +28,10 @@ QUANTITIES = ("cost_usd", "tokens", "steps", "latency_s")
 FEWEST_FOR_ANOMALIES = 20
 LONGEST_PERIOD = 5
 FEWEST_ROUNDS = 3
+FEWEST_IN_ORDER = 3
+"""Sessions in which one tool comes right before another, from which on doing without it is a condition."""
 Design = Literal["within tasks", "between tasks"]
+Condition = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Finding:
     """A condition that failing sessions meet more often than chance explains.
 
     Attributes:
-        kind: error, tool, sequence, loop, component or the field's name.
+        kind: error, tool, sequence, omission, loop, component or the field's name.
         what: The condition in words.
         support: Sessions that meet it.
         failures: Those of them in which the agent failed.
@@ -129,11 +133,9 @@ def systematic(
     """
     decided = [session for session in sessions if session.outcome.counts]
     failed = np.array([session.outcome is Outcome.AGENT_FAILURE for session in decided], dtype=bool)
-    names = by_text(clusters)
-    looping = {loop.session for loop in loops}
-    met: dict[tuple[str, str], set[int]] = {}
-    for place, session in enumerate(decided):
-        for condition in _conditions(session, names, session.id in looping):
+    met: dict[Condition, set[int]] = {}
+    for place, conditions in enumerate(conditions_of(decided, clusters, loops)):
+        for condition in conditions:
             met.setdefault(condition, set()).add(place)
     tested = [c for c, places in met.items() if FEWEST <= len(places) <= len(decided) - FEWEST]
     tested = sorted(tested, key=lambda c: (-len(met[c]), c))[:MOST_CONDITIONS]
@@ -149,6 +151,32 @@ def systematic(
         failures = int(failed[places].sum())
         found.append(Finding(*condition, len(places), failures, len(decided), effect, p, adjusted, design, examples))
     return tuple(sorted(found, key=lambda one: (one.p_adjusted, -one.effect, one.what))), len(tested)
+
+
+def conditions_of(
+    sessions: Sequence[Session], clusters: Sequence[ErrorCluster], loops: Sequence[Loop]
+) -> Iterator[set[Condition]]:
+    """The conditions that each session meets, as (kind, words)."""
+    names, looping, orders = by_text(clusters), {loop.session for loop in loops}, _orders(sessions)
+    for session in sessions:
+        found = {(field, f"{field} is {value}") for field in FIELDS if (value := getattr(session, field))}
+        found |= {("tag", f"{key} is {value}") for key, value in session.tags.items()}
+        found |= {("component", f"component {name}") for name in components_of(session)}
+        found |= {("error", f"error: {names.get(text := normalised(error), text)}") for error in errors_of(session)}
+        if session.id in looping:
+            found.add(("loop", "the same actions again and again"))
+        yield found | _tool_conditions(session.trajectory or (), orders)
+
+
+def _orders(sessions: Iterable[Session]) -> frozenset[tuple[str, str]]:
+    """Pairs of tools of which the first comes right before the second in at least a few sessions."""
+    counts = Counter(
+        pair
+        for session in sessions
+        for pair in set(itertools.pairwise(step.tool for step in session.trajectory or () if step.tool))
+        if pair[0] != pair[1]
+    )
+    return frozenset(pair for pair, count in counts.items() if count >= FEWEST_IN_ORDER)
 
 
 def find_anomalies(sessions: Sequence[Session], level: float = LEVEL) -> tuple[Anomaly, ...]:
@@ -205,22 +233,16 @@ def _rounds(signatures: Sequence[tuple[str, str]], start: int, period: int) -> i
     return rounds
 
 
-def _conditions(session: Session, names: Mapping[str, str], loops: bool) -> set[tuple[str, str]]:
-    found = {(field, f"{field} is {value}") for field in FIELDS if (value := getattr(session, field))}
-    found |= {("tag", f"{key} is {value}") for key, value in session.tags.items()}
-    found |= {("component", f"component {name}") for name in components_of(session)}
-    found |= {("error", f"error: {names.get(text := normalised(error), text)}") for error in errors_of(session)}
-    if loops:
-        found.add(("loop", "the same actions again and again"))
-    return found | _tool_conditions(session.trajectory or ())
-
-
-def _tool_conditions(steps: Sequence[Step]) -> set[tuple[str, str]]:
+def _tool_conditions(steps: Sequence[Step], orders: frozenset[tuple[str, str]]) -> set[Condition]:
     tools = [step.tool for step in steps if step.tool]
     found = {("tool", f"tool {tool} was called") for tool in tools}
     found |= {("tool", f"tool {step.tool} failed") for step in steps if step.tool and step.error}
     found |= {("sequence", f"{first} then {second}") for first, second in itertools.pairwise(tools)}
-    return found | {("sequence", " then ".join(three)) for three in zip(tools, tools[1:], tools[2:], strict=False)}
+    found |= {("sequence", " then ".join(three)) for three in zip(tools, tools[1:], tools[2:], strict=False)}
+    for before, act in orders:
+        if act in tools and before not in tools[: tools.index(act)]:
+            found.add(("omission", f"{act} without {before} before it"))
+    return found
 
 
 def _numbered(names: Sequence[str]) -> NDArray[np.int64]:

@@ -39,6 +39,8 @@ class EventKind(StrEnum):
     """``{"patch", "run_id"}``: a patch of a sweep, by its number, and the search that was finished for it."""
     SWEEP = "sweep"
     """``Sweep``."""
+    DIAGNOSIS = "diagnosis"
+    """``Diagnosis``."""
     DISTILLATION = "distillation"
     """``Distillation``."""
     PROVENANCE = "provenance"

@@ -217,6 +217,7 @@ HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.EXPERIMENT: _each(_experiment),
     EventKind.SWEPT: _each(_swept),
     EventKind.SWEEP: _document("sweep.json"),
+    EventKind.DIAGNOSIS: _document("diagnosis.json"),
     EventKind.DISTILLATION: _document("distillation.json"),
     EventKind.PROVENANCE: _document("provenance.json"),
     EventKind.FINISHED: _each(_finished),

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BudgetError
+from commands.flags import Chosen, SessionPlace, Starting
+from commands.sessions.suggest import command as suggest
+from core.errors import BudgetError, UsageError
 from core.workspace import HOME, Workspace
 from experiments.config import load_experiment
 from experiments.hypotheses import read_hypotheses
@@ -58,6 +60,21 @@ def test_a_useless_guideline_is_rejected_for_futility_and_a_harmful_one_within_a
     assert harmful.decision == "reject"
     assert harmful.pairs <= harmful.fixed_n / 3
     assert harmful.test.rate < harmful.control.rate
+
+
+def test_a_guideline_suggested_from_recorded_sessions_is_a_configuration_that_an_experiment_accepts(place):
+    decide(place, "shop_polite")
+    path = place.root / "configs" / "experiments" / "shop_suggested.json"
+    given = SessionPlace(workspace=str(place.root)), Chosen(where=["experiment=shop_baseline,shop_polite"]), Starting()
+    with pytest.raises(UsageError, match="the sessions are of 2 experiments: shop_baseline, shop_polite"):
+        suggest(*given, into=path)
+    suggest(*given, into=path, parent="shop_baseline", take=2)
+    config = load_experiment("shop_suggested", root=place.root)
+    assert "Call check_limits before apply_coupon." in config.guidelines
+    assert config.producer == load_experiment("shop_baseline", root=place.root).producer
+    assert decide(place, "shop_suggested").decision == "accept"
+    with pytest.raises(UsageError, match="is there already"):
+        suggest(*given, into=path, parent="shop_baseline")
 
 
 def test_a_second_trial_is_drawn_anew_and_no_copy_of_the_first(place):
