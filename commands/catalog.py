@@ -35,6 +35,7 @@ COMMANDS = {
         "playbook.review",
         "playbook.retire",
         "playbook.inject",
+        "report_learning",
     ),
     "Prompts in production": ("export", "promote", "rollback", "diff", "history"),
     "Tasks, data and models": ("init", "import_", "tasks", "validate", "show", "doctor"),

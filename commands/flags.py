@@ -234,6 +234,7 @@ class SessionPlace(Place):
         str | None,
         typer.Option(
             "--store",
+            "--database-url",
             metavar="URL",
             help="Database of sessions, postgresql://... or sqlite:///...; else STORAGE__DATABASE_URL, "
             "else mlruns/sessions.db.",

@@ -7,16 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-import numpy as np
-
+from playbook.gain import means_contrast
 from playbook.usage import SessionUsage, Use
-from stats import permutation_test, skew_interval
 
 REINFORCED = 0.6
 """Adoption above this, sustained, says that an entry is worth keeping."""
 LEVELS = ((10, "universal"), (5, "workflow"), (2, "domain"), (0, "task"))
-FEWEST_TASKS = 6
-"""With fewer tasks, even unanimous ones show nothing at 5 % (two-sided)."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +105,8 @@ class Impact:
 class Totals:
     """Use of a whole playbook: ``success_rate`` is of adoptions, ``cue_trigger_rate`` of sessions.
 
-    The deltas compare sessions that any cue was found in with the others, among those that have a reward.
+    ``adoption_rate`` is hits that were followed over hits. Means and deltas compare sessions that any cue was found in
+    with the others, among those that have a reward.
     """
 
     sessions: int
@@ -119,7 +116,12 @@ class Totals:
     successes: int
     cue_trigger_rate: float | None
     success_rate: float | None
+    adoption_rate: float | None
+    reward_with: float | None
+    reward_without: float | None
     reward_delta: float | None
+    tokens_with: float | None
+    tokens_without: float | None
     token_delta: float | None
 
 
@@ -161,28 +163,22 @@ def totals(usages: Sequence[SessionUsage]) -> Totals:
     scored = [usage for usage in usages if usage.reward is not None]
     with_it = [usage for usage in scored if usage.session_id in names]
     without = [usage for usage in scored if usage.session_id not in names]
-    adoptions, successes = sum(use.adoptions for use in uses), sum(use.successes for use in uses)
+    hits, adoptions = sum(use.hits for use in uses), sum(use.adoptions for use in uses)
+    successes, followed = sum(use.successes for use in uses), sum(use.followed for use in uses)
+    rewards, tokens = (_mean(_rewards(with_it)), _mean(_rewards(without))), (_tokens(with_it), _tokens(without))
+    spent = (_mean(tokens[0]), _mean(tokens[1]))
     return Totals(
-        len(usages), len(hit), sum(use.hits for use in uses), adoptions, successes, _ratio(len(hit), len(usages)),
-        _ratio(successes, adoptions), _less(_mean(_rewards(with_it)), _mean(_rewards(without))),
-        _less(_mean(_tokens(with_it)), _mean(_tokens(without))),
+        len(usages), len(hit), hits, adoptions, successes, _ratio(len(hit), len(usages)), _ratio(successes, adoptions),
+        _ratio(followed, hits), *rewards, _less(*rewards), *spent, _less(*spent),
     )  # fmt: skip
 
 
 def _matched(fired: Sequence[SessionUsage], others: Sequence[SessionUsage], seed: int) -> Matched:
     with_it, without = _by_task(fired), _by_task(others)
     tasks = sorted(set(with_it) & set(without))
-    if not tasks:
-        return Matched(0)
-    deltas = np.array([fmean(with_it[task]) - fmean(without[task]) for task in tasks], dtype=np.float64)
-    delta = float(deltas.mean())
-    if len(tasks) < FEWEST_TASKS:
-        return Matched(len(tasks), delta)
-    p = min(1.0, 2 * min(permutation_test(deltas, seed=seed), permutation_test(-deltas, seed=seed)))
-    if float(np.ptp(deltas)) <= 1e-9:
-        return Matched(len(tasks), delta, p=p)
-    found = skew_interval(deltas)
-    return Matched(len(tasks), delta, found.low, found.high, p)
+    sides = ([fmean(side[task]) for task in tasks] for side in (without, with_it))
+    found = means_contrast("mean reward", *sides, seed=seed)
+    return Matched(found.tasks, found.delta, found.low, found.high, found.p)
 
 
 def _by_task(usages: Sequence[SessionUsage]) -> dict[str, list[float]]:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from core.errors import DataError
 from core.patterns import SlowPatternError
 from core.plain import to_json
+from playbook.book import Playbook
 from playbook.cues import Found, find_cue
 from playbook.entry import Entry
 from playbook.learning import UsageSection
-from sessions.record import Outcome, Session, Step
+from sessions.learning import reward_of
+from sessions.record import Session, Step
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class SessionUsage:
     Attributes:
         session_id: The session.
         task: Its task.
-        reward: Its score; else 1 or 0 for success or failure; None where the agent's work was not judged.
+        reward: What it was worth; None where the agent's work was not judged.
         tokens: Tokens, where known.
         retries: How often it was tried again (``retry_count`` of its metadata), where known.
         failure_events: Errors that were recorded.
@@ -75,6 +77,11 @@ class SessionUsage:
     def of(self, entry_id: str) -> Use | None:
         """The use of one entry; None where it was not looked for."""
         return next((use for use in self.uses if use.entry_id == entry_id), None)
+
+
+def in_force(known: Playbook, session: Session) -> tuple[Entry, ...]:
+    """The active entries that the session's agent is told: a teacher's (``tags.audience``) or, unsaid, a student's."""
+    return known.active(session.tags.get("audience", "student"))
 
 
 def session_usage(entries: Sequence[Entry], session: Session, settings: UsageSection | None = None) -> SessionUsage:
@@ -98,15 +105,6 @@ def session_usage(entries: Sequence[Entry], session: Session, settings: UsageSec
         retries if isinstance(retries, int) and not isinstance(retries, bool) else None, len(session.errors),
         tuple(use_of(entry, session.trajectory, given.examples) for entry in entries) if given.enabled else (),
     )  # fmt: skip
-
-
-def reward_of(session: Session) -> float | None:
-    """What a session was worth; None where a provider failed, or nobody judged it."""
-    if session.outcome is Outcome.INFRASTRUCTURE:
-        return None
-    if session.score is not None:
-        return session.score
-    return float(session.outcome is Outcome.SUCCESS) if session.outcome.counts else None
 
 
 def use_of(entry: Entry, trajectory: Sequence[Step], examples: int = 3) -> Use:

@@ -2,6 +2,7 @@
 
 from reports.experiment_page import experiment_report
 from reports.html import render_html
+from reports.learning_page import learning_overview, learning_report
 from reports.markdown import render_markdown
 from reports.matrix_page import matrix_report
 from reports.optimization import optimization_report
@@ -10,6 +11,8 @@ from reports.terminal import print_report
 
 __all__ = [
     "experiment_report",
+    "learning_overview",
+    "learning_report",
     "matrix_report",
     "optimization_report",
     "print_report",

@@ -196,6 +196,15 @@ class SessionStore:
         with self._reading() as db:
             return tally_table(db, metrics, by, chain.clauses(self._dialect))
 
+    def read(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Some reading of one's own on a connection, such as a query of :mod:`sessions.learning`."""
+        with self._reading() as db:
+            return work(db)
+
+    def clauses(self, chain: FilterChain) -> list[sa.ColumnElement[bool]]:
+        """A chain as conditions on the table of sessions, in the SQL of this database."""
+        return chain.clauses(self._dialect)
+
     # Within
 
     @property

@@ -26,14 +26,14 @@ def command(
     from core.redact import from_environment
     from playbook.impact import impacts, totals
     from playbook.lifecycle import prune_reason, pruning
-    from playbook.usage import session_usage
+    from playbook.usage import in_force, session_usage
     from sessions.store import open_sessions
 
     books, where = book.open(), book.find()
-    entries = books.read(book.key).active()
+    known = books.read(book.key)
     with open_sessions(where, store, from_environment(where.root)) as opened:
         seen = list(opened.sessions(chosen.chain(), trajectories=True))
-    usages = [session_usage(entries, session) for session in seen if session.trajectory is not None]
+    usages = [session_usage(in_force(known, session), session) for session in seen if session.trajectory is not None]
     found, whole = impacts(usages), totals(usages)
     if prune:
         by_name = {one.entry_id: one for one in found}

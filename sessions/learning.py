@@ -1,0 +1,298 @@
+"""Threads of learning in the session store: sessions that share a learning key, counted and windowed by the database.
+
+What belongs to a thread stands in tags and metadata of its sessions, so that any import can say it:
+
+- ``tags.learning_key`` names the thread; ``tags.project``, ``tags.execution_mode`` (``auto``, ``paired``, ``coach``,
+  ``escalate``) and ``tags.review_status`` (``pending``, ``approved``, ``rejected``) say where a session belongs;
+- ``tags.kind = discovery`` marks a discovery run, which is no session of the thread but leads to one of the same task;
+- ``metadata.models`` has the model of each role, ``metadata.reward_stats`` the judges' ``score`` and ``uncertainty``,
+  ``metadata.adaptive_summary`` why a mode was chosen, ``metadata.reward_audit`` every judge's answer, and
+  ``metadata.learning_usage.session`` which playbook entries fired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+
+from sessions.record import Outcome, Session
+from sessions.tables import SESSIONS
+
+KEY, MODE, REVIEW, PROJECT, KIND = "learning_key", "execution_mode", "review_status", "project", "kind"
+DISCOVERY = "discovery"
+ROLES = ("student", "teacher", "synthesizer", "judge")
+UNSAID = "unsaid"
+Clauses = Sequence[sa.ColumnElement[bool]]
+Work = Callable[[sa.Connection], Any]
+
+
+@dataclass(frozen=True)
+class Thread:
+    """A learning key: how many sessions it has, and when the last of them started."""
+
+    key: str
+    sessions: int
+    latest: str | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Sessions of one thread that agree in mode, review, models and outcome.
+
+    Attributes:
+        key: The learning key.
+        mode: How the agent was run; ``unsaid`` where nobody says, and so for the review.
+        review: What a reviewer said.
+        models: Model by role, where one is named.
+        outcome: How they ended.
+        sessions: How many.
+        rewards: Sum of their rewards.
+        rewarded: How many have one.
+        events: Sum of their steps, where known.
+    """
+
+    key: str
+    mode: str
+    review: str
+    models: Mapping[str, str]
+    outcome: Outcome
+    sessions: int
+    rewards: float
+    rewarded: int
+    events: int
+
+
+@dataclass(frozen=True)
+class TaskCell:
+    """The sessions of one thread on one task.
+
+    Attributes:
+        key: The learning key.
+        task: The task.
+        sessions: How many.
+        rewards: Sum of their rewards.
+        rewarded: How many have one.
+        solved_at: The first trial, from 0, that solved the task; None where none did.
+        last_trial: The last trial that was made.
+        judged: Sessions that say whether the task was solved.
+    """
+
+    key: str
+    task: str
+    sessions: int
+    rewards: float
+    rewarded: int
+    solved_at: int | None
+    last_trial: int
+    judged: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """One session, as short as a window needs it."""
+
+    key: str
+    id: str
+    task: str
+    trial: int
+    started_at: str | None
+    reward: float | None
+    uncertainty: float | None
+    mode: str
+    review: str
+    models: Mapping[str, str]
+    outcome: Outcome
+    tokens: int | None
+    events: int | None
+
+
+def reward_of(session: Session) -> float | None:
+    """What a session was worth: the judges' score, else its score, else 1 or 0; None where the agent was not judged."""
+    if session.outcome is Outcome.INFRASTRUCTURE:
+        return None
+    stats = session.metadata.get("reward_stats")
+    said = stats.get("score") if isinstance(stats, Mapping) else None
+    if isinstance(said, (int, float)) and not isinstance(said, bool):
+        return float(said)
+    if session.score is not None:
+        return session.score
+    return float(session.outcome is Outcome.SUCCESS) if session.outcome.counts else None
+
+
+def threads(clauses: Clauses, limit: int) -> Callable[[sa.Connection], tuple[Thread, ...]]:
+    """The learning keys whose sessions started last, the latest first."""
+
+    def work(db: sa.Connection) -> tuple[Thread, ...]:
+        key, latest = _tag(db, KEY), sa.func.max(sa.func.coalesce(SESSIONS.c.started_at, ""))
+        some = sa.select(key, sa.func.count(), latest).where(*clauses, key.is_not(None), _ordinary(db)).group_by(key)
+        found = db.execute(some.order_by(latest.desc(), sa.func.count().desc(), key).limit(limit))
+        return tuple(Thread(name, count, when or None) for name, count, when in found)
+
+    return work
+
+
+def cells(clauses: Clauses, keys: Sequence[str]) -> Callable[[sa.Connection], tuple[Cell, ...]]:
+    """The sessions of these threads, counted in one pass."""
+
+    def work(db: sa.Connection) -> tuple[Cell, ...]:
+        reward = _reward(db)
+        groups = [_tag(db, KEY), _tag(db, MODE), _tag(db, REVIEW), *_models(db), SESSIONS.c.outcome]
+        sums = (
+            sa.func.count(), sa.func.sum(reward), sa.func.count(reward), sa.func.sum(SESSIONS.c.steps),
+        )  # fmt: skip
+        query = sa.select(*groups, *sums).where(*clauses, *_of(db, keys)).group_by(*groups)
+        return tuple(
+            Cell(
+                row[0], row[1] or UNSAID, row[2] or UNSAID, _named(row[3 : 3 + len(ROLES)]),
+                Outcome(row[3 + len(ROLES)]), row[-4], float(row[-3] or 0), row[-2], int(row[-1] or 0),
+            )
+            for row in db.execute(query)
+        )  # fmt: skip
+
+    return work
+
+
+def task_cells(clauses: Clauses, keys: Sequence[str]) -> Callable[[sa.Connection], tuple[TaskCell, ...]]:
+    """The sessions of these threads by task, counted in one pass; ordered by key and task."""
+
+    def work(db: sa.Connection) -> tuple[TaskCell, ...]:
+        c, reward, key = SESSIONS.c, _reward(db), _tag(db, KEY)
+        solved = sa.func.min(c.trial).filter(c.success.is_(True))
+        sums = (
+            sa.func.count(), sa.func.sum(reward), sa.func.count(reward), solved, sa.func.max(c.trial),
+            sa.func.count(c.success),
+        )  # fmt: skip
+        query = sa.select(key, c.task, *sums).where(*clauses, *_of(db, keys)).group_by(key, c.task)
+        return tuple(
+            TaskCell(row[0], row[1], row[2], float(row[3] or 0), *row[4:])
+            for row in db.execute(query.order_by(key, c.task))
+        )
+
+    return work
+
+
+def latest(clauses: Clauses, keys: Sequence[str], count: int) -> Callable[[sa.Connection], dict[str, list[Point]]]:
+    """The last ``count`` sessions with a reward of each of these threads, oldest first."""
+
+    def work(db: sa.Connection) -> dict[str, list[Point]]:
+        c, key, reward = SESSIONS.c, _tag(db, KEY), _reward(db)
+        newest = (sa.func.coalesce(c.started_at, "").desc(), c.seq.desc())
+        place = sa.func.row_number().over(partition_by=key, order_by=newest)
+        ranked = sa.select(c.seq, place.label("place")).where(*clauses, *_of(db, keys), reward.is_not(None)).subquery()
+        some = sa.select(ranked.c.seq).where(ranked.c.place <= count)
+        uncertain = sa.func.coalesce(
+            _number(db, "reward_stats", "uncertainty_mean"), _number(db, "reward_stats", "uncertainty")
+        )
+        query = sa.select(
+            key, c.id, c.task, c.trial, c.started_at, reward, uncertain, _tag(db, MODE), _tag(db, REVIEW), *_models(db),
+            c.outcome, _tokens(), c.steps,
+        ).where(c.seq.in_(some)).order_by(sa.func.coalesce(c.started_at, ""), c.seq)  # fmt: skip
+        found: dict[str, list[Point]] = {name: [] for name in keys}
+        for row in db.execute(query):
+            found[row[0]].append(_point(row))
+        return found
+
+    return work
+
+
+def discoveries(clauses: Clauses, tasks: Sequence[str], count: int) -> Callable[[sa.Connection], tuple[Point, ...]]:
+    """The last ``count`` discovery runs of these tasks, newest first."""
+
+    def work(db: sa.Connection) -> tuple[Point, ...]:
+        c = SESSIONS.c
+        query = sa.select(
+            sa.func.coalesce(_tag(db, KEY), ""), c.id, c.task, c.trial, c.started_at, _reward(db), sa.null(),
+            _tag(db, MODE), _tag(db, REVIEW), *_models(db), c.outcome, _tokens(), c.steps,
+        ).where(*clauses, _tag(db, KIND) == DISCOVERY, c.task.in_(tasks))  # fmt: skip
+        newest = query.order_by(sa.func.coalesce(c.started_at, "").desc(), c.seq.desc()).limit(count)
+        return tuple(_point(row) for row in db.execute(newest))
+
+    return work
+
+
+def recorded_usage(clauses: Clauses, key: str, count: int) -> Callable[[sa.Connection], list[Any]]:
+    """``metadata.learning_usage.session`` of the last ``count`` sessions of a thread that have one, as text or JSON."""
+
+    def work(db: sa.Connection) -> list[Any]:
+        c = SESSIONS.c
+        found = _inside(db, c.metadata, "learning_usage", "session")
+        query = sa.select(found).where(*clauses, *_of(db, [key]), found.is_not(None))
+        newest = query.order_by(sa.func.coalesce(c.started_at, "").desc(), c.seq.desc()).limit(count)
+        return list(db.execute(newest).scalars())
+
+    return work
+
+
+def _point(row: Sequence[Any]) -> Point:
+    models, (outcome, tokens, events) = _named(row[9 : 9 + len(ROLES)]), row[9 + len(ROLES) :]
+    key, name, task, trial, started, reward, uncertainty, mode, review = row[:9]
+    return Point(
+        key, name, task, trial, started, reward, uncertainty, mode or UNSAID, review or UNSAID, models,
+        Outcome(outcome), tokens, events,
+    )  # fmt: skip
+
+
+def _named(models: Sequence[str | None]) -> dict[str, str]:
+    return {role: model for role, model in zip(ROLES, models, strict=True) if model}
+
+
+def _of(db: sa.Connection, keys: Sequence[str]) -> Clauses:
+    return (_tag(db, KEY).in_(keys), _ordinary(db))
+
+
+def _ordinary(db: sa.Connection) -> sa.ColumnElement[bool]:
+    return sa.func.coalesce(_tag(db, KIND), "") != DISCOVERY
+
+
+def _tag(db: sa.Connection, name: str) -> Any:
+    return _inside(db, SESSIONS.c.tags, name)
+
+
+def _models(db: sa.Connection) -> list[Any]:
+    """The model of each role; the student's is the session's own where no other is named."""
+    named = [_inside(db, SESSIONS.c.metadata, "models", role) for role in ROLES]
+    return [sa.func.coalesce(named[0], SESSIONS.c.model), *named[1:]]
+
+
+def _inside(db: sa.Connection, column: sa.ColumnElement[Any], *keys: str) -> Any:
+    """What stands inside a JSON column, as text; null where nothing does. Keys are names of our own."""
+    if db.dialect.name == "postgresql":
+        found: Any = sa.type_coerce(column, JSONB)
+        for key in keys:
+            found = found[sa.literal_column(f"'{key}'")]
+        return found.op("#>>")(sa.literal_column("'{}'"))
+    return sa.func.json_extract(column, sa.literal_column("'$." + ".".join(keys) + "'"))
+
+
+def _number(db: sa.Connection, *keys: str) -> Any:
+    found = _inside(db, SESSIONS.c.metadata, *keys)
+    if db.dialect.name == "postgresql":
+        inner: Any = sa.type_coerce(SESSIONS.c.metadata, JSONB)
+        for key in keys:
+            inner = inner[sa.literal_column(f"'{key}'")]
+        kind, numbers = sa.func.jsonb_typeof(inner), ("number",)
+    else:
+        kind = sa.func.json_type(SESSIONS.c.metadata, sa.literal_column("'$." + ".".join(keys) + "'"))
+        numbers = ("integer", "real")
+    return sa.case((kind.in_(numbers), sa.cast(found, sa.Float(53))), else_=None)
+
+
+def _reward(db: sa.Connection) -> Any:
+    """:func:`reward_of` in SQL."""
+    c = SESSIONS.c
+    solved = sa.case(
+        (c.outcome == Outcome.SUCCESS.value, 1.0), (c.outcome == Outcome.AGENT_FAILURE.value, 0.0), else_=None
+    )
+    worth = sa.func.coalesce(_number(db, "reward_stats", "score"), c.score, solved)
+    return sa.case((c.outcome == Outcome.INFRASTRUCTURE.value, None), else_=worth)
+
+
+def _tokens() -> Any:
+    c = SESSIONS.c
+    unknown = c.input_tokens.is_(None) & c.output_tokens.is_(None)
+    both = sa.func.coalesce(c.input_tokens, 0) + sa.func.coalesce(c.output_tokens, 0)
+    return sa.case((unknown, c.total_tokens), else_=both)
