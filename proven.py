@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from core.verdict import Verdict
     from core.workspace import Workspace
     from optimizers.distill import Distilled
+    from sessions.selection import Selection
     from tasks.distill_task import Comparator, DistillSpec
     from tasks.open_metric import OpenMetric
     from tasks.open_run import RunOptions
@@ -32,6 +33,7 @@ __all__ = [
     "matrix",
     "metric",
     "optimize",
+    "sessions",
 ]
 
 
@@ -240,6 +242,24 @@ def experiment(
     )
     assert isinstance(done, Experiment)
     return done
+
+
+def sessions(*, workspace: str | Path | None = None, store: str | None = None) -> Selection:
+    """The recorded sessions of a workspace, to choose from, measure, mine and add to.
+
+    Args:
+        workspace: Folder with configs/, corpora/ and mlruns/.
+        store: URL of another database, postgresql://... or sqlite:///...; else ``STORAGE__DATABASE_URL``.
+
+    Raises:
+        StoreError: If the store cannot be opened.
+    """
+    from core.redact import from_environment
+    from sessions.selection import Selection
+    from sessions.store import open_sessions
+
+    where = _place(workspace)
+    return Selection(open_sessions(where, store, from_environment(where.root)))
 
 
 def export(

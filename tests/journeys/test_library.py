@@ -273,4 +273,4 @@ def test_every_example_of_the_documentation_runs(shop):
     lines = python(script, shop)
     assert lines[1].startswith("PROMOTE")
     kinds = [kind for kind, _ in runs(shop)]
-    assert {"optimize", "eval", "gate", "distill", "matrix"} == set(kinds)
+    assert {"optimize", "eval", "gate", "distill", "matrix", "experiment"} == set(kinds)
