@@ -26,6 +26,10 @@ def command(
     from tracking.projection import Tracker
     from tracking.server import serve
 
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt  # not a signal of its own: a script's shell has it ignored in what runs beside it
+
+    signal.signal(signal.SIGTERM, end)
     where = place.find()
     with contextlib.closing(open_store(where)) as store:
         tracker = Tracker(store, where.mlruns)
@@ -38,7 +42,6 @@ def command(
     print("Ctrl-C ends it", flush=True)
     if open_browser:
         webbrowser.open(server.url)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))  # it ends like Ctrl-C
     try:
         with contextlib.suppress(KeyboardInterrupt):
             server.wait()

@@ -125,6 +125,16 @@ class RunSection(Section):
         return tuple(map(usable, patterns))
 
 
+class TrackingSection(Section):
+    """What MLflow is told beside numbers and prompts; our own record always has everything."""
+
+    rows: Literal["holdout", "none"] = Field(
+        default="holdout",
+        description="Rows of the holdout and of matrix cells as traces, or none, so that no text of a row gets there.",
+    )
+    max_rows: int = Field(default=500, ge=1, description="Rows of one run at most.")
+
+
 class DistillationSection(Section):
     """That the gold rows are a teacher's verdicts; the report then says what the student keeps and saves."""
 
@@ -172,6 +182,7 @@ class TaskConfig(Section):
     optimizer: OptimizerSection = OptimizerSection()
     gate: GateSection = GateSection()
     run: RunSection = RunSection()
+    tracking: TrackingSection = TrackingSection()
     distillation: DistillationSection | None = None
 
     @model_validator(mode="before")

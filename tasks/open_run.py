@@ -323,7 +323,7 @@ def identity(task: Task, purpose: Purpose) -> dict[str, str]:
     """What must be equal for an interrupted run to be continued; how fast it may go and what it may spend is not."""
     parts = {
         "kind": purpose.kind,
-        "config": digest(task.config.model_dump(mode="json", exclude={"run"})),
+        "config": digest(task.config.model_dump(mode="json", exclude={"run", "tracking"})),
         "corpus": task.splits.info.fingerprint,
         "program": read_prompts(task.program).hash + schema_hash(task.program) + digest(source_of(task.program)),
         "metric": task.metric.name + _own_metric(task),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import logging
 import os
 import re
@@ -30,6 +31,7 @@ SAFE_ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # without it a server without internet hangs for ever
 }
 TAG_CHARS, PARAM_CHARS = 5000, 500
+DIGITS = 4
 BATCH = 1000
 """The most metrics that MLflow takes in one request."""
 SQLITE = "sqlite:///"
@@ -56,6 +58,7 @@ class Client:
         for name, value in SAFE_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         import mlflow
+        from mlflow.tracing.client import TracingClient
         from mlflow.tracking import MlflowClient
 
         for name in ("mlflow", "alembic"):
@@ -70,6 +73,7 @@ class Client:
         if self.local:
             prepare(Path(uri.removeprefix(SQLITE)), self.mlruns)
         self.api = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self.traces = TracingClient(uri)
         self._found: set[str] = set()
         self.experiments: dict[str, str] = {e.name: e.experiment_id for e in self.api.search_experiments()}
 
@@ -90,10 +94,22 @@ class Client:
             made = self.api.create_experiment(task, artifact_location=location)
         key, value = leaderboard_tag()
         self.api.set_experiment_tag(made, key, value)
-        note = f"Runs of the task `{task}`. Compare only runs with the same data_hash."
-        self.api.set_experiment_tag(made, "mlflow.note.content", note)
+        self.api.set_experiment_tag(made, "mlflow.note.content", f"Runs of the task `{task}`. No run has ended yet.")
         self.experiments[task] = made
         return made
+
+    def describe(self, experiment: str, task: str, holdout: str) -> None:
+        """Let an experiment's description name the run with the highest score on a holdout."""
+        same = f"tags.stage = 'optimize' and tags.holdout_hash = '{holdout}' and metrics.n > 0"
+        best = self.api.search_runs([experiment], same, order_by=["metrics.score DESC"], max_results=1)
+        lines = [f"Runs of the task `{task}`."]
+        if best:
+            data, info = best[0].data, best[0].info
+            numbers = f"score {data.metrics['score']:.3f}, lift {data.metrics['lift']:+.3f}"
+            link = f"[{info.run_name}](#/experiments/{experiment}/runs/{info.run_id})"
+            lines.append(f"Best on the current holdout: {link}, {numbers}, {data.tags.get('gate', '')}.")
+        lines.append("Scores compare only between runs with the same `holdout_hash`.")
+        self.api.set_experiment_tag(experiment, "mlflow.note.content", " ".join(lines))
 
     def knows(self, run: str) -> bool:
         """Whether this MLflow has the run; it may be another one than the run was first written to."""
@@ -139,15 +155,15 @@ class MlflowRun:
 
     def metrics(self, values: Mapping[str, float | None], step: int = 0) -> None:
         """Log numbers; what is unknown is left out."""
-        self.curve([(step, values)], digits=4)
+        self.curve([(step, values)])
 
-    def curve(self, points: Sequence[tuple[int, Mapping[str, float | None]]], digits: int = 6) -> None:
-        """Log numbers at steps; what is unknown is left out."""
+    def curve(self, points: Sequence[tuple[int, Mapping[str, float | None]]], moment: int | None = None) -> None:
+        """Log numbers at steps, as of a time in milliseconds; what is unknown is left out."""
         from mlflow.entities import Metric
 
-        moment = int(time.time() * 1000)
+        at = int(time.time() * 1000) if moment is None else moment
         metrics = [
-            Metric(metric_key(key), round(float(value), digits), moment, step)
+            Metric(metric_key(key), round(float(value), DIGITS), at, step)
             for step, values in points
             for key, value in values.items()
             if value is not None
@@ -160,6 +176,13 @@ class MlflowRun:
         from mlflow.entities import RunTag
 
         self.client.api.log_batch(self.id, tags=[RunTag(k, str(v)[:TAG_CHARS]) for k, v in values.items()])
+
+    def tables(self, tables: Mapping[str, Mapping[str, Any]]) -> None:
+        """Keep tables as artifacts, and list them where MLflow's page of an evaluation looks for tables."""
+        for path, table in tables.items():
+            self.document(table, path)
+        listed = [{"path": path, "type": "table"} for path in tables]
+        self.tags({"mlflow.loggedArtifacts": json.dumps(listed)})
 
     def text(self, body: str, path: str) -> None:
         """Keep a text as an artifact."""

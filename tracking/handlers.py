@@ -21,6 +21,7 @@ from tracking.arms import tell_experiment
 from tracking.cells import tell_matrix
 from tracking.client import MlflowRun, milliseconds, safe_name
 from tracking.events import Event, EventKind
+from tracking.holdout import Rows, tell_holdout
 from tracking.store import Store
 
 STATES = {
@@ -81,25 +82,27 @@ def _continued(telling: Telling, event: Event) -> None:
     telling.run.running()
 
 
-def _candidates(telling: Telling, events: Sequence[Event]) -> None:
-    """Step metrics of a batch of candidates: dev score, best so far, money and calls."""
-    batch = {event.seq for event in events}
+def _curve(telling: Telling) -> None:
+    """Step metrics of the candidates, which end at values worth comparing: best so far, money, calls.
+
+    They follow the run's single numbers, because MLflow compares runs by the number that was written first.
+    """
     best: float | None = None
-    points: list[tuple[int, Mapping[str, float | None]]] = []
     for event in telling.store.events(telling.run_id, kind=EventKind.CANDIDATE):
         candidate = from_json(Candidate, event.payload)
         score = candidate.dev_score
         if score is not None:
             best = score if best is None else max(best, score)
-        if event.seq in batch:
-            values = {
-                "candidate/dev_score": score,
-                "best/dev_score": best,
-                "cost/usd_cum": candidate.usage.cost_usd,
-                "calls/cum": candidate.usage.calls,
-            }
-            points.append((candidate.index, values))
-    telling.run.curve(points)
+        values = {
+            "search/best_dev": best,
+            "search/usd": candidate.usage.cost_usd,
+            "search/calls": candidate.usage.calls,
+        }
+        telling.run.curve([(candidate.index, values)], moment=milliseconds(event.at))
+
+
+def _kept(telling: Telling, event: Event) -> None:
+    """Nothing yet: what the event says is written when the run is over."""
 
 
 def _evaluation(telling: Telling, event: Event) -> None:
@@ -108,13 +111,15 @@ def _evaluation(telling: Telling, event: Event) -> None:
     telling.run.metrics(tables.evaluation_numbers(evaluation), step=number)
     telling.run.tags({"split": evaluation.split, "program_hash": evaluation.program_hash})
     name = f"{number}-{safe_name(evaluation.split)}-{safe_name(evaluation.program_hash)}"
-    telling.run.document(tables.row_table(evaluation), f"tables/rows-{name}.json")
-    telling.run.text(to_json(evaluation), f"evaluations/{name}.json")
+    if Rows.of(telling.store.started(telling.run_id)).wanted:
+        telling.run.tables({f"tables/rows-{name}.json": tables.row_table(evaluation)})
+        telling.run.text(to_json(evaluation), f"evaluations/{name}.json")
 
 
 def _verdict(telling: Telling, event: Event) -> None:
     verdict = from_json(Verdict, event.payload)
-    telling.run.metrics(tables.verdict_numbers(verdict))
+    judged = len(telling.store.events(telling.run_id, kind=EventKind.EVALUATION))
+    telling.run.metrics(tables.verdict_numbers(verdict), step=max(0, judged - 1))  # what it says is of the challenger
     _tell_verdict(telling, verdict, offline=False)
 
 
@@ -143,7 +148,11 @@ def _step(telling: Telling, event: Event) -> None:
 
 
 def _matrix(telling: Telling, event: Event) -> None:
-    tell_matrix(telling.run, from_json(Matrix, event.payload))
+    start = telling.store.started(telling.run_id)
+    texts = {name: text for name, text in start.config.get("prompts", {}).items() if isinstance(text, str)}
+    pair = tell_matrix(telling.run, from_json(Matrix, event.payload), Rows.of(start), texts)
+    if pair is not None:
+        telling.store.note_comparison(telling.run_id, *pair)
 
 
 def _pairs(telling: Telling, events: Sequence[Event]) -> None:
@@ -160,17 +169,23 @@ def _experiment(telling: Telling, event: Event) -> None:
 
 def _finished(telling: Telling, event: Event) -> None:
     o, run = from_json(Optimization, event.payload), telling.run
+    rows = Rows.of(telling.store.started(telling.run_id))
     run.metrics(tables.optimization_numbers(o))
     _tell_verdict(telling, o.verdict, offline=o.offline)
-    run.text(to_json(o), "optimization.json")
-    run.document(tables.candidate_table(o), "tables/candidates.json")
+    if rows.wanted:
+        run.text(to_json(o), "optimization.json")
+    shown = {"tables/candidates.json": tables.candidate_table(o)}
     if o.holdout_baseline is not None and o.holdout_candidate is not None:
-        run.document(tables.holdout_table(o.holdout_baseline, o.holdout_candidate), "tables/holdout_rows.json")
+        shown = {"tables/holdout_rows.json": tables.holdout_table(o.holdout_baseline, o.holdout_candidate), **shown}
+    run.tables(shown)
     for before, after in zip(o.baseline.prompts, o.winner.prompts, strict=True):
         name = safe_name(before.predictor)
         run.text(before.text, f"prompts/{name}.seed.md")
         run.text(after.text, f"prompts/{name}.tuned.md")
-    registry.register(run, o)
+    pair = tell_holdout(run, o, rows, registry.register(run, o))
+    if pair is not None:
+        telling.store.note_comparison(telling.run_id, *pair)
+    run.client.describe(run.experiment, o.task, o.splits.holdout_fingerprint)
 
 
 def _failed(telling: Telling, event: Event) -> None:
@@ -178,13 +193,14 @@ def _failed(telling: Telling, event: Event) -> None:
 
 
 def _closed(telling: Telling, event: Event) -> None:
+    _curve(telling)
     state = STATES.get(json.loads(event.payload).get("state", ""), "FINISHED")
     telling.run.ended(state, milliseconds(event.at))
 
 
 def _report(telling: Telling, event: Event) -> None:
     path = Path(json.loads(event.payload)["path"])
-    if path.is_file():
+    if path.is_file() and Rows.of(telling.store.started(telling.run_id)).wanted:
         telling.run.text(path.read_text("utf-8"), "report.html")
 
 
@@ -207,7 +223,7 @@ HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.STARTED: _each(_started),
     EventKind.CONTINUED: _each(_continued),
     EventKind.FORECAST: _document("forecast.json"),
-    EventKind.CANDIDATE: _candidates,
+    EventKind.CANDIDATE: _each(_kept),
     EventKind.EVALUATION: _each(_evaluation),
     EventKind.VERDICT: _each(_verdict),
     EventKind.JUDGE_CARD: _each(_judge_card),

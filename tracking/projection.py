@@ -119,6 +119,10 @@ class Tracker:
             known = self.store.run(run_id).mlflow_run
             if known and experiment:
                 links["run"] = f"{base}/#/experiments/{experiment}/runs/{known}"
+            pair = self.store.comparison(run_id)
+            if pair and experiment:
+                sides = f"selectedRunUuid={pair[1]}&compareToRunUuid={pair[0]}"
+                links["row by row"] = f"{base}/#/experiments/{experiment}/evaluation-runs?{sides}"
         return links
 
 

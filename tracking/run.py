@@ -165,4 +165,4 @@ def _changed_keys(before: Any, after: Any, path: str = "") -> list[str]:
         for key in sorted({*before, *after}):
             found += _changed_keys(before.get(key), after.get(key), f"{path}.{key}" if path else key)
         return found
-    return [] if before == after or path.startswith("run.") else [f"{path}: {before} -> {after}"]
+    return [] if before == after or path.startswith(("run.", "tracking.")) else [f"{path}: {before} -> {after}"]

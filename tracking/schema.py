@@ -24,11 +24,14 @@ create table if not exists champions (
 create table if not exists mlflow_experiments (
     task text not null, mlflow text not null, experiment text not null, primary key (task, mlflow)
 );
+create table if not exists mlflow_comparisons (
+    run_id text primary key, baseline text not null, challenger text not null
+);
 create table if not exists mlflow_problems (text text primary key);
 {openings.SCHEMA}
 """
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 UPGRADES = {
     1: "alter table runs add column identity text not null default '';"
     "alter table runs add column stop_requested integer not null default 0;",

@@ -440,6 +440,16 @@ class Store:
         rows = self._read("select experiment from mlflow_experiments where task = ? and mlflow = ?", (task, mlflow))
         return str(rows[0][0]) if rows else None
 
+    def note_comparison(self, run_id: str, baseline: str, challenger: str) -> None:
+        """Note the two runs of MLflow that show a run's rows side by side."""
+        with self._write() as db:
+            db.execute("insert or replace into mlflow_comparisons values (?, ?, ?)", (run_id, baseline, challenger))
+
+    def comparison(self, run_id: str) -> tuple[str, str] | None:
+        """The two runs of MLflow that show a run's rows side by side, the baseline first."""
+        rows = self._read("select baseline, challenger from mlflow_comparisons where run_id = ?", (run_id,))
+        return (str(rows[0][0]), str(rows[0][1])) if rows else None
+
     def note_problem(self, text: str) -> None:
         """Keep what went wrong on the way into MLflow, until somebody is told or it has mended itself."""
         with self._write() as db:

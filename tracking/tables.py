@@ -17,40 +17,59 @@ def optimization_numbers(o: Optimization) -> Numbers:
     """The single numbers of an optimisation, as they appear in the leaderboard."""
     usage = o.total_usage
     return {
+        **verdict_numbers(o.verdict),
+        "usd": usage.cost_usd,
+        "seconds": o.seconds,
         "dev/score": o.candidates[o.winner_index].dev_score,
         "dev/baseline": o.dev_baseline.mean,
-        "cost/usd_total": usage.cost_usd,
         "cost/tokens_in": usage.input_tokens,
         "cost/tokens_out": usage.output_tokens,
         "cost/calls": usage.calls,
-        "time/wall_s": o.seconds,
-        "errors/count": usage.errors,
+        "cost/errors": usage.errors,
         "prompt/chars": o.winner.chars,
-        "candidates/count": len(o.candidates),
-        **verdict_numbers(o.verdict),
+        "prompt/candidates": len(o.candidates),
+        **_forecast_numbers(o),
     }
+
+
+def _forecast_numbers(o: Optimization) -> Numbers:
+    """What the forecast said of calls, money and minutes, and by what share the outcome was above it."""
+    numbers: Numbers = {}
+    outcomes = {
+        "calls": (o.plan.calls, float(o.total_usage.calls)),
+        "usd": (o.plan.cost_usd, o.total_usage.cost_usd),
+        "minutes": (o.plan.minutes, o.seconds / 60),
+    }
+    for name, (said, paid) in outcomes.items():
+        if said is None:
+            continue
+        numbers |= {f"forecast/{name}": said.expected}
+        if paid is not None and said.expected > 0:
+            numbers |= {f"forecast/{name}_off": paid / said.expected - 1}
+            numbers |= {f"forecast/{name}_inside": float(said.low <= paid <= said.high)}
+    return numbers
 
 
 def verdict_numbers(verdict: Verdict) -> Numbers:
     """Whether the gate accepted, and the paired comparison that it decided on."""
-    passed: Numbers = {"gate/passed": float(verdict.decision is Decision.PROMOTE)}
-    return passed | (_evidence_numbers(verdict.evidence) if verdict.evidence is not None else {})
+    numbers = _evidence_numbers(verdict.evidence) if verdict.evidence is not None else {}
+    return numbers | {"passed": float(verdict.decision is Decision.PROMOTE)}
 
 
 def _evidence_numbers(evidence: Evidence) -> Numbers:
     return {
-        "holdout/score": evidence.candidate,
-        "holdout/baseline": evidence.baseline,
-        "holdout/delta": evidence.delta,
-        "holdout/delta_lo": evidence.low,
-        "holdout/delta_hi": evidence.high,
-        "holdout/delta_adjusted": evidence.delta_adjusted,
-        "holdout/adjusted_lo": evidence.adjusted_low,
-        "holdout/adjusted_hi": evidence.adjusted_high,
-        "holdout/p_value": evidence.p_value,
-        "holdout/n": evidence.n,
-        "holdout/opening": evidence.opening,
-        **{f"holdout/field_{name}": after for name, (_, after, _, _) in evidence.fields.items()},
+        "score": evidence.candidate,
+        "baseline": evidence.baseline,
+        "lift": evidence.delta,
+        "lift_low": evidence.low,
+        "lift_high": evidence.high,
+        "lift_adjusted": evidence.delta_adjusted,
+        "lift_adjusted_low": evidence.adjusted_low,
+        "lift_adjusted_high": evidence.adjusted_high,
+        "p_value": evidence.p_value,
+        "n": evidence.n,
+        "opening": evidence.opening,
+        **{f"field/{name}": after for name, (_, after, _, _) in evidence.fields.items()},
     }
 
 
@@ -61,7 +80,7 @@ def evaluation_numbers(evaluation: Evaluation) -> Numbers:
         "score": evaluation.mean,
         "n": len(evaluation.scored),
         "failed": len(evaluation.rows) - len(evaluation.scored),
-        "cost/usd_total": usage.cost_usd,
+        "usd": usage.cost_usd,
         "cost/calls": usage.calls,
         "cost/tokens_in": usage.input_tokens,
         "cost/tokens_out": usage.output_tokens,
@@ -114,8 +133,8 @@ def candidate_table(o: Optimization) -> dict[str, Any]:
     """Every candidate of an optimisation."""
     columns = ["candidate", "dev_score", "origin", "parents", "complete", "calls", "cost_usd", "prompt"]
     rows = [
-        [c.index, c.dev_score, c.found, ", ".join(map(str, c.parents)), c.complete, c.usage.calls, c.usage.cost_usd,
-         "\n\n".join(p.text for p in c.prompts.prompts)]
+        [c.index, _rounded(c.dev_score), c.found, ", ".join(map(str, c.parents)), c.complete, c.usage.calls,
+         _rounded(c.usage.cost_usd), "\n\n".join(p.text for p in c.prompts.prompts)]
         for c in o.candidates
     ]  # fmt: skip
     return {"columns": columns, "data": rows}
@@ -128,12 +147,17 @@ def holdout_table(baseline: Evaluation, candidate: Evaluation) -> dict[str, Any]
     for before, after in zip(baseline.rows, candidate.rows, strict=True):
         known = before.score is not None and after.score is not None
         delta = after.score - before.score if known else None  # type: ignore[operator]
-        rows.append([after.row_id, after.score, before.score, delta, after.status.value])
+        scores = [_rounded(value) for value in (after.score, before.score, delta)]
+        rows.append([after.row_id, *scores, after.status.value])
     return {"columns": columns, "data": rows}
 
 
 def row_table(evaluation: Evaluation) -> dict[str, Any]:
     """Every row of one evaluation."""
     columns = ["row_id", "score", "status", "error", "feedback"]
-    rows = [[r.row_id, r.score, r.status.value, r.error, r.feedback] for r in evaluation.rows]
+    rows = [[r.row_id, _rounded(r.score), r.status.value, r.error, r.feedback] for r in evaluation.rows]
     return {"columns": columns, "data": rows}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -12,6 +12,10 @@ import zlib
 from typing import Any
 
 KEY = "leaderboard"
+FIXED = "attributes.`Run Name`"
+WIDTHS = {FIXED: 188, "tags.`gate`": 96}
+WIDTH = 68
+"""Pixels of a column: enough for four decimals, so that the first six fit beside MLflow's own panel."""
 CELLS = "cells"
 
 
@@ -21,12 +25,12 @@ def _column(kind: str, name: str) -> str:
 
 COLUMNS = (
     _column("tags", "gate"),
-    _column("metrics", "holdout/score"),
-    _column("metrics", "holdout/delta"),
-    _column("metrics", "holdout/delta_lo"),
-    _column("metrics", "holdout/baseline"),
-    _column("metrics", "dev/score"),
-    _column("metrics", "cost/usd_total"),
+    _column("metrics", "score"),
+    _column("metrics", "lift"),
+    _column("metrics", "lift_low"),
+    _column("metrics", "usd"),
+    _column("metrics", "seconds"),
+    _column("metrics", "baseline"),
     _column("params", "optimizer"),
     _column("params", "budget"),
     _column("params", "student"),
@@ -50,7 +54,7 @@ CELL_COLUMNS = (
 def leaderboard_tag() -> tuple[str, str]:
     """Key and value of the experiment tag that makes the view of optimisations."""
     sections = [_section("main", "Which run is best, and at what cost"), _section("curve", "Progress")]
-    state = _state('tags.stage = "optimize"', _column("metrics", "holdout/score"), COLUMNS, _charts(), sections)
+    state = _state('tags.stage = "optimize"', _column("metrics", "score"), COLUMNS, _charts(), sections)
     return _tag(KEY, "Leaderboard", state)
 
 
@@ -80,8 +84,8 @@ def _state(
         "datasetsFilter": [],
         "modelVersionFilter": "All Runs",
         "selectedColumns": list(columns),
-        "columnOrder": [],
-        "columnWidths": {},
+        "columnOrder": [FIXED, *columns],
+        "columnWidths": {**dict.fromkeys(columns, WIDTH), **WIDTHS},
         "runsHiddenMode": "FIRST_20_RUNS",
         "viewMaximized": False,
         "runListHidden": False,
@@ -99,7 +103,7 @@ def _state(
 def _section(key: str, name: str) -> dict[str, Any]:
     return {
         "uuid": f"section-{key}", "name": name, "display": True, "isReordered": True, "deleted": False,
-        "isGenerated": False,
+        "isGenerated": False, "columns": 2, "cardHeight": 420,
     }  # fmt: skip
 
 
@@ -121,20 +125,21 @@ def _cell_charts() -> list[dict[str, Any]]:
 def _charts() -> list[dict[str, Any]]:
     base = {"runsCountToCompare": 20, "deleted": False, "isGenerated": False, "metricSectionId": "section-main"}
     return [
-        base | {"uuid": "c1", "type": "BAR", "metricKey": "holdout/score", "displayName": "Holdout score"},
-        base | {"uuid": "c2", "type": "BAR", "metricKey": "holdout/delta_lo", "displayName": "Proven lift"},
+        base | {"uuid": "c1", "type": "BAR", "metricKey": "score", "displayName": "Holdout score"},
+        base | {"uuid": "c2", "type": "BAR", "metricKey": "lift_low", "displayName": "Proven lift"},
         base | {
             "uuid": "c3", "type": "SCATTER", "displayName": "Holdout score against cost",
-            "xaxis": {"key": "cost/usd_total", "type": "METRIC"}, "yaxis": {"key": "holdout/score", "type": "METRIC"},
+            "xaxis": {"key": "usd", "type": "METRIC"}, "yaxis": {"key": "score", "type": "METRIC"},
         },
         base | {
             "uuid": "c4", "type": "PARALLEL", "displayName": "Choices and outcome", "showAllRuns": False,
             "selectedParams": ["optimizer", "budget", "seed", "student"],
-            "selectedMetrics": ["dev/score", "cost/usd_total", "holdout/score"],
+            "selectedMetrics": ["dev/score", "usd", "score"],
         },
         base | {
             "uuid": "c5", "type": "LINE", "displayName": "Best dev score by candidate",
-            "metricSectionId": "section-curve", "metricKey": "best/dev_score", "selectedMetricKeys": ["best/dev_score"],
+            "metricSectionId": "section-curve", "metricKey": "search/best_dev",
+            "selectedMetricKeys": ["search/best_dev"],
             "lineSmoothness": 0, "xAxisScaleType": "linear", "scaleType": "linear", "range": {}, "xAxisKey": "step",
             "selectedXAxisMetricKey": "", "yAxisKey": "metric", "yAxisExpressions": [], "ignoreOutliers": False,
             "useGlobalXaxisKey": True, "useGlobalLineSmoothing": True,

@@ -18,7 +18,7 @@ from tracking.views import CELL_COLUMNS, COLUMNS, cells_tag, leaderboard_tag
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-def record(store, run_id="t-1"):
+def record(store, run_id="t-1", config=None):
     result = outcome(text="plain")
     params = {
         **result.params,
@@ -29,7 +29,7 @@ def record(store, run_id="t-1"):
         "student": "offline/small",
     }
     start = RunStart(
-        run_id, "t", "cmd", "2026-01-01", params, {"stage": "optimize"}, SplitInfo(10, 10, 40, "f", "h"), {}
+        run_id, "t", "cmd", "2026-01-01", params, {"stage": "optimize"}, SplitInfo(10, 10, 40, "f", "h"), config or {}
     )
     store.start_run(start)
     for index, score in enumerate((0.4, 0.6)):
@@ -58,13 +58,50 @@ def test_a_run_is_projected_once_however_often_it_is_replayed(tmp_path):
         with store._write() as db:  # forget what MLflow has taken, as after a crash between the two writes
             db.execute("update runs set synced = 0, mlflow_run = null")
     path = tmp_path / "mlflow.db"
-    assert query(path, "select name, status from runs") == [("gepa-light-s0 PROMOTE", "FINISHED")]
-    assert query(path, "select value from latest_metrics where key = 'holdout/delta'") == [(0.2,)]
-    curve = "select distinct step, value from metrics where key = 'best/dev_score' order by step"
+    assert query(path, "select name, status from runs order by name") == [
+        ("gepa s0: current prompt", "FINISHED"),
+        ("gepa s0: tuned prompt", "FINISHED"),
+        ("gepa-light-s0 PROMOTE", "FINISHED"),
+    ]
+    assert query(path, "select value from latest_metrics where key = 'lift'") == [(0.2,)]
+    curve = "select distinct step, value from metrics where key = 'search/best_dev' order by step"
     assert query(path, curve) == [(0, 0.4), (1, 0.6)]
     assert query(path, "select count(*) from model_versions where name = 't.p'") == [(2,)]
     assert query(path, "select value from tags where key = 'gate'") == [("PROMOTE",)]
+    parent = "select run_uuid from tags where key = 'gate'"
+    first = f"select key from latest_metrics where run_uuid in ({parent}) order by rowid limit 1"
+    assert query(path, first) == [("score",)]  # what MLflow's page of two runs opens with
     assert query(path, "select count(*) from experiment_tags where key like 'mlflow.sharedViewState.%'") == [(1,)]
+    for name, score in (("current", 0.5), ("tuned", 1.0)):
+        of_arm = f"select run_uuid from runs where name = 'gepa s0: {name} prompt'"
+        traces = f"select request_id from trace_request_metadata where key = 'mlflow.sourceRun' and value in ({of_arm})"
+        assert query(path, f"select count(*) from trace_info where request_id in ({traces})") == [(40,)]
+        said = query(path, f"select name, value from assessments where trace_id in ({traces})")
+        assert len(said) == 3 * 40  # score, one field, gold; twice written, once there
+        scores = [float(value) for name, value in said if name == "_score"]
+        assert sum(scores) / 40 == score
+    joined = (
+        "select count(*) from (select request_preview from trace_info group by request_preview having count(*) = 2)"
+    )
+    assert query(path, joined) == [(40,)]  # MLflow finds the other prompt's row by this text
+    tables = query(path, "select value from tags where key = 'mlflow.loggedArtifacts'")
+    assert [t["path"] for t in json.loads(tables[0][0])] == ["tables/holdout_rows.json", "tables/candidates.json"]
+    assert query(path, "select value from registered_model_tags where key = '_mlflow_experiment_ids'") == [(",1,",)]
+    aliases = query(path, "select alias, version from registered_model_aliases order by alias")
+    assert aliases == [("best", 2), ("candidate", 2), ("seed", 1)]
+    store.close()
+
+
+def test_rows_that_must_not_leave_the_record_leave_no_text_in_mlflow(tmp_path):
+    store = Store(tmp_path / "proven.db")
+    record(store, config={"tracking": {"rows": "none", "max_rows": 500}})
+    Tracker(store, tmp_path).catch_up()
+    path = tmp_path / "mlflow.db"
+    assert query(path, "select count(*) from trace_info") == [(0,)]
+    assert query(path, "select count(*) from runs") == [(3,)]  # the scores are there all the same
+    files = [file for file in (tmp_path / "artifacts").rglob("*") if file.is_file()]
+    assert files
+    assert not [file.name for file in files if "hello" in file.read_text("utf-8")]  # the text of every row
     store.close()
 
 
