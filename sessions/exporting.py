@@ -18,6 +18,7 @@ from core.catalog import Catalog
 from core.errors import OutputError
 from sessions.record import Session
 from sessions.tables import FIELDS, LISTS, MAPPINGS
+from sessions.traces import write_traces
 
 _ROWS = 5_000
 """Sessions in memory at a time."""
@@ -148,6 +149,7 @@ SESSION_FORMATS: Catalog[SessionFormat] = Catalog(
     "export format of sessions",
     (
         SessionFormat("jsonl", "one JSON object per line; `sessions import` reads it back", ".jsonl", _jsonl),
+        SessionFormat("traces", "records with learning key, rewards and typed events", ".traces.jsonl", write_traces),
         SessionFormat("csv", "a table; lists and mappings are JSON in cells", ".csv", _csv),
         SessionFormat("parquet", "the same table in columns", ".parquet", _parquet),
     ),

@@ -3,7 +3,7 @@
 What belongs to a thread stands in tags and metadata of its sessions, so that any import can say it:
 
 - ``tags.learning_key`` names the thread; ``tags.project``, ``tags.execution_mode`` (``auto``, ``paired``, ``coach``,
-  ``escalate``) and ``tags.review_status`` (``pending``, ``approved``, ``rejected``) say where a session belongs;
+  ``escalate``) and ``tags.review_status`` (:data:`REVIEWS`) say where a session belongs;
 - ``tags.kind = discovery`` marks a discovery run, which is no session of the thread but leads to one of the same task;
 - ``metadata.models`` has the model of each role, ``metadata.reward_stats`` the judges' ``score`` and ``uncertainty``,
   ``metadata.adaptive_summary`` why a mode was chosen, ``metadata.reward_audit`` every judge's answer, and
@@ -24,6 +24,9 @@ from sessions.tables import SESSIONS
 
 KEY, MODE, REVIEW, PROJECT, KIND = "learning_key", "execution_mode", "review_status", "project", "kind"
 DISCOVERY = "discovery"
+APPROVED = "approved"
+REVIEWS = ("pending", APPROVED, "rejected", "quarantined")
+"""What a reviewer may say of a session."""
 ROLES = ("student", "teacher", "synthesizer", "judge")
 UNSAID = "unsaid"
 Clauses = Sequence[sa.ColumnElement[bool]]
