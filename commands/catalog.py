@@ -33,6 +33,7 @@ COMMANDS = {
         "playbook.list_",
         "playbook.show",
         "playbook.review",
+        "playbook.trial",
         "playbook.retire",
         "playbook.inject",
         "report_learning",

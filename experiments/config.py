@@ -80,6 +80,7 @@ class ExperimentConfig(Section):
     seed: int = Field(default=0, ge=0, description="Sets the order of the pairs.")
     retries: int = Field(default=2, ge=0, le=20, description="Further attempts where infrastructure failed.")
     hypothesis: str | None = Field(default=None, description="Id of the hypothesis that this arm tests.")
+    tags: dict[str, str] = Field(default_factory=dict, description="Tags of its sessions, such as learning_key.")
 
     @model_validator(mode="after")
     def _no_empty_guideline(self) -> ExperimentConfig:

@@ -131,7 +131,8 @@ class ProgramSessions:
             guidelines=self.config.guidelines,
             started_at=started,
             finished_at=_now(),
-            trajectory=_trajectory(steps),
+            tags=self.config.tags,
+            trajectory=_trajectory(row, steps),
         )
 
 
@@ -151,11 +152,11 @@ def _outcome(status: RowStatus, score: float | None, threshold: float, *, judged
     return (None, Outcome.UNKNOWN) if judged else (False, Outcome.AGENT_FAILURE)
 
 
-def _trajectory(steps: Any) -> tuple[Step, ...] | None:
-    """The steps that a program reports in its field ``steps``, where it does."""
+def _trajectory(row: Row, steps: Any) -> tuple[Step, ...] | None:
+    """What the row asks in words, and then the steps that a program reports in its field ``steps``, where it does."""
     if not isinstance(steps, (list, tuple)):
         return None
-    found = []
+    found = [Step("user", value) for value in row.inputs.values() if isinstance(value, str)]
     for step in steps:
         said: Mapping[str, Any] = step if isinstance(step, Mapping) else {"text": to_plain(step)}
         texts = {key: _text(said.get(key)) for key in ("text", "tool", "arguments", "result", "error")}
@@ -206,6 +207,7 @@ class CommandSessions:
             task=place[0],
             trial=place[1],
             guidelines=self.config.guidelines,
+            tags=self.config.tags,
             latency_s=time.perf_counter() - clock,
             started_at=started,
             finished_at=_now(),
@@ -277,7 +279,7 @@ def session_of(printed: str | bytes, known: Session) -> Session:
     outcome = read.outcome
     if "outcome" not in own:
         outcome = Outcome.SUCCESS if success else Outcome.AGENT_FAILURE
-    given = {key: getattr(read, key) for key in own}
+    given = {key: getattr(read, key) for key in own} | {"tags": {**read.tags, **known.tags}}
     return replace(known, **{**given, "success": success, "outcome": outcome, "metadata": {**known.metadata, **extra}})
 
 

@@ -60,6 +60,16 @@ def retirement(known: Playbook, entry: Entry, why: str) -> tuple[Change, ...]:
     return (Change(replace(entry, lifecycle=Lifecycle.DEPRECATED), why),)
 
 
+def after_trial(known: Playbook, entry: Entry, *, useful: bool | None, why: str) -> tuple[Change, ...]:
+    """What a trial decides: a useful entry is in force, a useless one out of it; undecided, it stays where it is.
+
+    The record has the trial in any case.
+    """
+    now = known.entries[entry.id]
+    lifecycle = now.lifecycle if useful is None else Lifecycle.ACTIVE if useful else Lifecycle.DEPRECATED
+    return (Change(replace(now, lifecycle=lifecycle), why),)
+
+
 def prune_reason(impact: Impact) -> str:
     """Why an entry should leave the playbook; empty where it may stay, or after fewer than ten sessions.
 

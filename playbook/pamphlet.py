@@ -33,7 +33,7 @@ def pamphlet(entries: Sequence[Entry], most: int = LONGEST) -> Pamphlet:
     """Entries in the order given, whole: one that does not fit is left out, and a shorter one after it may fit."""
     text, used, left = HEAD, list[str](), list[str]()
     for entry in entries:
-        longer = f"{text}\n- {_line(entry)}"
+        longer = f"{text}\n- {told(entry)}"
         if len(longer) <= most:
             text = longer
             used.append(entry.id)
@@ -43,7 +43,8 @@ def pamphlet(entries: Sequence[Entry], most: int = LONGEST) -> Pamphlet:
     return Pamphlet(text, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), tuple(used), tuple(left))
 
 
-def _line(entry: Entry) -> str:
+def told(entry: Entry) -> str:
+    """An entry as a sentence for an agent."""
     parts = [f"When you meet {entry.cue.description or repr(entry.cue.pattern)}: {entry.action.imperative.rstrip('.')}"]
     parts += [f"use {entry.action.handle}"] if entry.action.handle else []
     parts += [f"only {entry.scope.constraints}"] if entry.scope.constraints else []

@@ -21,19 +21,25 @@ def command(
     chosen: Chosen,
     store: Annotated[str | None, typer.Option("--store", metavar="URL", help="Database of sessions.")] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Deprecate entries that use has shown to be no good.")] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Note in each session's metadata.learning_usage what fired there.")
+    ] = False,
 ) -> Outcome:
     """Say of each active entry whether it fires, is followed and goes with better rewards; highest impact first."""
     from core.redact import from_environment
     from playbook.impact import impacts, totals
     from playbook.lifecycle import prune_reason, pruning
-    from playbook.usage import in_force, session_usage
+    from playbook.usage import in_force, session_usage, with_usage
     from sessions.store import open_sessions
 
     books, where = book.open(), book.find()
     known = books.read(book.key)
     with open_sessions(where, store, from_environment(where.root)) as opened:
         seen = list(opened.sessions(chosen.chain(), trajectories=True))
-    usages = [session_usage(in_force(known, session), session) for session in seen if session.trajectory is not None]
+        told = [one for one in seen if one.trajectory is not None]
+        usages = [session_usage(in_force(known, session), session) for session in told]
+        if record:
+            opened.append((with_usage(*pair) for pair in zip(told, usages, strict=True)), replace=True)
     found, whole = impacts(usages), totals(usages)
     if prune:
         by_name = {one.entry_id: one for one in found}
