@@ -1,11 +1,12 @@
 """Disturb every command that works for long, and see that it tells and pays what an undisturbed one does.
 
-Each command is started again and again in a workspace of its own, and killed at a random moment: alone, or with its
-courier, which makes the calls. Some are only stopped (SIGSTOP) for a while, they or their courier. In the end one goes
-undisturbed. Compared with a workspace in which nothing was disturbed: what the command says, and how many answers the
-provider gave twice. A kill of the run alone repeats none; a kill of both may repeat what was in flight, which the
-ledger then calls lost.
-Usage: python -m bench.disturb [--times 200] [--commands optimize,matrix,...] [--pause 60]
+Each command is started again and again in a workspace of its own, and killed at a random moment: alone, with its
+courier, which makes the calls, or its courier alone. The first two of each command are only stopped (SIGSTOP) for a
+minute, the one itself, the other's courier. In the end one goes undisturbed. Compared with a workspace in which
+nothing was disturbed: what the command says, and how many answers the provider gave twice. A kill of the run alone
+repeats none; a kill of the courier may repeat what was in flight, which the ledger then calls lost. With ``--faults``
+the provider fails so large a share of requests, in ten ways, and what is said must still be the same.
+Usage: python -m bench.disturb [--times 200] [--commands optimize,matrix,...] [--pause 60] [--faults 0.1]
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -67,6 +69,39 @@ def _promoted(folder: Path, url: str) -> None:
     (folder / "run").write_text(json.loads(run.stdout)["run_id"], "utf-8")
 
 
+def _patches(folder: Path, url: str) -> None:
+    notes(folder, url)
+    lines = ['{"optimizer": {"minibatch": 4}}', '{"models": {"student": "mind"}}']
+    (folder / "patches.jsonl").write_text("\n".join(lines), "utf-8")
+
+
+def _errands(folder: Path, url: str) -> None:
+    """The shop's agent with two arms, behind the provider."""
+    shutil.copytree(HOME / "configs" / "experiments", folder / "configs" / "experiments")
+    shutil.copy(HOME / "configs" / "hypotheses.yaml", folder / "configs")
+    (folder / "corpora").mkdir()
+    shutil.copy(HOME / "corpora" / "shop.jsonl", folder / "corpora")
+    task = (HOME / "configs" / "shop.yaml").read_text("utf-8")
+    (folder / "configs" / "shop.yaml").write_text(f"{task}\nmodels: {{student: far}}\n", "utf-8")
+    models = f'models: {{far: {{model: openai/far-small, api_base: "{url}", input_price: 1, output_price: 4}}}}'
+    (folder / "configs" / "models.yaml").write_text(models, "utf-8")
+
+
+def _sessions(folder: Path, url: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    dice = random.Random(6)
+    with (folder / "log.jsonl").open("w", encoding="utf-8") as log:
+        for number in range(60_000):
+            row = {"id": f"s{number}", "task": f"t{number % 200}", "model": "a", "success": dice.random() < 0.4}
+            log.write(json.dumps(row) + "\n")
+
+
+def _stored(folder: Path, body: dict[str, Any]) -> Any:
+    with contextlib.closing(sqlite3.connect(folder / "mlruns" / "sessions.db")) as db:
+        sums = db.execute("select count(*), count(distinct id), sum(success) from sessions").fetchone()
+    return body["sessions"], sums, body["refused"], body["problems"]
+
+
 @dataclass(frozen=True)
 class Job:
     """A command, what it needs, and what it must say in the end however it was disturbed."""
@@ -106,7 +141,23 @@ JOBS = (
         lambda f: ("promote", "notes", "--run", (f / "run").read_text("utf-8"), "--force"),
         lambda f, b: (b["prompt_hash"], (f / "prompts" / "notes.yaml").exists()),
     ),
+    Job(
+        "sweep",
+        _patches,
+        lambda f: ("sweep", "notes", "--patches", str(f / "patches.jsonl"), "--set", "optimizer.budget=150", "-y"),
+        lambda f, b: [(place["patch"], place["score"], place["verdict"]) for place in b["leaderboard"]],
+    ),
+    Job(
+        "experiment",
+        _errands,
+        lambda f: ("experiment", "--control", "shop_baseline", "--test", "shop_limits", "-y"),
+        lambda f, b: (b["decision"], b["pairs"]),
+    ),
+    Job("sessions", _sessions, lambda f: ("sessions", "import", str(f / "log.jsonl")), _stored),
 )
+
+ENDS = {"kill courier": 69}
+"""How a command ends whose courier was killed: by name, and the same command continues."""
 
 
 def _command(folder: Path, words: tuple[str, ...]) -> list[str]:
@@ -135,47 +186,50 @@ class Account:
     wrong: list[str] = field(default_factory=list)
 
 
-def disturb(job: Job, times: int, seed: int, pause: float) -> Account:
+def disturb(job: Job, times: int, seed: int, pause: float, faults: float) -> Account:
     """Disturb a command so many times and compare its last word with that of an undisturbed one."""
     dice, found = random.Random(seed), Account()
-    with _workspace(job) as (folder, url):
+    with _workspace(job, 0.0) as (folder, url):
         whole, seconds = _undisturbed(job, folder)
         before = account(url)
-    with _workspace(job) as (folder, url):
-        for _ in range(times):
-            _once(job, folder, dice, found, (seconds, pause))
+    with _workspace(job, faults) as (folder, url):
+        for number in range(times):
+            how = ("stop run", "stop courier")[number] if number < 2 else dice.choices(*KILLS)[0]
+            _once(job, folder, how, dice.uniform(0.1, 1.1) * seconds, pause, found)
         body, _ = _undisturbed(job, folder)
         after, lost = account(url), _lost(folder)
     if body != whole:
-        found.wrong.append(f"says {str(body)[:200]}, undisturbed {str(whole)[:200]}")
+        found.wrong.append(f"says {str(body)[:300]}, undisturbed {str(whole)[:300]}")
     twice = (after["answered"] - after["distinct"]) - (before["answered"] - before["distinct"])
     found.done["answers repeated"], found.done["lost in flight"] = max(0, twice), lost
+    if after["faults"]:
+        found.done["faults"] = sum(after["faults"].values())
     if twice > lost:
         found.wrong.append(f"{twice} answers were given twice, the ledger knows of {lost} that were lost in flight")
     return found
 
 
-def _once(job: Job, folder: Path, dice: random.Random, found: Account, scale: tuple[float, float]) -> None:
+KILLS = (("kill", "kill both", "kill courier"), (5, 3, 2))
+
+
+def _once(job: Job, folder: Path, how: str, moment: float, pause: float, found: Account) -> None:
     process = subprocess.Popen(
         _command(folder, job.words(folder)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    how = dice.choices(("kill", "kill both", "stop run", "stop courier"), (5, 3, 1, 1))[0]
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(dice.uniform(0.1, 1.1) * scale[0])
+        process.wait(moment)
     couriers = _couriers(process)
     if process.poll() is not None:
-        found.done["ended before"] += 1
+        how = "ended before"
     elif how.startswith("kill"):
-        if how == "kill both":
-            _signal(couriers, signal.SIGKILL)
-        process.kill()
-        found.done[how] += 1
+        killed = [*(couriers if how != "kill" else ()), *([process.pid] if how != "kill courier" else ())]
+        _signal(killed, signal.SIGKILL)
     else:
         stopped = [process.pid] if how == "stop run" else couriers
         _signal(stopped, signal.SIGSTOP)
-        time.sleep(scale[1])
+        time.sleep(pause if stopped else 0)
         _signal(stopped, signal.SIGCONT)
-        found.done[how] += 1
+    found.done[how] += 1
     try:
         _, err = process.communicate(timeout=HANGS)
     except subprocess.TimeoutExpired:
@@ -183,7 +237,7 @@ def _once(job: Job, folder: Path, dice: random.Random, found: Account, scale: tu
         process.communicate()
         found.wrong.append(f"hangs after {how}")
         return
-    if "Traceback" in err or process.returncode not in (0, -signal.SIGKILL):
+    if "Traceback" in err or process.returncode not in (0, -signal.SIGKILL, ENDS.get(how, 0)):
         found.wrong.append(f"after {how}: exit {process.returncode}: {err[-300:]}")
 
 
@@ -206,8 +260,9 @@ def _lost(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _workspace(job: Job) -> Iterator[tuple[Path, str]]:
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, provider("--latency", "0.02") as url:
+def _workspace(job: Job, faults: float) -> Iterator[tuple[Path, str]]:
+    options = ("--latency", "0.02", "--faults", str(faults))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name, provider(*options) as url:
         folder = Path(name) / "w"
         job.prepare(folder, url)
         yield folder, url
@@ -219,13 +274,14 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=200)
     parser.add_argument("--commands", default=",".join(job.name for job in JOBS))
     parser.add_argument("--pause", type=float, default=60.0)
+    parser.add_argument("--faults", type=float, default=0.0)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     chosen = [job for job in JOBS if job.name in arguments.commands.split(",")]
     wrong = 0
     for number, job in enumerate(chosen):
         share = arguments.times // len(chosen) + (number < arguments.times % len(chosen))
-        found = disturb(job, share, arguments.seed + number, arguments.pause)
+        found = disturb(job, share, arguments.seed + number, arguments.pause, arguments.faults)
         said = ", ".join(f"{count} {name}" for name, count in sorted(found.done.items()))
         print(f"{job.name:<11} {said}: {'; '.join(found.wrong) or 'as undisturbed'}", flush=True)
         wrong += len(found.wrong)
