@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.kill import HOME, account, provider
+from offline.rules import HEADING
 from tests.gym import gym
 from tests.notes import WORDS, notes
 
@@ -46,8 +47,12 @@ def _gym(folder: Path, url: str) -> None:
 
 
 def _unlabelled(folder: Path, url: str) -> None:
-    """A task that teaches, and rows for it."""
+    """A task that teaches, with what it has to know in its instruction, and rows for it."""
     notes(folder, url)
+    task = folder / "configs" / "notes.yaml"
+    signs = 'water" in 60 of 100 texts; signs: river 50/50, cloud 50/50'
+    said = f'Sort the note.\n\n{HEADING}\n- kind: "{signs}\n- kind: "land" in 40 of 100 texts'
+    task.write_text(f"{task.read_text('utf-8')}instruction: {json.dumps(said)}\n", "utf-8")
     dice = random.Random(4)
     rows = [{"id": f"q{n}", "input": {"note": " ".join([*dice.choices(WORDS, k=8), str(n)])}} for n in range(90)]
     (folder / "inputs.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
@@ -185,6 +190,11 @@ class Account:
     done: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
+    @property
+    def disturbed(self) -> int:
+        """How many disturbances there were."""
+        return sum(self.done[how] for how in (*KILLS[0], "stop run", "stop courier"))
+
 
 def disturb(job: Job, times: int, seed: int, pause: float, faults: float) -> Account:
     """Disturb a command so many times and compare its last word with that of an undisturbed one."""
@@ -193,9 +203,10 @@ def disturb(job: Job, times: int, seed: int, pause: float, faults: float) -> Acc
         whole, seconds = _undisturbed(job, folder)
         before = account(url)
     with _workspace(job, faults) as (folder, url):
-        for number in range(times):
-            how = ("stop run", "stop courier")[number] if number < 2 else dice.choices(*KILLS)[0]
-            _once(job, folder, how, dice.uniform(0.1, 1.1) * seconds, pause, found)
+        while found.disturbed < times and found.done[TOO_LATE] < 3 * times:
+            first = found.disturbed < 2
+            how = ("stop run", "stop courier")[found.disturbed] if first else dice.choices(*KILLS)[0]
+            seconds = min(seconds, _once(job, folder, how, dice.uniform(0.05, 1.0) * seconds, pause, found))
         body, _ = _undisturbed(job, folder)
         after, lost = account(url), _lost(folder)
     if body != whole:
@@ -209,10 +220,13 @@ def disturb(job: Job, times: int, seed: int, pause: float, faults: float) -> Acc
     return found
 
 
+TOO_LATE = "ended before"
 KILLS = (("kill", "kill both", "kill courier"), (5, 3, 2))
 
 
-def _once(job: Job, folder: Path, how: str, moment: float, pause: float, found: Account) -> None:
+def _once(job: Job, folder: Path, how: str, moment: float, pause: float, found: Account) -> float:
+    """Disturb it once at a moment; returns the seconds that it took where it ended before that."""
+    started = time.monotonic()
     process = subprocess.Popen(
         _command(folder, job.words(folder)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -220,7 +234,7 @@ def _once(job: Job, folder: Path, how: str, moment: float, pause: float, found: 
         process.wait(moment)
     couriers = _couriers(process)
     if process.poll() is not None:
-        how = "ended before"
+        how = TOO_LATE
     elif how.startswith("kill"):
         killed = [*(couriers if how != "kill" else ()), *([process.pid] if how != "kill courier" else ())]
         _signal(killed, signal.SIGKILL)
@@ -236,9 +250,10 @@ def _once(job: Job, folder: Path, how: str, moment: float, pause: float, found: 
         process.kill()
         process.communicate()
         found.wrong.append(f"hangs after {how}")
-        return
+        return float("inf")
     if "Traceback" in err or process.returncode not in (0, -signal.SIGKILL, ENDS.get(how, 0)):
         found.wrong.append(f"after {how}: exit {process.returncode}: {err[-300:]}")
+    return time.monotonic() - started if how == TOO_LATE else float("inf")
 
 
 def _undisturbed(job: Job, folder: Path) -> tuple[Any, float]:

@@ -14,7 +14,7 @@ from offline.diagnosis import root_cause, shared_cause, suggested
 from offline.judge import prefer, score_pair
 from offline.proposer import ROLES, propose
 from offline.reading import Frame, Reading, read_request, system_text
-from offline.reflector import counted, reflect
+from offline.reflector import advise, counted, reflect
 from offline.rules import cautious
 from offline.student import Skill, Student, write
 
@@ -67,6 +67,9 @@ class OfflineEngine:
         role = frame.outputs[-1].name
         if role == "new_instruction" and "examples_with_feedback" in given:
             return write(frame, self._reflection(frame, given))
+        if role == "module_advice" and "module_names" in given:
+            said = "Contrasted with the better run, by what the row shows."
+            return write(frame, {field.name: said for field in frame.outputs[:-1]} | {role: advise(given)})
         if role == "criterion_scores" and "candidate_is" in given:
             return write(frame, {role: score_pair(given)})
         if role == "preferred" and "second_text" in given:

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from offline.learning import learn
-from offline.rules import join, parse
+from offline.learning import is_prose, learn
+from offline.rules import Knowledge, Table, as_json, join, parse
 
 _LINE = re.compile(r"^- (\w+): (?:(correct) - |.*?expected )(.*)$", re.M)
 _PLAIN = re.compile(r"(?:expected|correct (?:answer|label|value) (?:is|was)|should (?:be|have been))[: ]+(.+)", re.I)
@@ -94,6 +94,51 @@ def counted(examples: Sequence[Mapping[str, Any]]) -> str:
     """What a reflection can say in words: how many examples tell an expected answer."""
     told = [bool(gold_from_feedback(str(example.get("Feedback", "")))) for example in examples]
     return f"{sum(told)} of {len(told)} examples tell the right answer; which signs go with it is counted into rules."
+
+
+def advise(given: Mapping[str, str]) -> dict[str, str]:
+    """Advice to each module of a program by two runs of it on one row, as dspy.SIMBA asks for it.
+
+    A module is told what the row's right answer shows; where nobody says what is right, what the better run answered.
+    What the worse run answered instead is counted as seen and not right, so that advice on many rows adds up.
+    """
+    names, inputs, right, better, worse = (first_json(given.get(key, "")) for key in _TOLD)
+    fields = _fields_by_module(given)
+    text = "\n".join(map(str, inputs.values())) if isinstance(inputs, Mapping) else str(inputs)
+    gold = next((dict(found) for found in (right, better) if isinstance(found, Mapping) and found), {})
+    advice = {}
+    for module in names if isinstance(names, list) else []:
+        own = fields.get(str(module)) or set(gold)
+        knowledge = Knowledge()
+        learn(knowledge, [(text, {name: value for name, value in gold.items() if name in own})], pairs=False)
+        _not_right(knowledge, gold, worse if isinstance(worse, Mapping) else {})
+        advice[str(module)] = join("", knowledge, ADVICE_SIGNS).strip() or _NO_ADVICE
+    return advice
+
+
+_TOLD = ("module_names", "program_inputs", "oracle_metadata", "better_program_outputs", "worse_program_outputs")
+_NO_ADVICE = "Answer as the examples with the higher reward do."
+ADVICE_SIGNS = 40
+"""Signs that a piece of advice names; it is about one row."""
+
+
+def _fields_by_module(given: Mapping[str, str]) -> dict[str, set[str]]:
+    """What each module answered in one of the two runs."""
+    found: dict[str, set[str]] = {}
+    for key in ("better_program_trajectory", "worse_program_trajectory"):
+        steps = first_json(given.get(key, ""))
+        for step in steps if isinstance(steps, list) else []:
+            if isinstance(step, Mapping) and isinstance(step.get("outputs"), Mapping):
+                found.setdefault(str(step.get("module_name")), set()).update(map(str, step["outputs"]))
+    return found
+
+
+def _not_right(knowledge: Knowledge, gold: Mapping[str, Any], worse: Mapping[str, Any]) -> None:
+    """Count wrong labels as seen and not right."""
+    for name, value in worse.items():
+        label = isinstance(value, (str, bool, int, float)) and not is_prose(value)
+        if label and knowledge.values(name) and gold.get(name) != value:
+            knowledge.tables.setdefault((name, as_json(value)), Table())
 
 
 def cases_from_examples(text: str) -> list[tuple[str, dict[str, Any]]]:

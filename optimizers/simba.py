@@ -6,6 +6,7 @@ Reference: the implementation in DSPy, "Stochastic Introspective Mini-Batch Asce
 from __future__ import annotations
 
 import functools
+import random
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from pydantic import Field
 from core.section import Section
 from metrics.metric import float_metric
 from optimizers.base import Search, SearchSize, journalled
-from optimizers.schedule import Schedule
+from optimizers.schedule import MANY, Draw, RowCost, Schedule, Sizes, Spent, runs
 from programs.prompts import read_prompts
 
 
@@ -29,12 +30,57 @@ class SimbaSettings(Section):
 
 
 class SimbaSchedule(Schedule):
-    """A budget in steps."""
+    """A budget in steps: each samples its minibatch, makes programs from what it saw, and tries those on it."""
 
     def most(self, shape: SearchSize) -> int:
-        """Minibatches twice per candidate, and winners on train and dev."""
+        """Minibatches twice per candidate and once more, and winners on train and dev."""
         steps, candidates = _steps(shape), SimbaSettings.model_validate(dict(shape.settings)).candidates
-        return 2 * steps * candidates * shape.minibatch + (min(steps, candidates) + 1) * (shape.train + shape.dev)
+        winners = min(steps, candidates) + 1
+        return steps * (2 * candidates + 1) * shape.minibatch + winners * (shape.train + shape.dev)
+
+    def draw(self, shape: SearchSize, sizes: Sizes, rng: random.Random) -> Draw:
+        """Play the steps: a program is new where a demo or a rule was found, else it is one that has been paid.
+
+        A search in which the samples of a row do not differ finds hardly any: it is over after its samples.
+        """
+        steps, candidates = _steps(shape), SimbaSettings.model_validate(dict(shape.settings)).candidates
+        flat = rng.random() < self.seed_stays
+        new, rules = rng.uniform(*(FLAT if flat else NEW)), 0.0 if flat else rng.uniform(*RULES)
+        student, lengths, longer, made = Spent(), [0.0], 0.0, 0
+        sampled = min(steps * shape.minibatch, shape.train if flat else MANY)
+        for _ in range(steps):
+            student += self._tried(sizes, candidates * sampled / steps, longer)
+            found = sum(rng.random() < new for _ in range(candidates + 1))
+            student += self._tried(sizes, found * shape.minibatch, longer)
+            made += sum(rng.random() < rules for _ in range(candidates + 1))
+            if found:
+                longer = min(longer + rng.uniform(0.3, 1.0) * sizes.demo, max(1, shape.max_demos) * sizes.demo)
+                lengths.append(longer)
+        last = len(lengths) - 1
+        chosen = sorted({round(index * last / candidates) for index in range(candidates + 1)})
+        for index in chosen:
+            rows = shape.train - shape.minibatch + shape.dev if index else shape.train
+            student += self._tried(sizes, max(0, rows), lengths[index])
+        asked = 1500 + 3 * (sizes.demo + sizes.seed.tokens_out)
+        winner = rng.choice(lengths[1:]) if last and not flat else None
+        return Draw(
+            trials=len(chosen),
+            student=student,
+            others={"reflector": runs(made, asked, rng.uniform(60, 400))},
+            winner=None if winner is None else self._row(sizes, winner),
+        )
+
+    def _tried(self, sizes: Sizes, rows: float, longer: float) -> Spent:
+        row = self._row(sizes, longer)
+        return runs(rows, row.tokens_in, row.tokens_out)
+
+    @staticmethod
+    def _row(sizes: Sizes, longer: float) -> RowCost:
+        return RowCost(sizes.seed.tokens_in + longer, sizes.seed.tokens_out if not longer else sizes.tuned_out, 0.0)
+
+
+FLAT, NEW, RULES = (0.0, 0.15), (0.6, 1.0), (0.1, 0.6)
+"""Share of a step's programs that are new, where hardly any is and else; there, share of all that get a rule."""
 
 
 class Simba:
@@ -43,7 +89,7 @@ class Simba:
     name: ClassVar[str] = "simba"
     summary: ClassVar[str] = "adds demos and self-written rules where answers differ most (dspy.SIMBA)"
     Settings: ClassVar[type[Section]] = SimbaSettings
-    schedule: ClassVar[Schedule] = SimbaSchedule(share=0.02, least=0.3, seed_stays=0.75)
+    schedule: ClassVar[Schedule] = SimbaSchedule(seed_stays=0.55)
 
     def run(self, search: Search) -> None:
         """Run ``dspy.SIMBA`` on train, then its winning programs on dev; those go to the journal."""
@@ -93,7 +139,7 @@ def limited(search: Search, strategy: Callable[..., Any]) -> Callable[..., Any]:
 def _steps(shape: SearchSize) -> int:
     """Steps that the budget buys: each runs a minibatch twice per candidate, its winner runs on train and dev."""
     settings = SimbaSettings.model_validate(dict(shape.settings))
-    step, winner = 2 * settings.candidates * shape.minibatch, shape.train + shape.dev
+    step, winner = (2 * settings.candidates + 1) * shape.minibatch, shape.train + shape.dev
     few = (shape.rollouts - winner) // (step + winner)
     many = (shape.rollouts - (settings.candidates + 1) * winner) // step  # it looks at so many winners at most
     return settings.steps or max(1, min(100, few if few <= settings.candidates else many))

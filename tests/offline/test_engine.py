@@ -11,6 +11,7 @@ import dspy
 import pydantic
 import pytest
 from dspy.lm15 import Config, Message, Request, TextPart
+from dspy.teleprompt.simba_utils import OfferFeedback
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -186,3 +187,43 @@ def test_it_reports_tokens():
 def test_an_unknown_size_is_refused():
     with pytest.raises(ValueError, match="sizes: small, large"):
         OfflineEngine("huge")
+
+
+@pytest.mark.parametrize("better", [{"team": "alpha"}, {"N/A": "Prediction not available"}])
+def test_it_advises_a_module_as_simba_asks_for_it_and_advice_on_several_rows_adds_up(better):
+    """Two runs of a program on one row: what the row shows becomes a rule that the student follows."""
+
+    def advice(text, right, wrong):
+        trajectory = [{"module_name": "pick", "inputs": {"text": text}, "outputs": {"team": wrong}}]
+        given = {
+            "program_code": "class P: ...", "modules_defn": "-", "program_inputs": {"text": text},
+            "oracle_metadata": {"team": right}, "module_names": ["pick"], "worse_program_trajectory": trajectory,
+            "worse_program_outputs": {"team": wrong}, "worse_reward_info": {}, "better_program_trajectory": [],
+            "better_program_outputs": better, "better_reward_info": {},
+        }  # fmt: skip
+        texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in given.items()}
+        with dspy.context(lm=model("large"), adapter=make_adapter("chat")):
+            asked = dspy.Predict(OfferFeedback)
+            texts["module_names"] = ["pick"]
+            return asked(**texts, worse_reward_value=0.0, better_reward_value=1.0).module_advice["pick"]
+
+    rows = [("the pump leaks", "alpha", "beta"), ("a pump broke", "alpha", "beta"), ("an invoice", "beta", "alpha")]
+    rows += [("the invoice came", "beta", "alpha")]
+    rules = "\n\n".join(advice(*row) for row in rows)
+    _, knowledge = parse(rules)
+    assert knowledge.tables["team", '"alpha"'].signs["pump"] == [2, 2]
+    counts = {value: knowledge.tables["team", value].count for value in knowledge.values("team")}
+    assert (counts, knowledge.seen["team"]) == ({'"alpha"': 2, '"beta"': 2}, 4)  # what was wrong was seen as well
+    told = TRIAGE.with_instructions(f"Pick the team.\n\n{rules}")
+    assert [ask(told, text=text).team for text in ("our pump is loud", "one more invoice")] == ["alpha", "beta"]
+
+
+def test_without_a_right_answer_the_better_run_is_what_to_do():
+    from offline.reflector import advise
+
+    given = {"module_names": '["a", "b"]', "program_inputs": '{"text": "red"}', "better_program_outputs": '{"x": "y"}'}
+    trajectory = '[{"module_name": "a", "outputs": {"x": "y"}}, {"module_name": "b", "outputs": {"z": 1}}]'
+    told = advise({**given, "better_program_trajectory": trajectory, "worse_program_outputs": "{}"})
+    assert '- x: "y" in 1 of 1 texts' in told["a"]
+    assert told["b"] == "Answer as the examples with the higher reward do."
+    assert advise({"module_names": "broken", "program_inputs": "{"}) == {}
