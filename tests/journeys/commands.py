@@ -37,15 +37,15 @@ def gold(path, n=150, seed=3):
 
 
 def run(*words, workspace=None, env=None, check=True):
-    """Run cli.py; returns (exit code, stdout, stderr). With ``env`` in an interpreter of its own."""
+    """Run cli.py; returns (exit code, stdout, stderr). A hash seed is given to an interpreter of its own."""
     where = ["--workspace", str(workspace)] if workspace else []
     argv = [str(HOME / "cli.py"), *map(str, words), *where]
-    if env is None:
-        code, out, err = warm().run(argv)
+    env = {**os.environ, **(env or {})}
+    if env.get("PYTHONHASHSEED") == os.environ.get("PYTHONHASHSEED"):
+        code, out, err = warm().run(argv, env)
     else:
         done = subprocess.run(
-            [sys.executable, *argv], capture_output=True, text=True, env={**os.environ, **env}, check=False,
-            timeout=HANGS,
+            [sys.executable, *argv], capture_output=True, text=True, env=env, check=False, timeout=HANGS
         )  # fmt: skip
         code, out, err = done.returncode, done.stdout, done.stderr
     assert not check or code == 0, err
@@ -63,14 +63,15 @@ def until(holds):
 
 LAUNCHER = """#!/bin/sh
 case "$*" in
-"-m calls.courier "*|"-m tracking.projector "*) exec {python} -ISE {client} {path} {python} "$@" ;;
+"-m calls.courier "*) exec {python} -ISE {client} {plain} {python} "$@" ;;
+"-m tracking.projector "*) exec {python} -ISE {client} {mlflow} {python} "$@" ;;
 esac
 exec {python} "$@"
 """
 
 
 class Warm:
-    """The process of ``warm.py`` and the way to it.
+    """The processes of ``warm.py`` and the way to them.
 
     Attributes:
         launcher: A ``python`` that has the processes beside a run forked there, and is Python for everything else.
@@ -78,24 +79,27 @@ class Warm:
 
     def __init__(self):
         self._folder = tempfile.TemporaryDirectory(prefix="warm-")
-        self.path = Path(self._folder.name) / "socket"
+        self.paths = {loaded: Path(self._folder.name) / loaded for loaded in ("plain", "mlflow")}
         here = Path(__file__).parent
-        self.process = subprocess.Popen(
-            [sys.executable, str(here / "warm.py"), str(self.path)], stdin=subprocess.PIPE, start_new_session=True,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        )  # fmt: skip
-        assert until(self.path.exists)
+        self.processes = [
+            subprocess.Popen(
+                [sys.executable, str(here / "warm.py"), str(path), loaded], stdin=subprocess.PIPE,
+                start_new_session=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            )
+            for loaded, path in self.paths.items()
+        ]  # fmt: skip
+        assert all(until(path.exists) for path in self.paths.values())
         self.launcher = Path(self._folder.name) / "python"
-        words = {"python": sys.executable, "client": here / "warm_client.py", "path": self.path}
+        words = {"python": sys.executable, "client": here / "warm_client.py", **self.paths}
         self.launcher.write_text(LAUNCHER.format(**words), "utf-8")
         self.launcher.chmod(0o700)
 
-    def run(self, argv):
+    def run(self, argv, env):
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:
             streams = [nothing.fileno(), out.fileno(), err.fileno()]
-            code = ask(self.path, argv, str(self.launcher), streams, timeout=HANGS)
+            code = ask(self.paths["plain"], argv, str(self.launcher), streams, env, timeout=HANGS)
             if code is None:
-                os.killpg(self.process.pid, signal.SIGKILL)
+                os.killpg(self.processes[0].pid, signal.SIGKILL)
                 raise AssertionError(f"{argv} did not end within {HANGS} s")
             out.seek(0)
             err.seek(0)

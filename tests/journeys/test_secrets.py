@@ -42,7 +42,7 @@ def test_fifty_secrets_are_nowhere(tmp_path):
         return None
 
     with serving(Provider(fault=fault)) as provider:
-        root = notes(tmp_path, provider.url, model="api_key_env: SERVICE_0_API_KEY")
+        root = notes(tmp_path, provider.url, model="api_key_env: SERVICE_0_API_KEY", run="threads: 32, pilot: 4")
         (root / ".env").write_text("\n".join(f"PLAIN_NAME_{i}={v}" for i, v in enumerate(in_file)), "utf-8")
         rows = [json.loads(line) for line in (root / "corpora" / "notes.jsonl").read_text("utf-8").splitlines()]
         for number, row in enumerate(rows):

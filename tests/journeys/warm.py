@@ -5,6 +5,9 @@ quarters of a short command, is paid once. The two processes that a run starts b
 projector, are forked in the same way: where ``python`` is the launcher of ``commands.py``, its words come here. Tests
 of what a command loads, and of signals, start theirs by hand.
 
+There are two of them: commands and couriers are forked from one without MLflow, as they have none; projectors from one
+with it, which copies MLflow's database for a fresh workspace. Tests of its making start theirs by hand.
+
 It listens on a Unix socket; a request is one JSON object {argv, cwd, env, executable} with the descriptors of the
 standard streams, and of a socket where the words end in its number. The answer is the exit code.
 """
@@ -83,7 +86,11 @@ def main() -> None:
     listener.bind(f"{sys.argv[1]}.new")
     listener.listen(64)
     os.rename(f"{sys.argv[1]}.new", sys.argv[1])  # whoever sees it may connect
-    load()
+    if sys.argv[2] == "mlflow":
+        importlib.import_module("tests.tracking.template").load_mlflow()
+        gc.freeze()
+    else:
+        load()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while sys.stdin not in (ready := select.select([sys.stdin, listener], [], [])[0]):
         if listener in ready:

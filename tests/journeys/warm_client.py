@@ -9,12 +9,12 @@ import socket
 import sys
 
 
-def ask(path, argv, executable, handed, timeout=None):
+def ask(path, argv, executable, handed, env, timeout=None):
     """The exit code of the words; None if they did not end in time."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
         connection.settimeout(timeout)
         connection.connect(str(path))
-        request = {"argv": argv, "cwd": os.getcwd(), "env": dict(os.environ), "executable": executable}
+        request = {"argv": argv, "cwd": os.getcwd(), "env": dict(env), "executable": executable}
         socket.send_fds(connection, [json.dumps(request).encode()], handed)
         try:
             said = connection.recv(64)
@@ -26,4 +26,4 @@ def ask(path, argv, executable, handed, timeout=None):
 if __name__ == "__main__":
     path, executable, *argv = sys.argv[1:]
     handed = [0, 1, 2, int(argv.pop())]
-    sys.exit(ask(path, argv, executable, handed) % 256)
+    sys.exit(ask(path, argv, executable, handed, os.environ) % 256)

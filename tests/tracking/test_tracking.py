@@ -15,7 +15,7 @@ from tracking.projection import Tracker
 from tracking.store import Store
 from tracking.views import CELL_COLUMNS, COLUMNS, cells_tag, leaderboard_tag
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("forked")]
 
 
 def record(store, run_id="t-1", config=None):

@@ -18,7 +18,7 @@ from tracking.projection import Tracker
 from tracking.schema import SCHEMA_VERSION
 from tracking.store import Store
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("forked")]
 DEAD = "http://127.0.0.1:9"
 OLDER = "acf3f17fdcc7"
 """A schema of MLflow 2: its experiments and runs are those of today, its registry is not."""
