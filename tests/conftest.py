@@ -18,3 +18,8 @@ os.environ["PROVEN_MLFLOW"] = "later"
 def forked(monkeypatch):
     """Have the processes beside a run forked from one that has loaded what they need."""
     monkeypatch.setattr(sys, "executable", str(warm().launcher))
+
+
+def pytest_xdist_auto_num_workers(config):
+    """One worker more than processors: journeys wait for providers that answer late or not at all."""
+    return (os.cpu_count() or 1) + 1

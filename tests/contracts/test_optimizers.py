@@ -23,7 +23,7 @@ from tests.optimizers.searching import searching
 from tests.provider import Provider, serving
 from tracking.store import Store
 
-BUDGET, ROLLOUTS = "optimizer.budget=300", 700
+BUDGET, ROLLOUTS = "optimizer.budget=160", 700
 EVERY = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
 
 
@@ -60,8 +60,7 @@ def test_the_same_seed_finds_the_same_on_any_number_of_threads_and_another_seed_
     first = found(tmp_path / "1", optimizer, threads=1)
     assert len(first[0]) > 1
     assert first[2] <= 1.25 * ROLLOUTS  # a step that has begun is ended
-    for threads in (2, 4):
-        assert found(tmp_path / str(threads), optimizer, threads=threads)[:2] == first[:2]
+    assert found(tmp_path / "4", optimizer, threads=4)[:2] == first[:2]
     assert found(tmp_path / "other", optimizer, seed=1)[0] != first[0]
 
 

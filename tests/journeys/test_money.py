@@ -21,6 +21,7 @@ from tests.journeys.commands import HANGS, run
 from tests.notes import notes
 from tests.provider import FAULTS, Provider, chaos, serving
 from tests.runs import optimized, task_of
+from tests.thorough import thorough
 from tracking.store import Store
 
 
@@ -35,7 +36,10 @@ def always(kind):
     return lambda provider, number, name, times: kind
 
 
-@pytest.mark.parametrize("kind", ["500", "429", "429 hour", "reset", "wrong type", "no choices", "truncated"])
+ALWAYS = ["500", "429", "429 hour", "reset", "wrong type", "no choices", "truncated"]
+
+
+@pytest.mark.parametrize("kind", thorough(ALWAYS, lambda kind: kind in {"500", "429 hour", "truncated"}))
 def test_a_provider_that_always_fails_ends_the_run_soon_and_says_what_to_do(tmp_path, kind):
     with serving(Provider(fault=always(kind))) as provider:
         notes(tmp_path, provider.url)
@@ -68,7 +72,7 @@ def test_a_wrong_key_an_unknown_model_and_an_unreachable_host_say_which(tmp_path
     assert "check the network and api_base" in err
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS.names)
+@pytest.mark.parametrize("optimizer", thorough(OPTIMIZERS.names, lambda name: name == "bootstrap"))
 def test_chaos_changes_neither_the_winner_nor_the_scores(tmp_path, optimizer):
     with serving(Provider()) as provider:
         clean = go(tmp_path / "clean", provider.url, optimizer=optimizer)
@@ -107,7 +111,7 @@ def capped(root, url, cap, threads):
     return result.ended, result.verdict.reasons[0]
 
 
-@pytest.mark.parametrize("threads", [1, 8, 64])
+@pytest.mark.parametrize("threads", thorough([1, 8, 64], lambda threads: threads == 64))
 def test_a_cap_on_calls_holds_at_any_number_of_threads(tmp_path, threads):
     generator = random.Random(threads)
     for number in range(4):
@@ -330,7 +334,10 @@ def undisturbed(tmp_path_factory):
 TRANSIENT = [kind for kind in FAULTS if kind != "no fences"]
 
 
-@pytest.mark.parametrize("kinds", [TRANSIENT[start::5] for start in range(5)], ids=" + ".join)
+GROUPS = [TRANSIENT[start::5] for start in range(5)]
+
+
+@pytest.mark.parametrize("kinds", thorough(GROUPS, lambda kinds: kinds == GROUPS[0]), ids=" + ".join)
 def test_whatever_a_provider_does_now_and_then_the_winner_is_the_same_and_no_answer_is_asked_for_twice(
     tmp_path, kinds, undisturbed, monkeypatch
 ):

@@ -10,6 +10,7 @@ from tests.journeys.commands import run
 from tests.journeys.test_money import go
 from tests.notes import notes
 from tests.provider import Provider, serving
+from tests.thorough import thorough
 
 REFLECTING = ("gepa", "mipro")
 """Optimisers whose pilot asks the model that writes prompts."""
@@ -26,7 +27,7 @@ def refuse_the_reflector(status, body):
 
 @pytest.mark.parametrize("words", [("--dry-run",), ()])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS.names)
-@pytest.mark.parametrize("cap", [2, 3])
+@pytest.mark.parametrize("cap", thorough([2, 3], lambda cap: cap == 2))
 def test_a_cap_that_is_reached_inside_the_pilot_ends_the_command(tmp_path, words, optimizer, cap):
     with serving(Provider()) as provider:
         notes(tmp_path, provider.url)
@@ -56,7 +57,7 @@ def test_a_reflector_whose_key_is_refused_ends_the_command_while_the_student_is_
     assert WRONG not in out + err
 
 
-@pytest.mark.parametrize("status", [500, 503, 429])
+@pytest.mark.parametrize("status", thorough([500, 503, 429], lambda status: status == 500))
 @pytest.mark.parametrize("optimizer", REFLECTING)
 def test_a_reflector_that_is_down_ends_the_run_soon_while_the_student_is_up(tmp_path, status, optimizer):
     with serving(Provider(fault=refuse_the_reflector(status, {"message": "down for good"}))) as provider:

@@ -50,6 +50,7 @@ def test_fifty_secrets_are_nowhere(tmp_path):
         (root / "corpora" / "notes.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
         config = yaml.safe_load((root / "configs" / "notes.yaml").read_text("utf-8"))
         config["instruction"] = f"Sort the note. Never say {planted[3]} or {planted[30]}."
+        config["optimizer"]["budget"] = 100
         config["description"] = f"notes of {planted[31]}"
         (root / "configs" / "notes.yaml").write_text(yaml.safe_dump(config), "utf-8")
         said = []

@@ -18,6 +18,7 @@ from tests.journeys.test_distill import differences, tamper
 from tests.journeys.test_planted import Office
 from tests.notes import notes
 from tests.provider import serving
+from tests.thorough import thorough
 from tracking.store import Store
 
 TAKEN = "taken as stored, because a model would have to answer again: redteam, neutralisation"
@@ -197,14 +198,15 @@ def broken(payload, dice):
     return json.dumps(body)
 
 
-def test_whatever_is_wrong_with_a_stored_event_is_told_and_never_a_traceback(copy):
-    """300 events of a run, each broken in one way; those that verification does not read change nothing."""
+@pytest.mark.parametrize("seed", thorough([5, 6, 7], lambda seed: seed == 5))
+def test_whatever_is_wrong_with_a_stored_event_is_told_and_never_a_traceback(copy, seed):
+    """100 events of a run, each broken in one way; those that verification does not read change nothing."""
     root, run_id = copy
-    dice, outcomes, place = random.Random(5), Counter(), Workspace(root)
+    dice, outcomes, place = random.Random(seed), Counter(), Workspace(root)
     with contextlib.closing(sqlite3.connect(root / "mlruns" / "proven.db", isolation_level=None)) as db:
         events = db.execute("select seq, kind, payload from events where run_id = ?", (run_id,)).fetchall()
         shown = {}
-        for number in range(300):
+        for number in range(100):
             seq, kind, payload = dice.choice(events)
             db.execute("update events set payload = ? where seq = ?", (broken(payload, dice), seq))
             with contextlib.closing(Store(root / "mlruns" / "proven.db")) as store:
@@ -217,6 +219,6 @@ def test_whatever_is_wrong_with_a_stored_event_is_told_and_never_a_traceback(cop
                 shown[number] = run("verify", run_id, workspace=root, check=False)[0]
             db.execute("update events set payload = ? where seq = ?", (payload, seq))
     assert set(shown.values()) <= {0, 1, 66}
-    assert outcomes["finished", True] > 10
+    assert outcomes["finished", True] > 2
     assert outcomes["finished", False] == 0
     assert verified(root, run_id) == [TAKEN]

@@ -10,6 +10,7 @@ from scipy import stats
 
 from stats import opening_alpha, paired_decision, paired_power
 from tests.stats.shapes import SHAPES, Deltas, Shape, disasters, exponential, graded
+from tests.thorough import thorough
 
 SIZES = (6, 10, 20, 40, 60, 100, 200, 400)
 REPEATS = 2000
@@ -28,7 +29,7 @@ def seeded(*words: object) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(repr(words).encode()))
 
 
-@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("n", thorough(SIZES, lambda n: n in {6, 20, 100}))
 @pytest.mark.parametrize("name", SHAPES)
 def test_noise_is_promoted_in_at_most_five_percent(name: str, n: int) -> None:
     samples = SHAPES[name](seeded(name, n), REPEATS, n)
