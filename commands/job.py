@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import isinf
 from pathlib import Path
 from typing import Any
@@ -117,6 +117,7 @@ def _body(result: Optimization, report: Path) -> dict[str, Any]:
         "dev_candidate": result.candidates[result.winner_index].dev_score,
         "candidates": len(result.candidates),
         "refused": dict(result.refused),
+        "left_out": [asdict(part) for part in result.left_out],
         "calls": usage.calls,
         "hits": usage.hits,
         "cost_usd": usage.cost_usd,

@@ -117,6 +117,29 @@ class RunStart:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """What a search found that never saw one kind of rows, tried on exactly those.
+
+    Attributes:
+        kind: The rows that it did not see, by the value of an input.
+        n: Rows with a score under both prompts.
+        before: The baseline's mean on them.
+        after: The winner's.
+        low: Lower end of the 95 % interval of the mean difference; None for fewer than two rows.
+        high: Its upper end.
+        changed: Whether anything beat the baseline on the rows that it did see.
+    """
+
+    kind: str
+    n: int
+    before: float | None
+    after: float | None
+    low: float | None
+    high: float | None
+    changed: bool
+
+
+@dataclass(frozen=True)
 class Optimization:
     """The whole outcome of one ``optimize`` run; a report, an export and a replay need nothing else."""
 
@@ -147,6 +170,8 @@ class Optimization:
     warnings: tuple[str, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict[str, int])
     """How many proposals broke a limit of the task and were never tried, by the limit."""
+    left_out: tuple[LeftOut, ...] = ()
+    """The search again without each kind of rows, where the task asks for it."""
     ended: str = "finished"
     """``finished``, or why it has no verdict on the holdout: ``exhausted`` or ``stopped``."""
 

@@ -14,9 +14,10 @@ from offline.diagnosis import root_cause, shared_cause, suggested
 from offline.judge import prefer, score_pair
 from offline.proposer import ROLES, propose
 from offline.reading import Frame, Reading, read_request, system_text
-from offline.reflector import advise, counted, reflect
+from offline.reflector import advise, counted, merge, reflect
 from offline.rules import cautious
 from offline.student import Skill, Student, write
+from offline.writing import orders_of
 
 
 def _version() -> str:
@@ -70,6 +71,8 @@ class OfflineEngine:
         if role == "module_advice" and "module_names" in given:
             said = "Contrasted with the better run, by what the row shows."
             return write(frame, {field.name: said for field in frame.outputs[:-1]} | {role: advise(given)})
+        if role == "new_instruction" and "parents" in given:
+            return write(frame, {role: merge(given.get("current_instruction", ""), _texts(given["parents"]))})
         if role == "criterion_scores" and "candidate_is" in given:
             return write(frame, {role: score_pair(given)})
         if role == "preferred" and "second_text" in given:
@@ -92,8 +95,10 @@ class OfflineEngine:
             examples = json.loads(given["examples_with_feedback"])
         except json.JSONDecodeError:
             examples = []
-        text = reflect(given.get("current_instruction", ""), examples, keep=REFLECTOR_SIGNS, pairs=True, output=None)
         told = "\n".join(given.get(name, "") for name in ("length_limit", "additional_instructions", "constraints"))
+        orders = orders_of(f"{frame.instruction}\n{told}")
+        current = given.get("task_description", "") if orders.fresh else given.get("current_instruction", "")
+        text = reflect(current, examples, keep=REFLECTOR_SIGNS, pairs=True, output=None, orders=orders)
         sentences = _SENTENCES.search(told)
         if sentences:
             text = cautious(given.get("current_instruction", ""), text, int(sentences[1]))
@@ -115,6 +120,15 @@ class OfflineEngine:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _texts(parents: str) -> list[str]:
+    """The instructions among what is shown of several."""
+    try:
+        shown = json.loads(parents)
+    except json.JSONDecodeError:
+        return []
+    return [str(each["instruction"]) for each in shown if isinstance(each, dict) and "instruction" in each]
 
 
 def _shorten(text: str, limit: str) -> str:

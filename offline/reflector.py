@@ -11,10 +11,12 @@ from typing import Any
 
 from offline.learning import is_prose, learn
 from offline.rules import Knowledge, Table, as_json, join, parse
+from offline.writing import AS_USUAL, Orders, with_examples
 
 _LINE = re.compile(r"^- (\w+): (?:(correct) - |.*?expected )(.*)$", re.M)
 _PLAIN = re.compile(r"(?:expected|correct (?:answer|label|value) (?:is|was)|should (?:be|have been))[: ]+(.+)", re.I)
 _WITHOUT = re.compile(r"\b([a-z]+(?:_[a-z]+)+)\b[^.\n]*\bwithout\b[^.\n]*?\b([a-z]+(?:_[a-z]+)+)\b")
+_ADVICE = re.compile(r"\b(?:Next time|It would help to|Better)[,:] ([A-Za-z][^.\n]{10,200}\.)")
 _LISTED = re.compile(r"^(?:(\d+)\.|[-*]) ")
 _EXAMPLE = re.compile(r"Example\((\{.*?\})\) \(input_keys=(\{.*?\}|None)\)", re.S)
 
@@ -40,6 +42,7 @@ def plain_gold(feedback: str) -> Any:
     return re.split(r"[,;.]\s|\s(?:but|got|instead)\b", match.group(1))[0].strip(" .'\"`")
 
 
+KEPT_SIGNS = 60
 _NOTHING = object()
 
 
@@ -51,11 +54,19 @@ def first_json(text: str) -> Any:
         return _NOTHING
 
 
-def reflect(current: str, examples: Sequence[Mapping[str, Any]], *, keep: int, pairs: bool, output: str | None) -> str:
-    """A new instruction: the human text unchanged, the rules updated by these examples."""
+def reflect(
+    current: str,
+    examples: Sequence[Mapping[str, Any]],
+    *,
+    keep: int,
+    pairs: bool,
+    output: str | None,
+    orders: Orders = AS_USUAL,
+) -> str:
+    """A new instruction: the rules updated by these examples, and the human text unchanged unless the orders say so."""
     human, knowledge = parse(current)
-    cases = []
-    for example in examples:
+    cases, quoted = [], []
+    for example in examples if orders.rows is None else examples[: orders.rows]:
         inputs, feedback = example.get("Inputs"), str(example.get("Feedback", ""))
         text = "\n".join(map(str, inputs.values())) if isinstance(inputs, Mapping) else str(inputs)
         gold = gold_from_feedback(feedback)
@@ -67,12 +78,35 @@ def reflect(current: str, examples: Sequence[Mapping[str, Any]], *, keep: int, p
                 gold = {str(name): value}
         if gold:
             cases.append((text, gold))
+            quoted.append((inputs if isinstance(inputs, Mapping) else {"input": text}, gold))
     learn(knowledge, cases, pairs=pairs)
-    return join(_with_lessons(human, [str(example.get("Feedback", "")) for example in examples]), knowledge, keep)
+    human = _with_lessons(human, [str(example.get("Feedback", "")) for example in examples])
+    human = with_examples(human, quoted, orders.examples) if orders.examples else human
+    return join(human, knowledge, keep)
+
+
+def merge(current: str, texts: Sequence[str]) -> str:
+    """The current instruction with the rules of all; of a rule that several have, the one with most counts."""
+    human, _ = parse(current)
+    joined = Knowledge()
+    for text in texts:
+        _, known = parse(text)
+        for name, seen in known.seen.items():
+            joined.seen[name] = max(joined.seen[name], seen)
+        for key, table in known.tables.items():
+            if key not in joined.tables or joined.tables[key].count < table.count:
+                joined.tables[key] = table
+        for name, sizes in known.sizes.items():
+            joined.sizes[name] = joined.sizes.get(name, Counter()) | sizes
+    return join(human, joined, KEPT_SIGNS)
 
 
 def _with_lessons(human: str, feedback: Sequence[str]) -> str:
-    """The text with a guideline for what more than one session, or most of them, did without something else."""
+    """The text with a guideline for what most feedback advises, and for what most sessions did without something."""
+    advised = Counter(advice for text in feedback for advice in {*_ADVICE.findall(text)})
+    for advice, count in sorted(advised.items()):
+        if 2 * count >= len(feedback) and advice not in human:
+            human = _with_guideline(human, advice[0].upper() + advice[1:])
     missed = Counter(pair for text in feedback for pair in {*_WITHOUT.findall(text)})
     often = [pair for pair, count in sorted(missed.items(), key=lambda item: (-item[1], item[0])) if count > 1]
     for act, lookup in often or [pair for pair, _ in missed.most_common(1)]:

@@ -16,6 +16,7 @@ from offline.learning import KEPT, MAX_LABEL_WORDS, SENTENCE, SPEAKER, is_prose,
 from offline.reading import Demo, FieldInfo, Frame, Reading
 from offline.rules import Knowledge, as_json, parse
 from offline.text import Unit, features, sentences, stem, units, words
+from offline.writing import worked_examples
 
 _LITERAL = re.compile(r"^(?:Literal|Optional\[Literal|Union\[Literal)\[(.*?)\]")
 _LIST_LITERAL = re.compile(r"^list\[Literal\[(.*)\]\]$")
@@ -85,6 +86,7 @@ class Student:
         self.text = material(reading.inputs)
         self.found = features(self.text, skill.pairs)
         self.hints = _hints(self.human)
+        self.demos = (*worked_examples(self.human), *reading.demos)[-skill.demos :]
 
     def answer(self) -> dict[str, Any]:
         """A valid value for every output field."""
@@ -126,7 +128,7 @@ class Student:
         """Similarity-weighted votes of the demos, normalised by all demos' similarity."""
         votes: dict[str, float] = {}
         total = 1e-9
-        for inputs, outputs in self.reading.demos[-self.skill.demos :]:
+        for inputs, outputs in self.demos:
             answer = dict(outputs).get(name)
             if answer is None:
                 continue
@@ -156,7 +158,7 @@ class Student:
         ranked = sorted(labels, key=lambda label: (-round(scores[as_json(label)], 9), labels.index(label)))
         sizes = self.knowledge.sizes.get(name)
         low, high = (min(sizes), max(sizes)) if sizes else (1, 2)
-        informed = bool(self.knowledge.seen[name]) or bool(self.reading.demos)
+        informed = bool(self.knowledge.seen[name]) or bool(self.demos)
         bar = 0.0 if self.knowledge.seen[name] else (1.2 if informed else 0.35)
         chosen = [label for label in ranked if scores[as_json(label)] > bar]
         chosen = chosen[:high]
@@ -236,7 +238,7 @@ class Student:
         """Rules that speak of a key, or else what the demos show of it."""
         if self.knowledge.seen[key]:
             return self.knowledge
-        shown = knowledge_of_demos(self.reading.demos[-self.skill.demos :], self.skill.pairs)
+        shown = knowledge_of_demos(self.demos, self.skill.pairs)
         return shown if shown.seen[key] else None
 
     def records(self, info: FieldInfo) -> list[Any]:

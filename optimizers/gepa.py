@@ -21,6 +21,7 @@ from core.limits import RefusedError
 from core.section import Section
 from metrics.metric import gepa_metric
 from optimizers.base import Search, SearchSize
+from optimizers.merging import complementary, merged
 from optimizers.schedule import (
     Draw,
     Probe,
@@ -33,6 +34,7 @@ from optimizers.schedule import (
     measured_reflection,
     runs,
 )
+from programs.levers import LeverName, hints
 from programs.prompts import read_prompts
 
 ACCEPTANCE = (4.0, 3.2)
@@ -59,6 +61,10 @@ class GepaSettings(Section):
     patience: int = Field(
         default=PATIENCE, ge=1, description="Iterations without a better candidate that end the search."
     )
+    merge: bool = Field(
+        default=False, description="Whether instructions that are best on different dev rows are also merged into one."
+    )
+    levers: tuple[LeverName, ...] = Field(default=(), description="Hints for whoever proposes; see programs/levers.py.")
     skip_perfect: bool = Field(default=True, description="Whether a minibatch without a mistake is passed over.")
 
 
@@ -118,12 +124,15 @@ class Gepa:
 class LimitedProposer(InstructionProposer):  # pyright: ignore[reportGeneralTypeIssues]
     """DSPy's own proposer, which is told the task's limits; a proposal that breaks one costs no rollout.
 
-    Such a proposal is asked for once more with the reason.
+    Such a proposal is asked for once more with the reason. Where merging is asked for, candidates that are best on
+    different rows are merged as soon as there are such; each set of them once.
     """
 
     def __init__(self, search: Search) -> None:
         super().__init__()
         self.search = search
+        self.settings = GepaSettings.model_validate(dict(search.settings))
+        self.merged: set[tuple[str, tuple[int, ...]]] = set()
 
     def __call__(
         self,
@@ -137,6 +146,10 @@ class LimitedProposer(InstructionProposer):  # pyright: ignore[reportGeneralType
 
     def _one(self, candidate: dict[str, str], rows: Mapping[str, Sequence[Mapping[str, Any]]], name: str) -> str | None:
         told, remark = self.search.limits.told(name), ""
+        merged = self._merge(name, candidate[name], told) if self.settings.merge else None
+        if merged is not None:
+            return merged
+        told = "\n".join(filter(None, (told, hints(self.settings.levers))))
         for _ in range(2):
             written = InstructionProposer(additional_instructions=told + remark)(candidate, rows, [name])
             if name not in written:
@@ -147,12 +160,25 @@ class LimitedProposer(InstructionProposer):  # pyright: ignore[reportGeneralType
                 remark = f"\nA first proposal was refused: {refused}."
         return None
 
+    def _merge(self, name: str, current: str, told: str) -> str | None:
+        """The merger of the complementary candidates there are; None where there are none, or they were merged."""
+        parents = complementary(self.search.journal.candidates)
+        key = (name, tuple(parent.index for parent in parents))
+        texts = {parent.prompts.instructions()[name] for parent in parents}
+        if len(texts) < 2 or key in self.merged:
+            return None
+        self.merged.add(key)
+        try:
+            return self.search.admit(name, current, merged(self.search, name, parents, told))
+        except (RefusedError, dspy.AdapterParseError):
+            return None  # counted by whoever watches; the reflection that would have come anyway comes instead
+
 
 def build_gepa(search: Search, *callbacks: Any) -> Any:
     """The optimiser with everything the search says.
 
-    Merging is off: it depends on the hash seed of the process. The evaluation cache is off: it mixes up train and dev
-    rows in gepa 0.1.4.
+    gepa's own merging is off: it depends on the hash seed of the process. The evaluation cache is off: it mixes up
+    train and dev rows in gepa 0.1.4.
     """
     settings = GepaSettings.model_validate(dict(search.settings))
     return dspy.GEPA(

@@ -32,6 +32,7 @@ from optimizers.schedule import (
     measured_reflection,
     runs,
 )
+from programs.levers import LeverName, hints
 from programs.metaprompt import metaprompt_of, shown_rows
 from programs.prompts import apply_prompts, make_adapter, read_prompts
 from stats import PairedDecision, compare_scores, least_kind
@@ -60,6 +61,7 @@ class MetapromptSettings(Section):
     annotations: str | None = Field(
         default=None, description="A file of `annotate`, whose scores and comments are shown beside the feedback."
     )
+    levers: tuple[LeverName, ...] = Field(default=(), description="Hints for whoever proposes; see programs/levers.py.")
     retries: int = Field(default=1, ge=0, le=5, description="New proposals for one that breaks a limit.")
 
 
@@ -260,6 +262,7 @@ def propose(
     parent = current.prompts.instructions()[predictor]
     remark = ""
     settings = MetapromptSettings.model_validate(dict(search.settings))
+    told = "\n".join(filter(None, (search.limits.told(predictor), hints(settings.levers))))
     ask = metaprompt_of(search.text_of(settings.metaprompt) if settings.metaprompt else None)
     said = _said(search, settings.annotations) if settings.annotations else {}
     adapter = make_adapter("chat")
@@ -271,7 +274,7 @@ def propose(
                     current_instruction=parent,
                     current_hypothesis=current.hypothesis,
                     other_attempts=[_told(attempt, predictor) for attempt in others],
-                    constraints=(search.limits.told(predictor) + remark) or "none",
+                    constraints=(told + remark) or "none",
                     examples_with_feedback=shown_rows(rows, said),
                 )
             proposed.new_instruction = search.admit(predictor, parent, proposed.new_instruction)

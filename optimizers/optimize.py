@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from calls.failures import Halt
 from core.candidate import Candidate, ProgramPrompts
 from core.errors import BudgetError, DataError
 from core.evaluation import Evaluation, RowStatus
-from core.optimization import BASELINES, Optimization, Plan
+from core.optimization import BASELINES, LeftOut, Optimization, Plan
 from core.plain import digest, from_json, to_json
 from core.verdict import Decision, Verdict
 from gates.catalog import build_gate
@@ -20,6 +20,7 @@ from metrics.metric import ExampleBook, MetricError
 from optimizers.base import Journal, Optimizer, Search, SearchSize, rollouts
 from optimizers.evidence import decide
 from optimizers.judge_check import FEWEST, check_judge
+from optimizers.leave_one_out import kinds_of, left_out, without
 from optimizers.own import own_source
 from optimizers.plan import PlannedSearch, judging_runs, lift_forecasts, plan_run, run_pilot, verdicts_of
 from optimizers.search import quiet, run_search
@@ -134,6 +135,8 @@ def forecast(run: OpenRun) -> Plan:
     evaluate = dev_evaluator(run)
     with quiet(debug=run.options.debug):
         searches = [tried(planned) for planned in planned_searches(task)]
+    kinds = kinds_of(task)
+    searches += [part for each in searches for kind in kinds if (part := without(task, each, kind)) is not None]
     return plan_run(task, searches, threads=task.config.run.threads, opening=run.upcoming_opening())
 
 
@@ -171,6 +174,7 @@ class _Job:
     plan: Plan | None = None
     judge_note: str | None = None
     opened: bool = False
+    left_out: tuple[LeftOut, ...] = ()
 
     @property
     def task(self) -> Task:
@@ -224,7 +228,21 @@ class _Job:
             journal.optimizer = name if len(searches) > 1 else ""
             progress.phase(f"search with {name}", left // len(searches))
             run_search(planned.optimizer, search_of(run, planned.shape, journal), debug=run.options.debug)
-        return self._judge(journal.candidates[0], journal.best())
+        judged = self._judge(journal.candidates[0], journal.best())
+        self._leave_out(searches)
+        return judged
+
+    def _leave_out(self, searches: Sequence[PlannedSearch]) -> None:
+        """Search again without each kind of rows; a budget that ends here takes nothing away from the verdict."""
+        assert self.dev is not None
+        assert self.journal is not None
+        try:
+            self.left_out = left_out(self.run, self.dev, searches, search_of)
+        except (Halt, BudgetError) as error:
+            cause = error.cause if isinstance(error, Halt) else error
+            if not isinstance(cause, BudgetError):
+                raise
+            self.journal.notes.append(f"the search was not repeated without each kind of rows: {cause.message}")
 
     def _check_judge(self, seed: ProgramPrompts) -> str | None:
         task = self.task
@@ -309,5 +327,6 @@ class _Job:
             offline=task.offline,
             warnings=self._warnings(self.journal),
             refused=dict(self.journal.refused),
+            left_out=self.left_out,
             ended=ended,
         )

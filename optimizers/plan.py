@@ -189,7 +189,7 @@ def plan_run(task: Task, searches: Sequence[PlannedSearch], *, threads: int, ope
             f"from {measured_by}",
             *filter(None, [opening_warning(task, opening)]),
             *_gate_note(judging - 2 * holdout),
-            *without_effect([search.optimizer for search in searches], task.config.optimizer),
+            *without_effect(tuple({s.optimizer.name: s.optimizer for s in searches}.values()), task.config.optimizer),
         ),
         verdicts=lift_forecasts(verdicts) if verdicts else (),
     )

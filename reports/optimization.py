@@ -10,7 +10,7 @@ from typing import Any
 
 from core.economy import Distillation
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
-from core.optimization import Optimization, Range
+from core.optimization import LeftOut, Optimization, Range
 from core.verdict import Decision, Evidence, size_of_lift
 from reports.blocks import (
     Banner,
@@ -61,6 +61,7 @@ def optimization_report(
         *_next(o, f" --workspace {workspace}" if workspace else ""),
         *_evidence(o),
         *(distillation_blocks(o, distillation) if distillation else []),
+        *_left_out(o),
         *_search(o),
         *_prompts(o),
         *_fields(o),
@@ -128,6 +129,36 @@ def _next(o: Optimization, place: str) -> list[Block]:
             (f"python cli.py diff {o.task} seed {o.run_id}", "read what it tried"),
         )
     return [Heading("Next"), Commands(tuple((command + place, why) for command, why in lines))]
+
+
+def _left_out(o: Optimization) -> list[Block]:
+    if not o.left_out:
+        return []
+    gained = [part for part in o.left_out if part.low is not None and part.low > 0]
+    lost = [part for part in o.left_out if part.high is not None and part.high < 0]
+    rows = tuple(
+        (part.kind, str(part.n), number(part.before), number(part.after), _difference(part))
+        if part.changed
+        else (part.kind, str(part.n), number(part.before), "-", "nothing beat the baseline")
+        for part in o.left_out
+    )
+    sentence = (
+        "The search once more without each kind of rows; what it found is tried on the rows that it never saw, outside "
+        f"the holdout. Shown to gain: {len(gained)} of {len(o.left_out)}; shown to lose: {len(lost)}. "
+        "Nothing is decided by this."
+    )
+    return [
+        Heading("On kinds of rows that the search never saw"),
+        Paragraph(sentence),
+        Table(("left out", "rows", "baseline", "tuned", "difference, 95 % interval"), rows, numeric=(1, 2, 3)),
+    ]
+
+
+def _difference(part: LeftOut) -> str:
+    if part.before is None or part.after is None:
+        return "-"
+    ends = "" if part.low is None or part.high is None else f" ({signed(part.low)} to {signed(part.high)})"
+    return signed(part.after - part.before) + ends
 
 
 def _evidence(o: Optimization) -> list[Block]:

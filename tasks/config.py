@@ -68,6 +68,11 @@ class OptimizerSection(Section):
     minibatch: int = Field(default=20, ge=1, description="Rows per reflection.")
     max_demos: int = Field(default=4, ge=0)
     limits: LimitsSection = LimitsSection()
+    leave_one_out: str | None = Field(
+        default=None,
+        description="An input: the search is repeated without the rows of each of its values, to see whether what it "
+        "finds helps on them.",
+    )
     baseline_experiment: str | None = Field(
         default=None,
         description="A run, by its id in MLflow or its own, whose scores of the baseline on dev are fetched.",
@@ -215,6 +220,9 @@ class TaskConfig(Section):
             raise ValueError("metric.name: judge needs a judge section with criteria")
         if self.reference.prompt not in self.prompts:
             raise ValueError(f"reference.prompt: {self.reference.prompt!r} is not one of prompts: {[*self.prompts]}")
+        if self.optimizer.leave_one_out not in (None, *self.inputs):
+            named, known = self.optimizer.leave_one_out, ", ".join(self.inputs)
+            raise ValueError(f"optimizer.leave_one_out: {named!r} is no input; inputs: {known}")
         bad = [n for n in (*self.inputs, *self.outputs) if not re.fullmatch(r"[A-Za-z_]\w*", n)]
         if bad:
             raise ValueError(f"field names must be identifiers, received {', '.join(map(repr, bad))}")

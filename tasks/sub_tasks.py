@@ -12,7 +12,7 @@ import random
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
@@ -26,11 +26,19 @@ from core.limits import Limits, RefusedError
 from core.workspace import HOME, Workspace
 from data.corpus import Row
 from metrics.evaluate import Evaluator
+from metrics.judges import PreferenceJudge, PreferenceMetric
+from metrics.rubric import Criterion
+from programs.levers import missing_levers
 from programs.metaprompt import metaprompt_of, shown_rows
-from programs.prompts import apply_prompts, read_prompts
+from programs.prompts import apply_prompts, make_adapter, read_prompts
 from stats import least_kind
 from tasks.task import Task, assemble, bound_metric, read_config
 
+CLEARNESS = (
+    Criterion(name="precision", weight=1, description="says exactly what is wanted, without contradiction"),
+    Criterion(name="generality", weight=1, description="holds for rows that nobody has seen"),
+)
+"""By what a judge prefers one of two instructions."""
 TIE = 1e-9
 """Mean scores that differ by less are equal."""
 
@@ -184,8 +192,52 @@ class Improvement:
             f"{fmean(new):.3f} with the new one, on {len(new)} rows that the writer had not seen: "
             f"{wins} better, {losses} worse."
         )
+        if fmean(new) < 1.0:
+            lacking = missing_levers(str(prediction.get("new", "")))
+            feedback += "".join(f" Next time: {lever.summary}" for lever in lacking)
         fields = {"steps": steps, "continuous": continuous}
         return Judgement(fields[self.form], fields, feedback)
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """The improvement, and which of the two instructions a judge prefers, in both orders.
+
+    Args:
+        weight: The judge's share of the score, from 0 to 1; the rest is the improvement's.
+        form: As in :class:`Improvement`.
+    """
+
+    weight: float = 0.5
+    form: Literal["steps", "continuous"] = "steps"
+    name: str = "preferred"
+    lms: tuple[dspy.LM, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.weight <= 1:
+            raise ValueError(f"weight: received {self.weight!r}; allowed: 0 to 1")
+        Improvement(self.form)
+
+    def bound(self, lms: Sequence[dspy.LM]) -> Preferred:
+        """The metric with its judges."""
+        return replace(self, lms=tuple(lms))
+
+    def judge(self, row: Row, prediction: Any) -> Judgement:
+        """Compare the two prompts' scores and texts.
+
+        Raises:
+            ValueError: If they are not there, or no judge is.
+            JudgementError: If no judge gave a usable answer.
+        """
+        if not self.lms:
+            raise ValueError("name the judge's models under metric.models")
+        gained = Improvement(self.form).judge(row, prediction)
+        both = replace(row, gold={"instruction": prediction["original"]})
+        judge = PreferenceMetric(PreferenceJudge(CLEARNESS), make_adapter("chat"), self.lms)
+        liked = judge.judge(both, {"instruction": prediction["new"]})
+        score = (1 - self.weight) * gained.score + self.weight * liked.score
+        feedback = f"{gained.feedback} A judge of the wording: {liked.feedback}"
+        return Judgement(score, {**gained.fields, "preferred": liked.score}, feedback, liked.companions)
 
 
 def windows(task: Task, train: int, dev: int, seed: int = 0) -> Iterator[dict[str, Any]]:

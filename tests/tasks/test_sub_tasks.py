@@ -12,7 +12,7 @@ from calls.models import ModelSpec
 from core.errors import DataError
 from core.workspace import HOME, Workspace
 from data.corpus import Row
-from tasks.sub_tasks import Improvement, MetapromptTask, SubTasks, rows_of, windows
+from tasks.sub_tasks import Improvement, MetapromptTask, Preferred, SubTasks, rows_of, windows
 from tests.notes import notes
 from tests.optimizers.reflectors import Listening
 
@@ -95,3 +95,46 @@ def test_a_prompt_that_may_not_be_used_leaves_the_task_as_it_was(tmp_path):
         found = program(sub_task="notes", train_rows=ids[:2], dev_rows=ids[2:])
     assert found.new == found.original
     assert Improvement().judge(ROW, dict(found)).score == 0.5
+
+
+def test_a_judge_may_have_a_say_in_which_instruction_is_better(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.db")
+    account = Account(ledger, "judge")
+    lm = build_lm(ModelSpec("offline/large", "offline/large"), "judge", account)
+    same = {"original": "Sort the notes by kind.", "new": "Sort the notes by kind."}
+    scores = {"original_scores": [0.6], "new_scores": [0.8]}
+    try:
+        judge = Preferred(weight=0.25).bound([lm])
+        tie = judge.judge(ROW, same | scores)
+        assert tie.fields == {"steps": 1.0, "continuous": pytest.approx(0.6), "preferred": 0.5}
+        assert tie.score == pytest.approx(0.75 * 1.0 + 0.25 * 0.5)
+        empty = judge.judge(ROW, same | scores | {"new": "?"})
+        assert (empty.fields["preferred"], empty.score) == (0.0, pytest.approx(0.75))
+        asked = account.spent()["judge"]
+        assert asked.calls + asked.hits == 4  # each pair in both orders
+    finally:
+        account.close()
+        ledger.close()
+    with pytest.raises(ValueError, match=r"metric\.models"):
+        Preferred().judge(ROW, same | scores)
+    with pytest.raises(ValueError, match="allowed: 0 to 1"):
+        Preferred(weight=2)
+
+
+def test_feedback_says_which_levers_the_new_instruction_does_not_use():
+    said = Improvement().judge(ROW, {"new": "Sort.", "original_scores": [0.5], "new_scores": [0.6]}).feedback
+    assert "Next time: Quote two worked examples" in said
+    perfect = Improvement().judge(ROW, {"new": "Sort.", "original_scores": [0.5], "new_scores": [1.0]}).feedback
+    assert "Next time" not in perfect
+
+
+def test_the_writer_of_a_sub_task_does_what_the_metaprompt_says(tmp_path):
+    with writing(tmp_path) as (program, _):
+        task = program.sub_tasks.get("notes")
+        ids = [row.id for row in task.splits.train[:6]]
+        told = program.deepcopy()
+        more = f"{told.propose.signature.instructions}\nQuote two worked examples."
+        told.propose.signature = told.propose.signature.with_instructions(more)
+        plain, new = (p(sub_task="notes", train_rows=ids[:4], dev_rows=ids[4:]).new for p in (program, told))
+    assert "Worked examples:" not in plain
+    assert new.partition("Worked examples:")[2].count("Answer: ") == 2
