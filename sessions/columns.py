@@ -53,9 +53,6 @@ class Totals:
         return self.sessions - self.decided
 
 
-MEASURES = ("steps", "tokens", "input_tokens", "output_tokens", "cost_usd", "latency_s")
-
-
 def read_columns(
     db: sa.Connection, names: Sequence[str], clauses: Sequence[sa.ColumnElement[bool]]
 ) -> dict[str, np.ndarray]:
@@ -87,8 +84,10 @@ def read_totals(
     for name, column in zip(measures, summed, strict=True):
         if isinstance(column.type, sa.Text):
             raise UsageError(f"{name}: not a number that can be added up")
-    outcomes = [sa.func.count().filter(SESSIONS.c.outcome == outcome.value) for outcome in Outcome]
-    sums = [sa.func.sum(sa.cast(column, sa.Float(53))) for column in summed]
+    counted = list(Outcome)[:-1]  # the last is what is left, which spares the database a sum
+    outcomes = [sa.func.count().filter(SESSIONS.c.outcome == outcome.value) for outcome in counted]
+    floats = db.dialect.name == "sqlite"  # where total() adds as floating point, also what is a whole number
+    sums = [sa.func.total(column) if floats else sa.func.sum(sa.cast(column, sa.Float(53))) for column in summed]
     known = [sa.func.count(column) for column in summed]
     query = sa.select(*keys, sa.func.count(), *outcomes, *sums, *known).where(*clauses)
     if keys:
@@ -99,13 +98,14 @@ def read_totals(
         group = tuple(values[: len(keys)])
         counts = values[len(keys) + 1 : len(keys) + 1 + len(outcomes)]
         rest = values[len(keys) + 1 + len(outcomes) :]
+        number, have = values[len(keys)], rest[len(sums) :]
         found.append(
             Totals(
                 group,
-                values[len(keys)],
-                dict(zip(Outcome, counts, strict=True)),
-                dict(zip(measures, rest[: len(sums)], strict=True)),
-                dict(zip(measures, rest[len(sums) :], strict=True)),
+                number,
+                dict(zip(Outcome, [*counts, number - sum(counts)], strict=True)),
+                {name: value if n else None for name, value, n in zip(measures, rest, have, strict=False)},
+                dict(zip(measures, have, strict=True)),
             )
         )
     return tuple(found)
@@ -113,12 +113,15 @@ def read_totals(
 
 def _column(name: str) -> sa.ColumnElement[Any]:
     if name == "tokens":  # as the property of a session
-        parts = (SESSIONS.c.input_tokens, SESSIONS.c.output_tokens)
-        known = sa.or_(*(part.is_not(None) for part in parts))
-        added = sum((sa.func.coalesce(part, 0) for part in parts), sa.literal(0))
-        return sa.case((known, added), else_=SESSIONS.c.total_tokens).label("tokens")
+        return all_tokens().label("tokens")
     if name not in FIELDS:
         raise UsageError(
             f"unknown field {name!r} of a session; known: {', '.join(FIELDS)}, tokens", hint=did_you_mean(name, FIELDS)
         )
     return SESSIONS.c[name]
+
+
+def all_tokens() -> sa.ColumnElement[Any]:
+    """Input and output together, as the property of a session."""
+    c = SESSIONS.c
+    return sa.func.coalesce(c.input_tokens + c.output_tokens, c.input_tokens, c.output_tokens, c.total_tokens)

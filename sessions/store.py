@@ -26,6 +26,7 @@ from sessions.columns import MEASURES, Totals, read_columns, read_totals
 from sessions.filters import EVERYTHING, FilterChain
 from sessions.record import Session, Step
 from sessions.tables import (
+    BLOCK,
     FIELDS,
     ORDER,
     SCHEMA,
@@ -33,8 +34,8 @@ from sessions.tables import (
     TABLES,
     TRAJECTORIES,
     VERSION,
+    columns_of,
     packed,
-    row_of,
     session_of,
     unpacked,
 )
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 URL_VARIABLE = "STORAGE__DATABASE_URL"
 BATCH = 20_000
 """Sessions that share a transaction when many are loaded."""
+CACHE_KIB = 32_768
+"""Of SQLite, for each connection: what it sorts beyond that goes through a file."""
 ATTEMPTS = 5
 BUSY_SECONDS = 60
 Result = TypeVar("Result")
@@ -103,16 +106,17 @@ class SessionStore:
         """
         done, remaining = Appended(), iter(sessions)
         while batch := list(islice(remaining, BATCH)):
-            rows = [row_of(session, self._redact) for session in batch]
-            if len({row[0] for row in rows}) < len(rows):
-                twice = [name for name, count in Counter(row[0] for row in rows).items() if count > 1]
+            blocks = [columns_of(batch[at : at + BLOCK], self._redact) for at in range(0, len(batch), BLOCK)]
+            ids = [name for block in blocks for name in block[0]]
+            if len(set(ids)) < len(ids):
+                twice = [name for name, count in Counter(ids).items() if count > 1]
                 raise DataError(f"session {twice[0]!r} is there twice among those to be stored")
             steps = [
-                (row[0], packed(session.trajectory, self._redact))
-                for row, session in zip(rows, batch, strict=True)
+                (name, packed(session.trajectory, self._redact))
+                for name, session in zip(ids, batch, strict=True)
                 if session.trajectory is not None
             ]
-            done += self._retried(lambda db, rows=rows, steps=steps: write(db, rows, steps, replace=replace))
+            done += self._retried(lambda db, blocks=blocks, steps=steps: write(db, blocks, steps, replace=replace))
         return done
 
     def delete(self, chain: FilterChain) -> int:
@@ -301,6 +305,7 @@ def _engine(url: str) -> sa.Engine:
 def _prepared(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver's own transactions would begin too late, as readers
     connection.execute("pragma synchronous=full")
+    connection.execute(f"pragma cache_size=-{CACHE_KIB}")
 
 
 def _begun(db: sa.Connection) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from core.catalog import did_you_mean
 from core.errors import UsageError
+from sessions.columns import all_tokens
 from sessions.metrics import Metric
 from sessions.record import Outcome
 from sessions.tables import FIELDS, LISTS, MAPPINGS, SESSIONS
@@ -26,9 +27,7 @@ class TableColumns:
         c = SESSIONS.c
         self.score, self.steps = c.score, c.steps
         self.cost_usd, self.latency_s, self.optimal_steps = c.cost_usd, c.latency_s, c.optimal_steps
-        both = sa.func.coalesce(c.input_tokens, 0) + sa.func.coalesce(c.output_tokens, 0)
-        unknown = c.input_tokens.is_(None) & c.output_tokens.is_(None)
-        self.tokens = sa.case((unknown, c.total_tokens), else_=both)
+        self.tokens = all_tokens()
         self.impossible, self.rejected = (
             sa.case((column.is_(True), 1.0), (column.is_(False), 0.0), else_=None)
             for column in (c.impossible, c.rejected)

@@ -112,38 +112,78 @@ def _whole(value: Any) -> Any:
     return [_whole(inner) for inner in value] if isinstance(value, list) else value
 
 
-def row_of(session: Session, redact: Redactor) -> tuple[Any, ...]:
-    """A session as values of ``FIELDS``, without secrets.
+Column = Sequence[Any]
+BLOCK = 1_000
+
+
+def columns_of(sessions: Sequence[Session], redact: Redactor) -> list[Column]:
+    """Sessions as columns of ``FIELDS``, ready for the database and without secrets; there is at least one session.
+
+    A column is looked at as a whole, and value by value only where the whole needs it: most columns of most batches say
+    nothing, or the same everywhere. Much more than :data:`BLOCK` sessions at a time take longer each.
 
     Raises:
-        DataError: If it has no id, its outcome contradicts its success, or a number or a moment cannot be kept.
+        DataError: If one has no id, its outcome contradicts its success, or a number or a moment cannot be kept.
     """
-    if not session.id:
+    columns: list[Column] = list(zip(*map(_values, sessions), strict=True))
+    if not all(columns[_ID]):
         raise DataError("a session needs an id; received an empty one")
-    if (session.success, session.outcome) not in _AGREE:
-        raise DataError(
-            f"session {session.id!r}: success {session.success} and outcome {session.outcome.value!r} contradict "
-            f"each other; success {session.success} is {Outcome.of(session.success).value!r}, or infrastructure"
-        )
-    values: list[Any] = list(_values(session))
+    if not set(zip(columns[_SUCCESS], columns[_OUTCOME], strict=True)) <= _AGREE:
+        raise _contradiction(sessions)
     for place in _NUMBERS:
-        value = values[place]
-        if value is not None and not -_LARGEST <= value <= _LARGEST:
-            raise DataError(
-                f"session {session.id!r}: {FIELDS[place]} is {value}; allowed are finite numbers below 2^63"
-            )
+        _check_numbers(columns[_ID], FIELDS[place], columns[place])
     for place in _TREES:
-        value = values[place]
-        values[place] = redact.json(_json(value)) if value else "{}" if FIELDS[place] in MAPPINGS else "[]"
+        columns[place] = _trees(FIELDS[place], columns[place], redact)
     for place in _MOMENTS:
-        if values[place] is not None:
-            values[place] = _moment(session.id, FIELDS[place], values[place])
-    values[_OUTCOME] = session.outcome.value
-    together = "".join([values[place] for place in _TEXTS])
-    if redact is not NOTHING or not together.isascii() or "\0" in together:
-        for place in _TEXTS:
-            values[place] = storable(redact.text(values[place]))
-    return tuple(values)
+        columns[place] = _moments(columns[_ID], FIELDS[place], columns[place])
+    columns[_OUTCOME] = [outcome._value_ for outcome in columns[_OUTCOME]]
+    for place in _TEXTS:
+        columns[place] = _texts(columns[place], redact)
+    return columns
+
+
+def _contradiction(sessions: Sequence[Session]) -> DataError:
+    wrong = next(s for s in sessions if (s.success, s.outcome) not in _AGREE)
+    return DataError(
+        f"session {wrong.id!r}: success {wrong.success} and outcome {wrong.outcome.value!r} contradict "
+        f"each other; success {wrong.success} is {Outcome.of(wrong.success).value!r}, or infrastructure"
+    )
+
+
+def _check_numbers(ids: Column, name: str, column: Column) -> None:
+    known = [value for value in column if value is not None]
+    total = sum(known)
+    if not known or (not math.isnan(total) and -_LARGEST <= min(known) <= max(known) <= _LARGEST):
+        return
+    for session_id, value in zip(ids, column, strict=True):
+        if value is not None and not -_LARGEST <= value <= _LARGEST:
+            raise DataError(f"session {session_id!r}: {name} is {value}; allowed are finite numbers below 2^63")
+
+
+def _trees(name: str, column: Column, redact: Redactor) -> Column:
+    nothing = "{}" if name in MAPPINGS else "[]"
+    if not any(column):
+        return [nothing] * len(column)
+    if name in LISTS:
+        known = {value: redact.json(_json(value)) if value else nothing for value in set(column)}
+        return [known[value] for value in column]
+    return [redact.json(_json(value)) if value else nothing for value in column]
+
+
+def _moments(ids: Column, name: str, column: Column) -> Column:
+    known: dict[str | None, str | None] = {None: None}
+    for session_id, when in zip(ids, column, strict=True):
+        if when not in known:
+            known[when] = _moment(session_id, name, when)
+    return [known[when] for when in column]
+
+
+def _texts(column: Column, redact: Redactor) -> Column:
+    together = "\n".join(column)
+    plain = together.isascii() and "\0" not in together
+    if plain and (redact is NOTHING or (not redact.patterns and redact.text(together) == together)):
+        return column
+    return [storable(redact.text(value)) for value in column]
 
 
 def _moment(session_id: str, name: str, when: str) -> str:
@@ -162,7 +202,7 @@ _TEXTS = _places("str")
 _NUMBERS = _places("int", "int | None", "float | None")
 _MOMENTS = _places("str | None")
 _TREES = tuple(FIELDS.index(name) for name in (*LISTS, *MAPPINGS))
-_OUTCOME = FIELDS.index("outcome")
+_ID, _SUCCESS, _OUTCOME = FIELDS.index("id"), FIELDS.index("success"), FIELDS.index("outcome")
 
 
 def session_of(row: Sequence[Any], trajectory: tuple[Step, ...] | None = None) -> Session:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from sessions.record import Session
-from sessions.tables import FIELDS, SESSIONS, TRAJECTORIES, session_of, unpacked
+from sessions.tables import FIELDS, SESSIONS, TRAJECTORIES, Column, session_of, unpacked
 
 Row = tuple[Any, ...]
 
@@ -40,15 +40,20 @@ class Appended:
         )
 
 
-def write(db: sa.Connection, rows: Sequence[Row], steps: Sequence[tuple[str, bytes]], *, replace: bool) -> Appended:
-    """Write rows of ``FIELDS`` with unique ids and their packed trajectories; the caller holds the transaction."""
+def write(
+    db: sa.Connection, blocks: Sequence[Sequence[Column]], steps: Sequence[tuple[str, bytes]], *, replace: bool
+) -> Appended:
+    """Write blocks of columns with unique ids and packed trajectories; the caller holds the transaction."""
     if db.dialect.name == "postgresql":  # other writers wait, so that what is found here stays true
         db.exec_driver_sql("lock table sessions in share row exclusive mode")
-    there = _stored(db, [row[0] for row in rows])
+    ids = [name for block in blocks for name in block[0]]
+    there = _stored(db, ids)
     if not there:
-        _insert(db, "sessions", FIELDS, rows)
-        _insert(db, "trajectories", ("id", "steps"), steps)
-        return Appended(added=len(rows))
+        for columns in blocks:
+            _insert(db, "sessions", FIELDS, columns)
+        _insert(db, "trajectories", ("id", "steps"), _turned(steps))
+        return Appended(added=len(ids))
+    rows: list[Row] = [row for columns in blocks for row in zip(*columns, strict=True)]
     packed = dict(steps)
     same = tuple(row[0] for row in rows if row[0] in there and _session(row, packed.get(row[0])) == there[row[0]])
     differing = tuple(name for name in there if name not in set(same))
@@ -59,11 +64,16 @@ def write(db: sa.Connection, rows: Sequence[Row], steps: Sequence[tuple[str, byt
             db.execute(sa.delete(TRAJECTORIES).where(TRAJECTORIES.c.id.in_(some)))
     kept = set(same) if replace else set(there)
     fresh = [row for row in rows if row[0] not in kept]
-    _insert(db, "sessions", FIELDS, fresh)
-    _insert(db, "trajectories", ("id", "steps"), [step for step in steps if step[0] not in kept])
+    _insert(db, "sessions", FIELDS, _turned(fresh))
+    _insert(db, "trajectories", ("id", "steps"), _turned([step for step in steps if step[0] not in kept]))
     if replace:
         return Appended(len(fresh) - len(differing), replaced=differing, same=same)
     return Appended(len(fresh), same=same, refused=differing)
+
+
+def _turned(rows: Sequence[Row]) -> list[Column]:
+    """Rows as columns."""
+    return list(zip(*rows, strict=True))
 
 
 def _session(row: Sequence[Any], body: bytes | None) -> Session:
@@ -88,16 +98,37 @@ def _stored(db: sa.Connection, ids: Sequence[str]) -> dict[str, Session]:
     return sessions
 
 
-def _insert(db: sa.Connection, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    """Insert rows by the driver's fastest way; names of tables and columns are our own."""
-    values = list(rows)
-    if not values:
+def _insert(db: sa.Connection, table: str, names: Sequence[str], columns: Sequence[Column]) -> None:
+    """Insert columns by the driver's fastest way; names of tables and columns are our own.
+
+    A column that says the same in every row is not sent with each of them: SQLite takes most of its time for binding.
+    """
+    if not columns:
         return
+    varied = [place for place, column in enumerate(columns) if place == 0 or not _constant(column)]
+    constant = [place for place in range(len(columns)) if place not in varied]
+    cursor: Any = db.connection.cursor()
     if db.dialect.name == "postgresql":
-        cursor: Any = db.connection.cursor()
-        with cursor, cursor.copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:
-            for row in values:
+        nothing = [place for place in constant if columns[place][0] is None]
+        sent = [place for place in range(len(columns)) if place not in nothing]
+        with cursor, cursor.copy(f"copy {table} ({', '.join(names[place] for place in sent)}) from stdin") as copy:
+            for row in zip(*(columns[place] for place in sent), strict=True):
                 copy.write_row(row)
         return
-    marks = ", ".join("?" * len(columns))
-    db.exec_driver_sql(f"insert into {table} ({', '.join(columns)}) values ({marks})", values)
+    shown = ", ".join(names[place] for place in (*varied, *constant))
+    values = ", ".join([*("?" * len(varied)), *(_literal(columns[place][0]) for place in constant)])
+    rows = zip(*(columns[place] for place in varied), strict=True)
+    cursor.executemany(f"insert into {table} ({shown}) values ({values})", rows)
+
+
+def _constant(column: Column) -> bool:
+    """Whether a column holds one of a few plain values in every row."""
+    first = column[0]
+    return _literal(first) != "?" and column.count(first) == len(column)
+
+
+def _literal(value: Any) -> str:
+    """What stands in SQL for a plain value; ``?`` for any other."""
+    if value is None:
+        return "null"
+    return f"'{value}'" if value in ("", "[]", "{}") else "?"
