@@ -19,21 +19,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.notes import WORDS
+
 HOME = Path(__file__).resolve().parent.parent
-WORDS = (
-    "river",
-    "stone",
-    "cloud",
-    "lamp",
-    "paper",
-    "train",
-    "window",
-    "garden",
-    "pepper",
-    "violin",
-    "engine",
-    "refund",
-)
 IDEAL = "import json, sys\nrows = [json.loads(line) for line in open(sys.argv[1], encoding='utf-8')]\n"
 BUDGETS = (1000, 1_000_000, 1_000_000_000)
 

@@ -57,6 +57,11 @@ def digest(value: Any) -> str:
 
 
 @cache
+def md5(text: str) -> str:
+    """The md5 of a prompt component's UTF-8 text as it stands, 32 hex digits; it names the text and secures nothing."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def _adapter(kind: type) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 

@@ -21,13 +21,13 @@ from calls.lm import RoleLM, build_lm
 from calls.models import ModelSpec
 from core.candidate import ProgramPrompts
 from core.evaluation import RowStatus
-from core.plain import to_plain
+from core.plain import md5, to_plain
 from data.corpus import Row
 from experiments.config import CommandProducer, ExperimentConfig
 from experiments.pairs import Place
 from metrics.evaluate import judge_row, run_row
 from metrics.metric import Metric
-from programs.prompts import apply_prompts, component_hashes, md5, read_prompts
+from programs.prompts import apply_prompts, component_hashes, read_prompts
 from sessions.record import Outcome, Session, Step
 from tasks.task import Task, bound_metric
 

@@ -56,7 +56,6 @@ def _same(gold: Any, produced: Any) -> bool:
     return canonical(gold) == canonical(produced)
 
 
-@dataclass(frozen=True)
 class Exact(_Plain):
     """1 when both are the same JSON value, else 0."""
 
@@ -68,28 +67,18 @@ class Exact(_Plain):
         return float(_same(gold, produced))
 
 
-@dataclass(frozen=True)
-class Categorical(_Plain):
-    """1 when the labels are the same JSON value, else 0; the labels also make a confusion table."""
+class Categorical(Exact):
+    """The same for labels; they also make a confusion table."""
 
     name: ClassVar[str] = "categorical"
     summary: ClassVar[str] = "the same label"
 
-    def compare(self, gold: Any, produced: Any) -> float:
-        """Return 1.0 or 0.0."""
-        return float(_same(gold, produced))
 
-
-@dataclass(frozen=True)
-class Boolean(_Plain):
-    """1 when both are the same truth value; the text ``"true"`` is not a truth value."""
+class Boolean(Exact):
+    """The same for truth values; the text ``"true"`` is not one."""
 
     name: ClassVar[str] = "boolean"
     summary: ClassVar[str] = "the same truth value"
-
-    def compare(self, gold: Any, produced: Any) -> float:
-        """Return 1.0 or 0.0."""
-        return float(_same(gold, produced))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pydantic
 
 from core.candidate import ProgramPrompts, Prompt
 from core.errors import ConfigError, Problem
-from core.plain import to_plain
+from core.plain import md5, to_plain
 
 ADAPTERS = ("chat", "json")
 
@@ -129,11 +129,6 @@ def component_hashes(prompts: ProgramPrompts) -> dict[str, str]:
             body = json.dumps(demo, sort_keys=True, ensure_ascii=False)
             hashes[f"{prompt.predictor}.demo.{index}"] = md5(body)
     return hashes
-
-
-def md5(text: str) -> str:
-    """MD5 of the UTF-8 bytes, without any normalisation."""
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def schema_hash(program: dspy.Module) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from filelock import FileLock
 
 from core.errors import DataError
 from core.files import write_text
+from core.plain import md5
 from sessions.contrast import Contrast, adjusted, contrast
 from sessions.metrics import METRICS
 from sessions.record import Session
@@ -27,11 +27,6 @@ ALWAYS_TOGETHER = 0.9
 UNEVEN = 0.2
 """Difference of shares from which a component is called unevenly spread, if chance does not explain it."""
 LEVEL = 0.01
-
-
-def component_hash(text: str) -> str:
-    """The md5 of a component's UTF-8 text as it stands, 32 hex digits; it names the component and secures nothing."""
-    return hashlib.md5(text.encode("utf-8"), usedforsecurity=False).hexdigest()
 
 
 class ComponentTexts:
@@ -74,7 +69,7 @@ class ComponentTexts:
         wanted = tuple(texts)
         given: dict[str, str] = {}
         for text in wanted:
-            _same(given, component_hash(text), text, self.path)
+            _same(given, md5(text), text, self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{self.path}.lock", timeout=LOCK_SECONDS):
             known = self.texts()
@@ -83,7 +78,7 @@ class ComponentTexts:
                 _same(known, name, text, self.path)
             if len(known) > before:
                 write_text(self.path, json.dumps(known, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
-        return tuple(component_hash(text) for text in wanted)
+        return tuple(md5(text) for text in wanted)
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ class ComponentImpact:
 
 def components_of(session: Session) -> frozenset[str]:
     """The hashes of what was in a session's prompt: its components, and its guidelines."""
-    return frozenset(session.components) | {component_hash(text) for text in session.guidelines}
+    return frozenset(session.components) | {md5(text) for text in session.guidelines}
 
 
 def impact(sessions: Iterable[Session], texts: Mapping[str, str]) -> tuple[ComponentImpact, ...]:
@@ -121,7 +116,7 @@ def impact(sessions: Iterable[Session], texts: Mapping[str, str]) -> tuple[Compo
     kept = list(sessions)
     held = [components_of(session) for session in kept]
     counts = Counter(name for names in held for name in names)
-    known = {**texts, **{component_hash(text): text for session in kept for text in session.guidelines}}
+    known = {**texts, **{md5(text): text for session in kept for text in session.guidelines}}
     metric = METRICS.get("success_rate")
     varied = sorted(name for name, count in counts.items() if count < len(kept))
     found: list[Contrast] = []

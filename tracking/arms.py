@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from core.experiment import Arm, Experiment
-from core.plain import digest, to_json
+from core.plain import digest, md5, to_json
 from tracking.client import MlflowRun, milliseconds
 
 ARM_TAG = "proven.arm"
@@ -39,7 +37,7 @@ def _tell_arm(parent: MlflowRun, experiment: Experiment, name: str, arm: Arm) ->
     if child is None:
         tags = {"mlflow.parentRunId": parent.id, "mlflow.runName": f"{name}: {arm.experiment_id}", ARM_TAG: tag}
         child = parent.client.make_run(parent.experiment, experiment.started_at, {**tags, "kind": name})
-    guidelines = {f"guideline.{_md5(text)}": text for text in arm.guidelines}
+    guidelines = {f"guideline.{md5(text)}": text for text in arm.guidelines}
     child.params({"experiment_id": arm.experiment_id, "model": arm.model, "config": arm.config_hash, **guidelines})
     child.metrics(
         {
@@ -52,7 +50,3 @@ def _tell_arm(parent: MlflowRun, experiment: Experiment, name: str, arm: Arm) ->
         }
     )
     child.ended("FINISHED", milliseconds(experiment.started_at) + int(1000 * experiment.seconds))
-
-
-def _md5(text: str) -> str:
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -9,6 +9,7 @@ from dspy.lm15 import Message, Response, Usage
 
 from core.candidate import ProgramPrompts, Prompt
 from core.errors import ConfigError
+from core.plain import md5
 from programs.extraction import Extraction
 from programs.prompts import (
     ADAPTERS,
@@ -16,7 +17,6 @@ from programs.prompts import (
     component_hashes,
     diff_prompts,
     make_adapter,
-    md5,
     predictors,
     read_prompts,
     render_messages,

@@ -7,30 +7,31 @@ from dataclasses import replace
 import pytest
 
 from core.errors import DataError
+from core.plain import md5
 from sessions import components
-from sessions.components import ComponentTexts, component_hash, impact
+from sessions.components import ComponentTexts, impact
 from tests.sessions.recorded import planted, seeded
 
 LIMITS, COUPONS = "Check limits first", "Check coupon limits first"
 
 
 def test_the_hashes_of_the_source():
-    assert component_hash(LIMITS) == "6126cee77f8d12cc7f2138603fb0d49f"
-    assert component_hash(COUPONS) == "66b0e276edb76d7e2b3a53d6ece3dbc1"
-    assert component_hash(LIMITS + " ") != component_hash(LIMITS)
+    assert md5(LIMITS) == "6126cee77f8d12cc7f2138603fb0d49f"
+    assert md5(COUPONS) == "66b0e276edb76d7e2b3a53d6ece3dbc1"
+    assert md5(LIMITS + " ") != md5(LIMITS)
 
 
 def test_texts_are_found_by_their_hash(tmp_path):
     texts = ComponentTexts(tmp_path / "mlruns" / "hashes.dict")
 
     assert texts.texts() == {}
-    assert texts.add([LIMITS, COUPONS]) == (component_hash(LIMITS), component_hash(COUPONS))
-    assert texts.texts() == {component_hash(LIMITS): LIMITS, component_hash(COUPONS): COUPONS}
+    assert texts.add([LIMITS, COUPONS]) == (md5(LIMITS), md5(COUPONS))
+    assert texts.texts() == {md5(LIMITS): LIMITS, md5(COUPONS): COUPONS}
     assert json.loads(texts.path.read_text("utf-8")) == texts.texts()
 
 
 def test_two_texts_with_one_hash_are_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr(components, "component_hash", lambda text: "0" * 32)
+    monkeypatch.setattr(components, "md5", lambda text: "0" * 32)
     texts = ComponentTexts(tmp_path / "hashes.dict")
     texts.add([LIMITS])
 
@@ -91,8 +92,8 @@ def test_what_else_differs_is_said():
     by_task = [replace(s, task_code="easy" if s.guidelines else "hard") for s in arms(0.9, 0.5)]
     assert impact(by_task, {})[0].warnings[0].startswith("tasks differ: ")
 
-    together = [replace(s, components=(component_hash("Be brief"),) if s.guidelines else ()) for s in arms(0.9, 0.5)]
-    first, second = impact(together, {component_hash("Be brief"): "Be brief"})
+    together = [replace(s, components=(md5("Be brief"),) if s.guidelines else ()) for s in arms(0.9, 0.5)]
+    first, second = impact(together, {md5("Be brief"): "Be brief"})
     assert {first.warnings, second.warnings} == {
         ("cannot be told from 'Be brief': together in 120 of 120 sessions",),
         (f"cannot be told from {LIMITS!r}: together in 120 of 120 sessions",),
