@@ -46,12 +46,18 @@ def _gym(folder: Path, url: str) -> None:
     gym(folder, url=url, count=12)
 
 
+def _prepared(folder: Path, url: str) -> None:
+    """A gym with its references, which a judge is measured with."""
+    _gym(folder, url)
+    subprocess.run(_command(folder, ("prepare", "retell")), capture_output=True, check=True)
+
+
 def _unlabelled(folder: Path, url: str) -> None:
     """A task that teaches, with what it has to know in its instruction, and rows for it."""
     notes(folder, url)
     task = folder / "configs" / "notes.yaml"
-    signs = 'water" in 60 of 100 texts; signs: river 50/50, cloud 50/50'
-    said = f'Sort the note.\n\n{HEADING}\n- kind: "{signs}\n- kind: "land" in 40 of 100 texts'
+    signs = 'water" in 40 of 100 texts; signs: river 38/38, cloud 38/38'
+    said = f'Sort the note.\n\n{HEADING}\n- kind: "{signs}\n- kind: "land" in 60 of 100 texts'
     task.write_text(f"{task.read_text('utf-8')}instruction: {json.dumps(said)}\n", "utf-8")
     dice = random.Random(4)
     rows = [{"id": f"q{n}", "input": {"note": " ".join([*dice.choices(WORDS, k=8), str(n)])}} for n in range(90)]
@@ -96,7 +102,7 @@ def _sessions(folder: Path, url: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     dice = random.Random(6)
     with (folder / "log.jsonl").open("w", encoding="utf-8") as log:
-        for number in range(60_000):
+        for number in range(20_000):
             row = {"id": f"s{number}", "task": f"t{number % 200}", "model": "a", "success": dice.random() < 0.4}
             log.write(json.dumps(row) + "\n")
 
@@ -121,6 +127,10 @@ def _cells(folder: Path, body: dict[str, Any]) -> Any:
     return [(c["prompt"], c["model"], c["score"], c["standing"]) for c in body["cells"]]
 
 
+def _measured(folder: Path, body: dict[str, Any]) -> Any:
+    return {key: value for key, value in body.items() if key != "run_id"}
+
+
 JOBS = (
     Job("optimize", _notes, lambda f: ("optimize", "notes"), lambda f, b: (b["verdict"], b["prompt_hash"], b["delta"])),
     Job("matrix", _gym, lambda f: ("matrix", "retell"), _cells),
@@ -133,7 +143,9 @@ JOBS = (
         ),
         lambda f, b: (b["verdict"], b["prompt_hash"], len((f / "taught.jsonl").read_text("utf-8").splitlines())),
     ),
-    Job("judge-card", _gym, lambda f: ("judge-card", "retell"), lambda f, b: {k: b[k] for k in b if k != "run_id"}),
+    Job(
+        "judge-card", _prepared, lambda f: ("judge-card", "retell"), lambda f, b: {k: b[k] for k in b if k != "run_id"}
+    ),
     Job(
         "import",
         _logs,

@@ -20,7 +20,7 @@ from metrics.metric import Metric
 CLOSE = 1e-9
 """Rounding that another version of a numerical library may bring."""
 NUMBERS = (
-    "n", "baseline", "candidate", "delta", "low", "high", "p_value", "alpha", "margin", "wins", "losses", "ties", "mde",
+    "n", "baseline", "candidate", "delta", "low", "high", "p_value", "alpha", "margin", "wins", "losses", "ties",
 )  # fmt: skip
 
 ADJUSTED = ("delta_adjusted", "adjusted_low", "adjusted_high")

@@ -19,11 +19,18 @@ LEVEL = 0.025
 """One-sided level of the comparison with the constant answer."""
 
 
+class NoConstantError(Exception):
+    """A metric of one's own cannot judge an answer of one field; the text is what it raised."""
+
+
 def best_constant(metric: Metric, train: Sequence[Row]) -> dict[str, Any] | None:
     """The one answer that scores best on train when it is given to every row, chosen field by field.
 
     Tried are the most frequent value and, for lists, the empty list and the one to three most frequent elements.
-    Returns None when the metric does not judge field by field, or not an answer of one field.
+    Returns None when the metric does not judge field by field.
+
+    Raises:
+        NoConstantError: If it fails on an answer of one field.
     """
     names = sorted({name for row in train for name in row.gold})
     answer: dict[str, Any] = {}
@@ -52,8 +59,8 @@ def _options(values: Sequence[Any]) -> list[Any]:
 def _field_mean(metric: Metric, rows: Sequence[Row], name: str, value: Any) -> float | None:
     try:
         scores = [metric.judge(row, {name: value}).fields.get(name) for row in rows]
-    except Exception:  # noqa: BLE001 - a metric of one's own may need the whole answer; then there is no best constant
-        return None
+    except Exception as error:
+        raise NoConstantError(f"{type(error).__name__}: {error}") from error
     known = [score for score in scores if score is not None]
     return sum(known) / len(known) if len(known) == len(rows) else None
 
@@ -71,6 +78,12 @@ def constant_evaluation(metric: Metric, answer: Mapping[str, Any], rows: Sequenc
             RowResult(row.id, RowStatus.OK, judgement.score, dict(judgement.fields), prediction=dict(answer))
         )
     return Evaluation(split, "constant", tuple(results))
+
+
+def unknown_constant(why: str) -> Check:
+    """That there is no constant answer to compare with, and why; it keeps nothing from being promoted."""
+    message = f"the metric judges no answer of one field, so no constant was found to compare with: {why}"
+    return Check(NAME, CheckStatus.NOT_EVALUATED, message, required=False)
 
 
 def constant_check(challenger: Evaluation, constant: Evaluation) -> Check:

@@ -67,6 +67,7 @@ class GateInput:
         search: Mean scores of champion and challenger on rows that the search could see; None where unknown.
         corpus: All rows' texts, with their splits.
         constant: The best constant answer on the holdout rows.
+        no_constant: Why none could be looked for; empty where nobody looked, or where it was found.
         opening: How many times this holdout has been opened, this one included.
         spent: What the whole run has paid, holdout included; None when unknown.
         by_gold: Whether the score itself is agreement with gold, so that no judge can be flattered.
@@ -88,6 +89,7 @@ class GateInput:
     search: tuple[float | None, float | None] = (None, None)
     corpus: tuple[CorpusText, ...] = ()
     constant: Evaluation | None = None
+    no_constant: str = ""
     opening: int = 1
     spent: Usage | None = None
     by_gold: bool = False
@@ -306,7 +308,8 @@ def _reason(check: Check) -> str:
 
 def _remedy(evidence: Evidence) -> tuple[str, ...]:
     """What would settle an inconclusive verdict."""
-    from stats import rows_to_show
+    from stats import rows_to_promote, rows_to_show
+    from stats.paired import TWO_POINT
 
     if evidence.mde is None or evidence.sd is None:
         return ()
@@ -314,6 +317,10 @@ def _remedy(evidence: Evidence) -> tuple[str, ...]:
     if evidence.delta - evidence.margin < HOPELESS * evidence.sd:
         return (f"{shown}; no number of rows worth paying for would settle a lift as small as {evidence.delta:+.2g}",)
     rows = rows_to_show(evidence.delta - evidence.margin, 1 + evidence.delta, evidence.sd, evidence.alpha)
+    if rows is not None and evidence.method == TWO_POINT and evidence.wins > evidence.losses:
+        won, lost = evidence.wins / evidence.n, evidence.losses / evidence.n
+        margin = evidence.margin * (won - lost) / evidence.delta  # in wins and losses
+        rows = rows_to_promote(won, lost, rows, alpha=evidence.alpha, margin=margin)
     if rows is None:
         return (shown,)
     return (f"{shown}; about {max(rows, evidence.n + 1)} rows would settle a true lift of {evidence.delta:+.3f}",)

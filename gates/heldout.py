@@ -12,7 +12,7 @@ from core.errors import Problem
 from core.evaluation import RowStatus
 from core.section import Section
 from core.verdict import Bounded, Check, CheckStatus, Claim, Evidence, size_of_lift
-from gates.constant import constant_check
+from gates.constant import constant_check, unknown_constant
 from gates.copying import copying_check
 from gates.coverage import Coverage
 from gates.gate import LIFT, NOT_WORSE, CheckSection, GateInput, TaskFacts
@@ -110,12 +110,14 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
         checks.append(_comparison(decision, evidence, self._needed(evidence.alpha)))
         if gate_input.constant is not None:
             checks.append(constant_check(gate_input.challenger, gate_input.constant))
+        elif gate_input.no_constant:
+            checks.append(unknown_constant(gate_input.no_constant))
         checks += [_guard(guard, gate_input, evidence.alpha) for guard in self.proof.guards]
         return tuple(checks)
 
     def measure(self, gate_input: GateInput) -> Evidence | None:
         """The paired comparison; None when too many rows lack an outcome."""
-        from stats import adjusted_lift, minimum_pairs
+        from stats import adjusted_lift, forecast_verdicts
 
         if any(check.status is not CheckStatus.PASS for check in self.coverage.check(gate_input)):
             return None
@@ -126,7 +128,7 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
         deltas = [b - a for a, b in zip(before, after, strict=True)]
         n = len(deltas)
         sd = (sum((d - decision.mean) ** 2 for d in deltas) / (n - 1)) ** 0.5 if n > 1 else 0.0
-        shows = n >= minimum_pairs(decision.alpha) and sd > 0
+        shows = forecast_verdicts(n, before, after, alpha=decision.alpha, margin=decision.margin) if sd > 0 else None
         return Evidence(
             n=n,
             baseline=sum(a.score or 0.0 for a, _ in both) / len(both),
@@ -138,7 +140,7 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
             alpha=decision.alpha,
             margin=decision.margin,
             sd=sd if n > 1 and sd > 0 else None,
-            mde=_smallest(n, sd, decision) if shows else None,
+            mde=shows.mde if shows else None,
             method=decision.method,
             wins=decision.wins,
             losses=decision.losses,
@@ -185,18 +187,6 @@ class Heldout(CheckSection, name="heldout", summary="a proven lift on unseen row
             high=alone.high,
             p_value=alone.p_value,
         )
-
-
-def _smallest(n: int, sd: float, decision: PairedDecision) -> float:
-    """The lift that so many rows show with 80 % power; where scores are graded, also past the veto of rare losses."""
-    from stats import mde
-    from stats.paired import TWO_POINT, WORST_CASE_ALPHAS
-
-    lift = mde(n, sd, margin=decision.margin, alpha=decision.alpha)
-    if decision.method == TWO_POINT:
-        return lift
-    unseen = min(1.0, WORST_CASE_ALPHAS * decision.alpha) ** (-1 / n)
-    return max(lift, (1 + decision.margin) * unseen - 1)
 
 
 def _fields(gate_input: GateInput, alpha: float) -> Mapping[str, tuple[float, float, float, float]]:

@@ -17,7 +17,7 @@ from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
 from core.verdict import Decision, Verdict
 from data.corpus import Row
 from gates.catalog import build_gate
-from gates.constant import best_constant, constant_evaluation
+from gates.constant import NoConstantError, best_constant, constant_evaluation
 from gates.copying import corpus_texts
 from gates.gate import GateInput, Reply
 from gates.records import Record, row_records
@@ -151,7 +151,11 @@ def known_evidence(
     before, after = champion[0], challenger[0]
     splits = {"train": task.splits.train, "dev": task.splits.dev, "holdout": task.splits.holdout}
     constant = task.config.gate.beat_constant and not task.judges  # to a judge it is one more text to be paid for
-    answer = best_constant(task.metric, task.splits.train) if constant else None
+    answer, no_constant = None, ""
+    try:
+        answer = best_constant(task.metric, task.splits.train) if constant else None
+    except NoConstantError as error:
+        no_constant = str(error)
     judged = not isinstance(task.metric, FieldAgreement)
     return GateInput(
         champion=before,
@@ -161,6 +165,7 @@ def known_evidence(
         search=(champion[2], challenger[2]),
         corpus=corpus_texts((r.id, name, r.inputs, r.gold) for name, rows in splits.items() for r in rows),
         constant=constant_evaluation(task.metric, answer, task.splits.holdout, "holdout") if answer else None,
+        no_constant=no_constant,
         opening=opening,
         spent=spent,
         by_gold=not judged,

@@ -37,7 +37,7 @@ from stats.sequential import (
 )
 from stats.shift import CategoryShift, category_shift, ks_distance, ks_threshold, pearson
 from stats.skewed import skew_interval, skew_test
-from stats.verdict_forecast import VerdictForecast, VerdictRates, forecast_verdicts
+from stats.verdict_forecast import VerdictForecast, VerdictRates, forecast_verdicts, rows_to_promote
 from stats.worst_case import unseen_share, worst_case_test
 
 __all__ = [
@@ -102,6 +102,7 @@ __all__ = [
     "probability_above",
     "ratio_interval",
     "required_pairs",
+    "rows_to_promote",
     "rows_to_show",
     "simulate",
     "skew_interval",

@@ -5,11 +5,14 @@ import random
 import pytest
 
 from core.evaluation import Evaluation, Judgement, RowResult, RowStatus
-from core.verdict import CheckStatus
+from core.verdict import CheckStatus, Decision
 from data.corpus import Row
-from gates.constant import best_constant, constant_check, constant_evaluation
+from gates.catalog import Gate
+from gates.constant import NAME, NoConstantError, best_constant, constant_check, constant_evaluation
+from gates.heldout import Heldout
 from metrics.comparators import Categorical, SetJaccard
 from metrics.field_agreement import FieldAgreement, FieldRule
+from tests.gates.inputs import gate_input
 
 METRIC = FieldAgreement((FieldRule("label", Categorical()), FieldRule("tags", SetJaccard())))
 
@@ -47,6 +50,23 @@ def test_a_prompt_that_only_knows_frequencies_is_caught_and_a_learner_is_not():
     better = evaluation([min(1.0, r.score + 0.3) for r in constant.rows])
     assert constant_check(same, constant).status is CheckStatus.FAIL
     assert constant_check(better, constant).status is CheckStatus.PASS
+
+
+def test_a_metric_that_needs_the_whole_answer_says_so_in_the_verdict_and_promotes_all_the_same():
+    class Demanding:
+        name = "demanding"
+
+        def judge(self, row, prediction):
+            return Judgement(float(prediction["label"] == prediction["tags"][0]))
+
+    with pytest.raises(NoConstantError, match="KeyError: 'tags'") as raised:
+        best_constant(Demanding(), rows(5))
+    heldout = Gate("heldout", "is it better?", Heldout())
+    verdict = heldout.decide(gate_input(constant=None, no_constant=str(raised.value)))
+    said = next(check for check in verdict.checks if check.name == NAME)
+    assert (said.status, verdict.decision) == (CheckStatus.NOT_EVALUATED, Decision.PROMOTE)
+    assert "no constant was found to compare with: KeyError: 'tags'" in said.message
+    assert not [check for check in heldout.decide(gate_input(constant=None)).checks if check.name == NAME]
 
 
 def test_a_metric_without_fields_has_no_constant():

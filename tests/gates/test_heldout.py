@@ -11,6 +11,7 @@ from gates.copying import corpus_texts
 from gates.coverage import Coverage
 from gates.gate import GateInput
 from gates.heldout import Guard, Heldout, Proof
+from stats import forecast_verdicts, mde, required_pairs, rows_to_promote
 
 SEED = ProgramPrompts((Prompt("p", "Seed."),))
 TUNED = ProgramPrompts((Prompt("p", "Tuned."),))
@@ -73,6 +74,20 @@ def test_a_small_positive_lift_with_much_noise_is_inconclusive_and_says_how_many
     verdict = decide(BASE, after)
     assert verdict.decision is Decision.INCONCLUSIVE
     assert "rows would settle" in verdict.reasons[-1]
+
+
+def test_of_right_or_wrong_scores_it_is_said_what_the_exact_test_shows_not_what_t_would():
+    before = [1.0] * 30 + [0.0] * 30
+    after = [1.0] * 24 + [0.0] * 6 + [1.0] * 13 + [0.0] * 17
+    verdict = decide(before, after)
+    evidence, reason = verdict.evidence, verdict.reasons[-1]
+    assert (verdict.decision, evidence.wins, evidence.losses) == (Decision.INCONCLUSIVE, 13, 6)
+    by_t = mde(60, evidence.sd)
+    assert evidence.mde == forecast_verdicts(60, before, after).mde > by_t
+    assert f"60 rows can show a lift of {evidence.mde:.3f} with 80 % power" in reason
+    rows = rows_to_promote(13 / 60, 6 / 60, 1)
+    assert f"about {rows} rows would settle" in reason
+    assert rows > required_pairs(evidence.sd, evidence.delta)
 
 
 def test_a_lift_of_next_to_nothing_is_inconclusive_and_is_not_worth_more_rows():

@@ -10,7 +10,7 @@ from scipy import stats
 
 from bench.power import compare
 from bench.worlds import WORLDS
-from stats import forecast_verdicts, paired_decision
+from stats import forecast_verdicts, paired_decision, rows_to_promote, rows_to_show
 from stats.verdict_forecast import LIFTS, binary_outcomes, binary_verdicts, graded_promoted
 
 HALF = [0.0, 1.0] * 10
@@ -144,3 +144,31 @@ def test_what_cannot_be_forecast_is_refused() -> None:
         forecast_verdicts(0)
     with pytest.raises(ValueError, match="alpha: received 2"):
         forecast_verdicts(10, alpha=2)
+
+
+@pytest.mark.parametrize(("wins", "losses", "margin"), [(0.15, 0.05, 0.0), (0.25, 0.1, 0.02), (0.3, 0.2, 0.0)])
+def test_so_many_rows_are_promoted_in_four_of_five_cases_by_the_real_rule(
+    wins: float, losses: float, margin: float
+) -> None:
+    """The t test's number is too low for right-or-wrong scores; this one is what the rule itself needs."""
+    lift = wins - losses
+    sd = (wins + losses - lift**2) ** 0.5
+    by_t = rows_to_show(lift - margin, 1 + lift, sd, 0.05)
+    rows = rows_to_promote(wins, losses, by_t or 1, margin=margin)
+    assert rows is not None
+    assert by_t is not None
+    assert by_t < rows < 1.6 * by_t
+    random = np.random.default_rng(4)
+    shares = []
+    for n in (by_t, rows):
+        drawn = random.choice([1.0, -1.0, 0.0], (400, n), p=[wins, losses, 1 - wins - losses])
+        shares.append(np.mean([paired_decision(deltas, margin=margin, unit=1.0).promote for deltas in drawn]))
+    assert shares[0] < 0.79
+    assert 0.75 < shares[1] < 0.9
+
+
+def test_rows_beyond_the_exact_rates_are_taken_as_they_come_and_no_lift_needs_no_rows() -> None:
+    assert rows_to_promote(0.101, 0.1, 1_500_000) == 1_500_000
+    assert rows_to_promote(0.102, 0.1, 3_900) is None
+    with pytest.raises(ValueError, match="need more than margin"):
+        rows_to_promote(0.1, 0.1, 100)
