@@ -18,6 +18,7 @@ from sessions.layouts.mapped import generated_id, mapped
 from sessions.layouts.mapping import SessionMapping
 from sessions.record import Outcome, Session
 from sessions.store import BATCH, SessionStore
+from sessions.tables import storable
 
 _SNIFFED = 20
 """Documents that are looked at to tell a layout."""
@@ -36,6 +37,7 @@ class Imported:
         refused: Ids that are there with other content, each with its place; what was stored first was kept.
         problems: What could not be read, each with ``file:line``; the rest of such a session was read.
         layouts: How many sessions came in each layout.
+        unfound: Fields that the mapping says where to find and that no row has there.
         agreed: Published figures that the sessions bear out.
         contradictions: Published figures that they do not.
     """
@@ -48,6 +50,7 @@ class Imported:
     refused: list[str] = field(default_factory=list[str])
     problems: list[str] = field(default_factory=list[str])
     layouts: Counter[str] = field(default_factory=Counter[str])
+    unfound: list[str] = field(default_factory=list[str])
     agreed: int = 0
     contradictions: list[Contradiction] = field(default_factory=list[Contradiction])
 
@@ -91,9 +94,11 @@ def import_sessions(store: SessionStore, source: str, root: Path, how: How) -> I
             f"--format: received {how.layout!r}; allowed: {', '.join(known)}", hint=did_you_mean(how.layout, known)
         )
     base, files = find_files(source, root)
-    done = Imported(files=len(files))
+    published = {each.file for each in how.mapping.aggregates} if how.mapping is not None else set[str | None]()
+    logs = [path for path in files if path.name not in published] or files
+    done = Imported(files=len(logs))
     told = _Identities(base, done)
-    drafts = (pair for path in files for pair in _of_file(path, base, how, done))
+    drafts = (pair for path in logs for pair in _of_file(path, base, how, told))
     sessions = (session for path, draft in drafts if (session := told.named(path, draft, how)) is not None)
     if how.mapping is not None and how.mapping.aggregates:
         found: Iterable[Session] = list(sessions)
@@ -104,6 +109,8 @@ def import_sessions(store: SessionStore, source: str, root: Path, how: How) -> I
             done.contradictions += checked.contradictions
         sessions = iter(found)
     _store(store, sessions, done, told, replace_them=how.replace)
+    if how.mapping is not None:
+        done.unfound += [f"{name}: nothing at {where}" for name, where in how.mapping.places if name not in told.found]
     if not done.read and not done.same:
         first = f"; the first of {len(done.problems)} problems: {done.problems[0]}" if done.problems else ""
         raise DataError(
@@ -128,15 +135,15 @@ def _store(
         ]
 
 
-def _of_file(path: Path, base: Path, how: How, done: Imported) -> Iterator[tuple[Path, Draft]]:
-    label = path.relative_to(base).as_posix()
+def _of_file(path: Path, base: Path, how: How, told: _Identities) -> Iterator[tuple[Path, Draft]]:
+    label, done = path.relative_to(base).as_posix(), told.done
 
     def complain(line: int, message: str) -> None:
         done.problems.append(f"{label}:{line}: {message}")
 
     try:
         if how.mapping is not None:
-            name, drafts = "mapping", mapped(how.mapping, documents(path, complain, base), complain)
+            name, drafts = "mapping", mapped(how.mapping, documents(path, complain, base), complain, told.found)
         else:
             layout = LAYOUTS.get(how.layout) if how.layout != AUTO else _recognised(path)
             if layout is None:
@@ -175,10 +182,12 @@ class _Identities:
     """Gives each session of an import an id of its own, and tells of those that come twice."""
 
     def __init__(self, base: Path, done: Imported) -> None:
-        self._base, self._done = base, done
+        self._base, self.done = base, done
         self._seen: dict[str, int] = {}
         self.places: dict[str, str] = {}
         """Where each session stands."""
+        self.found: set[str] = set()
+        """Fields that the mapping has found in any row."""
 
     def named(self, path: Path, draft: Draft, how: How) -> Session | None:
         """The session under its id; None where the id has come before."""
@@ -187,6 +196,8 @@ class _Identities:
             session = replace(session, experiment=how.experiment)
         place = f"{path.relative_to(self._base).as_posix()}:{draft.line}"
         content = hash(repr(session))
+        if (mended := storable(session.id)) != session.id:  # as the store will have it, where it may meet another
+            session = replace(session, id=mended)
         if not session.id:
             name, repeat = generated_id(path.stem, session), 1
             while (numbered := name if repeat == 1 else f"{name}#{repeat}") in self._seen:
@@ -194,9 +205,9 @@ class _Identities:
             session = replace(session, id=numbered)
         elif session.id in self._seen:
             if self._seen[session.id] == content:
-                self._done.same += 1
+                self.done.same += 1
             else:
-                self._done.refused.append(
+                self.done.refused.append(
                     f"{place}: {session.id!r} was there already at {self.places[session.id]} with other content, "
                     "which was kept"
                 )

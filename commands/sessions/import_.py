@@ -59,6 +59,7 @@ def _body(done: Imported) -> dict[str, Any]:
         "same": done.same,
         "refused": done.refused,
         "problems": done.problems,
+        "unfound": done.unfound,
         "aggregates_agreed": done.agreed,
         "contradictions": [vars(each) for each in done.contradictions],
     }
@@ -84,6 +85,7 @@ def _told(done: Imported) -> str:
     for title, found in (
         ("contradicted", [str(each) for each in done.contradictions]),
         ("refused", done.refused),
+        ("mapped to nothing", done.unfound),
         ("problems", done.problems),
     ):
         if found:

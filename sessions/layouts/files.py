@@ -88,7 +88,9 @@ def _rows(path: Path, file: str, complain: Complain) -> Iterator[Place]:
     csv.field_size_limit(max(csv.field_size_limit(), _FIELD_CHARS))
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as handle:
         reader = csv.DictReader(handle, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", strict=True)
-        rows = iter(reader)
+        rows, names = iter(reader), list(reader.fieldnames or ())
+        for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+            complain(1, f"column {name!r} is there {names.count(name)} times; the last one counts")
         while True:
             try:
                 row = next(rows, None)

@@ -19,14 +19,26 @@ _MAX_KEPT = 4_000
 """Characters of a value that is kept as metadata unasked."""
 
 
-def mapped(mapping: SessionMapping, places: Iterable[Place], complain: Complain) -> Iterator[Draft]:
-    """The sessions of documents, by a mapping; what cannot be read is complained about and left unknown."""
+def mapped(
+    mapping: SessionMapping, places: Iterable[Place], complain: Complain, seen: set[str] | None = None
+) -> Iterator[Draft]:
+    """The sessions of documents, by a mapping; what cannot be read is complained about and left unknown.
+
+    A row that has nothing of what the mapping looks for is no session. The fields that any row has go to ``seen``.
+    """
     parts = mapping.parts or (Part(),)
+    met = set[str]() if seen is None else seen
     for place in places:
         rows = 0
         for part in parts:
+            looked_for = {n: s for n, s in {**mapping.fields, **part.fields}.items() if s.looked_at}
             for row in place.rows(part.rows or mapping.rows):
                 rows += 1
+                here = {name for name, source in looked_for.items() if _leads_somewhere(source, row)}
+                met |= here
+                if looked_for and not here:
+                    complain(row.line, f"{row.where}nothing that the mapping looks for; it has {_shape(row.value)}")
+                    continue
 
                 def told(line: int, message: str, where: str = row.where) -> None:
                     complain(line, where + message)
@@ -35,6 +47,10 @@ def mapped(mapping: SessionMapping, places: Iterable[Place], complain: Complain)
         if not rows:
             wanted = ", ".join(part.rows or mapping.rows for part in parts)
             complain(place.line, f"no rows at {wanted}; it has {_shape(place.value)}")
+
+
+def _leads_somewhere(source: Source, row: Place) -> bool:
+    return any(not isinstance(row.find(path), Missing) for path in source.looked_at)
 
 
 def session_of(mapping: SessionMapping, part: Part, row: Place, complain: Complain) -> Session:
@@ -122,7 +138,7 @@ def _metadata(mapping: SessionMapping, sources: Mapping[str, Source], row: Place
 
 
 def _heads(source: Source) -> Iterator[str]:
-    for path in _paths(source):
+    for path in source.looked_at:
         yield from _prefixes(path)
 
 
@@ -133,12 +149,8 @@ def _prefixes(path: str) -> tuple[str, ...]:
     return tuple(".".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
-def _paths(source: Source) -> tuple[str, ...]:
-    return (*source.paths, *source.join, *((source.path,) if source.path else ()))
-
-
 def _said(source: Source, row: Place) -> Any:
-    values = [row.find(path) for path in _paths(source)]
+    values = [row.find(path) for path in source.looked_at]
     return next((value for value in values if not isinstance(value, Missing)), None)
 
 

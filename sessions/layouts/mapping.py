@@ -41,6 +41,11 @@ class Source(Section):
     count: bool = Field(default=False, description="The length of a list instead of the list.")
     invert: bool = Field(default=False, description="The opposite of a truth value.")
 
+    @property
+    def looked_at(self) -> tuple[str, ...]:
+        """Every path that it looks at."""
+        return (*self.paths, *self.join, *((self.path,) if self.path is not None else ()))
+
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
@@ -146,6 +151,16 @@ class SessionMapping(Part):
         default=PROVIDER_ERRORS, description="Errors (regular expressions) that are not the agent's."
     )
     aggregates: tuple[Aggregate, ...] = ()
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """Each field with the paths that it is looked for at; those that have a value anyway are left out."""
+        every = [(name, source) for part in (self, *self.parts) for name, source in part.fields.items()]
+        return tuple(
+            (name, " or ".join(map(repr, source.looked_at)))
+            for name, source in every
+            if source.looked_at and "default" not in source.model_fields_set
+        )
 
     @field_validator("tags", "metadata", mode="before")
     @classmethod

@@ -20,6 +20,12 @@ _TRUE = {"true", "yes", "1", "pass", "passed", "success", "succeeded", "solved",
 _FALSE = {"false", "no", "0", "fail", "failed", "failure", "unsolved", "unresolved"}
 _NOTHING = {"", "null", "none", "nan", "na", "n/a"}
 _TYPES = {f.name: str(f.type).removesuffix(" | None") for f in fields(Session)}
+LARGEST = 2.0**63
+_RANGES = {
+    "score": (0.0, 1.0, "a score is from 0 to 1; scale: brings others there"),
+    "cost_usd": (0.0, LARGEST, "a cost is 0 or more"),
+    "latency_s": (0.0, LARGEST, "a latency is 0 or more"),
+}
 _EPOCH = 1e11
 """Larger numbers are milliseconds since 1970, beyond 1e14 microseconds, beyond 1e17 nanoseconds."""
 
@@ -76,7 +82,9 @@ def read(name: str, source: Source, place: Place) -> Any:
         return MISSING
     if value is None:
         return MISSING
-    known = _READERS[_TYPES[name]](value) if name not in ("started_at", "finished_at") else moment(value)
+    known: Any = _READERS[_TYPES[name]](value) if name not in ("started_at", "finished_at") else moment(value)
+    if name in _RANGES and not _RANGES[name][0] <= known <= _RANGES[name][1]:
+        raise UnreadableError(f"{_short(value)} is out of range; {_RANGES[name][2]}")
     return not known if source.invert and isinstance(known, bool) else known
 
 
@@ -95,6 +103,8 @@ def number(value: Any) -> float:
         known = math.nan
     if not math.isfinite(known):
         raise UnreadableError(f"{_short(value)} is not a finite number")
+    if abs(known) >= LARGEST:
+        raise UnreadableError(f"{_short(value)} is too large; allowed are numbers below 2^63")
     return known
 
 

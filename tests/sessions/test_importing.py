@@ -243,6 +243,51 @@ def test_a_json_document_that_was_cut_off_is_one_problem(bring):
         bring('{\n  "runs": [\n    {"id": "a", ', SIMPLE, "cut.json")
 
 
+def test_a_row_with_nothing_that_is_looked_for_is_a_problem_and_no_session(bring):
+    done = bring('1\nnull\n{"id": "a", "ok": true}\n{"other": 1}\n', SIMPLE)
+    assert done.read == 1
+    assert done.problems == [
+        "log.jsonl:1: nothing that the mapping looks for; it has int",
+        "log.jsonl:2: nothing that the mapping looks for; it has NoneType",
+        "log.jsonl:4: nothing that the mapping looks for; it has the keys other",
+    ]
+    with pytest.raises(DataError, match="it has the keys id;ok"):
+        bring("id;ok\na;true\n", SIMPLE, "semicolons.csv")
+
+
+def test_a_field_that_is_nowhere_where_the_mapping_looks_is_said(bring):
+    done = bring(lines({"id": "a", "okay": True}), {"fields": {"id": "id", "success": "ok"}})
+    assert done.sessions == {Outcome.UNKNOWN: 1}
+    assert done.unfound == ["success: nothing at 'ok'"]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"cost": 1e308}, "cost_usd: 1e+308 is too large"),
+        ({"cost": -1}, "cost_usd: -1 is out of range; a cost is 0 or more"),
+        ({"score": 85}, "score: 85 is out of range; a score is from 0 to 1; scale: brings others there"),
+    ],
+)
+def test_one_number_that_cannot_be_loses_no_other_session(bring, row, said):
+    mapping = {"fields": {"id": "id", "cost_usd": "cost", "score": "score"}}
+    done = bring(lines({"id": "a", **row}, {"id": "b", "cost": 1, "score": 1}), mapping)
+    assert done.added == 2
+    assert done.problems[0].startswith(f"log.jsonl:1: {said}")
+
+
+def test_ids_that_the_store_cannot_tell_apart_are_one_id(bring, store):
+    done = bring('{"id": "a\\u0000", "ok": true}\n{"id": "a\\ufffd", "ok": false}\n', SIMPLE)
+    assert (done.added, len(done.refused)) == (1, 1)
+    assert store.get("a\ufffd").success is True
+
+
+def test_a_column_that_comes_twice_is_said(bring):
+    assert bring("id,ok,ok\na,true,false\n", SIMPLE, "twice.csv").problems == [
+        "twice.csv:1: column 'ok' is there 2 times; the last one counts"
+    ]
+
+
 # Published figures
 
 
