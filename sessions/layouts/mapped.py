@@ -11,7 +11,7 @@ from core.plain import digest, to_plain
 from sessions.layouts.base import Complain, Draft
 from sessions.layouts.mapping import Part, SessionMapping, Source
 from sessions.layouts.paths import Missing, Place
-from sessions.layouts.steps import steps_of
+from sessions.layouts.steps import steps_of, taken
 from sessions.layouts.values import UnreadableError, found, read, text
 from sessions.record import Outcome, Session
 
@@ -72,6 +72,8 @@ def session_of(mapping: SessionMapping, part: Part, row: Place, complain: Compla
         trajectory = steps_of(steps)
         if trajectory is None:
             complain(row.line, f"trajectory: neither messages nor steps at {mapping.trajectory}; left out")
+        else:
+            given.setdefault("steps", taken(trajectory))
     metadata = _metadata(mapping, sources, row)
     if unreadable:
         metadata["unreadable"] = unreadable

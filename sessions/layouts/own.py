@@ -26,12 +26,17 @@ def read(places: Iterable[Place], complain: Complain) -> Iterator[Draft]:
             complain(place.line, f"{place.where}a session is an object, received {type(place.value).__name__}")
             continue
         inside = {name: place.value[name] for name in MAPPINGS if isinstance(place.value.get(name), Mapping)}
-        rest = {key: value for key, value in place.value.items() if key not in inside}
+        rest = {_called(key, place.value): value for key, value in place.value.items() if key not in inside}
         bare = Place(rest, place.key, place.above, place.line, place.file)
         for draft in mapped(AS_NAMED, [bare], complain):
             tags = {str(key): text(value) for key, value in inside.get("tags", {}).items()}
             metadata = {**draft.session.metadata, **inside.get("metadata", {})}
             yield Draft(replace(draft.session, tags=tags, metadata=metadata), draft.line)
+
+
+def _called(key: str, session: Mapping[str, Any]) -> str:
+    """The name that a key has with us: benchmarks call what was said ``messages`` or ``traj``."""
+    return "trajectory" if key in ("messages", "traj") and "trajectory" not in session else key
 
 
 def recognises(document: Any) -> bool:

@@ -32,6 +32,11 @@ def steps_of(value: Any) -> tuple[Step, ...] | None:
     return tuple(_messages(value))
 
 
+def taken(steps: Iterable[Step]) -> int:
+    """How many of the steps are the agent's: what it said and the tools that it called."""
+    return sum(step.role in ("assistant", "tool") for step in steps)
+
+
 def turns_as_steps(turns: Iterable[Turn]) -> tuple[Step, ...]:
     """Turns of a transcript; a tool's turn holds its call and below it what came back."""
     return tuple(_turn(turn) for turn in turns)

@@ -13,7 +13,7 @@ from data.json_text import JsonError, load_json
 from data.transcript_builder import Reading
 from sessions.layouts.base import Complain, Draft, Layout
 from sessions.layouts.paths import Place
-from sessions.layouts.steps import turns_as_steps
+from sessions.layouts.steps import taken, turns_as_steps
 from sessions.layouts.values import UnreadableError, moment
 from sessions.record import Session
 
@@ -36,7 +36,7 @@ def _layout(name: str, summary: str, facts: Facts) -> Layout:
                 made = Session(
                     id=draft.id or file,
                     experiment=name,
-                    steps=sum(step.role in ("assistant", "tool") for step in steps),
+                    steps=taken(steps),
                     errors=tuple(step.error for step in steps if step.error),
                     metadata=dict(draft.metadata),
                     trajectory=steps,

@@ -113,6 +113,20 @@ def test_every_line_is_a_session_or_a_problem_with_its_place(bring, store):
     assert store.count() == 3
 
 
+def test_what_was_said_is_read_without_a_mapping_and_its_steps_are_counted(bring, store):
+    said = [
+        {"role": "user", "content": "Cancel my flight."},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "1", "function": {"name": "cancel"}}]},
+        {"role": "tool", "tool_call_id": "1", "content": "Error: no such flight"},
+        {"role": "assistant", "content": "There is none."},
+    ]
+    row = {"id": "s", "task": "t", "success": False}
+    bring(lines({**row, "messages": said}, {**row, "id": "counted", "steps": 9, "traj": said}))
+    kept = {session.id: session for session in store.sessions(trajectories=True)}
+    assert [(kept[name].steps, len(kept[name].trajectory)) for name in ("s", "counted")] == [(2, 3), (9, 3)]
+    assert kept["s"].trajectory[1].error == "Error: no such flight"
+
+
 def test_a_value_of_a_wrong_kind_leaves_its_field_unknown_and_is_kept(bring, store):
     done = bring(lines({"id": "a", "ok": "maybe", "n": "three"}, {"id": "b", "ok": 1, "n": "4"}), SIMPLE)
     assert done.problems == [
