@@ -56,6 +56,22 @@ def load_json(text: str, *, strict: bool = False) -> Any:
     return value
 
 
+def part(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The object under a key; an empty one where there is none."""
+    found = record.get(key)
+    return cast(Mapping[str, Any], found) if isinstance(found, Mapping) else {}
+
+
+def loaded(value: Any) -> Any:
+    """A value that may be JSON in a string, as attributes of spans are."""
+    if isinstance(value, str) and value[:1] in ("{", "[", '"'):
+        try:
+            return load_json(value)
+        except JsonError:
+            return value
+    return value
+
+
 def _wrong_in(value: Any, *, strict: bool) -> str | None:
     """What is wrong with a value; found without recursion, so that depth itself is no danger."""
     level = [value]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from core.catalog import did_you_mean
 from core.errors import DataError, UsageError
+from data.files import find_files
 from data.formats import AUTO, FORMATS
 from data.formats.base import LINE_FILES, TranscriptFormat, json_records
 from data.formats.text import TEXT
@@ -65,7 +65,7 @@ def read_transcripts(
     reading = reading or Reading()
     if reading.tool_chars < 0:
         raise UsageError(f"tool_chars: received {reading.tool_chars}; allowed is 0 or more")
-    base, paths = _files(source, root)
+    base, paths = find_files(source, root, SUFFIXES)
     problems: list[str] = []
     found: list[Transcript] = []
     empty: list[str] = []
@@ -88,25 +88,6 @@ def read_transcripts(
         )
     transcripts, copies = with_ids(found)
     return Found(transcripts, tuple(problems), copies, len(paths), tuple(empty))
-
-
-def _files(source: str, root: Path) -> tuple[Path, list[Path]]:
-    """The files of a source in a stable order, and the folder their names are given relative to."""
-    path = root / Path(source).expanduser()
-    if path.is_file():
-        return path.parent, [path]
-    if path.is_dir():
-        inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        found = sorted(p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
-        if not found:
-            raise UsageError(f"{source}: the folder has no {', '.join(SUFFIXES)}")
-        return path, found
-    matches = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
-    found = [match for match in matches if match.is_file()]
-    if not found:
-        raise UsageError(f"{source}: there is no such file or folder, and no file fits it as a pattern (in {root})")
-    parents = [set(match.parents) for match in found]
-    return max(set.intersection(*parents), key=lambda parent: len(parent.parts)), found
 
 
 def _of_file(path: Path, label: str, form: str, reading: Reading, problems: list[str]) -> Iterator[Transcript]:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from core.errors import DataError
 from core.section import Section
-from sessions.tally import Group
+from sessions.group import Group
 from stats.distributions import normal_below, normal_quantile
 
 Vector = NDArray[np.float64]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from sessions.group import Group, Sums
 from sessions.metrics import Metric
-from sessions.tally import Group, Sums
 from stats import (
     holm,
     label_permutation_test,

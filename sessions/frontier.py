@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sessions.group import Group
 from sessions.metrics import METRICS, estimate
-from sessions.tally import Group
 from stats import Placed, Priced, cheapest_reaching, place_all
 
 PRICES = ("cost", "tokens", "latency", "steps")

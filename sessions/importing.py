@@ -10,10 +10,11 @@ from pathlib import Path
 
 from core.catalog import did_you_mean
 from core.errors import DataError, UsageError
+from data.files import find_files
 from sessions.layouts import AUTO, LAYOUTS
 from sessions.layouts.aggregates import Contradiction, check
 from sessions.layouts.base import Draft, Layout
-from sessions.layouts.files import documents, find_files
+from sessions.layouts.files import SUFFIXES, documents
 from sessions.layouts.mapped import generated_id, mapped
 from sessions.layouts.mapping import SessionMapping
 from sessions.record import Outcome, Session
@@ -93,7 +94,7 @@ def import_sessions(store: SessionStore, source: str, root: Path, how: How) -> I
         raise UsageError(
             f"--format: received {how.layout!r}; allowed: {', '.join(known)}", hint=did_you_mean(how.layout, known)
         )
-    base, files = find_files(source, root)
+    base, files = find_files(source, root, SUFFIXES)
     published = {each.file for each in how.mapping.aggregates} if how.mapping is not None else set[str | None]()
     logs = [path for path in files if path.name not in published] or files
     done = Imported(files=len(logs))

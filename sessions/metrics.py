@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from core.catalog import Catalog
 from sessions.formula import Columns
+from sessions.group import Group, Sums
 from sessions.record import Outcome
 from stats import bounded_mean, ratio_interval, wilson
-
-if TYPE_CHECKING:
-    from sessions.tally import Group, Sums
 
 Kind = Literal["rate", "mean", "ratio", "total"]
 Unit = Literal["share", "tokens", "usd", "seconds", "steps", "score", "sessions"]

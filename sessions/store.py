@@ -44,8 +44,8 @@ from sessions.writing import Appended, write
 if TYPE_CHECKING:
     import numpy as np
 
+    from sessions.group import Group
     from sessions.metrics import Metric
-    from sessions.tally import Group
 
 URL_VARIABLE = "STORAGE__DATABASE_URL"
 BATCH = 20_000

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sessions.contrast import Contrast, against
 from sessions.frontier import Frontier, frontier
+from sessions.group import Group
 from sessions.metrics import METRICS, Estimate, Metric, estimate, pass_hat, repeats
-from sessions.tally import Group
 
 MOST_REPEATS = 4
 COMPARED = ("success_rate", "tokens", "cost", "latency")

@@ -12,10 +12,11 @@ from sqlalchemy.dialects.postgresql import JSONB
 from core.catalog import did_you_mean
 from core.errors import UsageError
 from sessions.columns import all_tokens
+from sessions.group import Group, Sums, Vector
 from sessions.metrics import Metric
 from sessions.record import Outcome
 from sessions.tables import FIELDS, LISTS, MAPPINGS, SESSIONS
-from sessions.tally import Group, Sums, Vector, grouped
+from sessions.tally import grouped
 
 Clauses = Sequence[sa.ColumnElement[bool]]
 

@@ -12,7 +12,7 @@ from commands.outcome import Outcome
 
 if TYPE_CHECKING:
     from sessions.contrast import Contrast
-    from sessions.tally import Group
+    from sessions.group import Group
 
 EXAMPLE = "python cli.py sessions contrast --by model --reference gpt-4o"
 

@@ -14,8 +14,8 @@ from commands.flags import By, Chosen, SessionPlace
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
+    from sessions.group import Group
     from sessions.metrics import Estimate
-    from sessions.tally import Group
 
 EXAMPLE = "python cli.py sessions stats --by model --metric success_rate --metric cost --csv rates.csv"
 DEFAULT = ("success_rate", "tokens", "cost", "cost_per_success", "latency")

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.plain import canonical
 from data.formats.base import Complain, Draft, Records, TranscriptFormat, messages_in
-from data.json_text import JsonError, load_json
+from data.json_text import loaded, part
 from data.transcript_builder import Reading, TranscriptBuilder, content_text, role_of
 from data.transcripts import Turn
 
@@ -24,7 +24,7 @@ def read(records: Records, reading: Reading, complain: Complain) -> Iterator[Dra
     sessions: dict[str, list[tuple[str, Draft]]] = {}
     for line, record in records:
         for trace in _traces(record):
-            info, data = _part(trace, "info"), _part(trace, "data")
+            info, data = part(trace, "info"), part(trace, "data")
             spans = data.get("spans", trace.get("spans"))
             if not isinstance(spans, list) or not all(isinstance(span, Mapping) for span in spans):
                 complain(line, "a trace needs data.spans, a list of objects")
@@ -56,13 +56,8 @@ def _traces(record: Any) -> Iterator[Mapping[str, Any]]:
     if isinstance(record, Mapping) and isinstance(record.get("traces"), list):
         record = record["traces"]
     for trace in record if isinstance(record, list) else [record]:
-        inner = _loaded(trace.get("trace")) if isinstance(trace, Mapping) else None
+        inner = loaded(trace.get("trace")) if isinstance(trace, Mapping) else None
         yield inner if isinstance(inner, Mapping) else trace if isinstance(trace, Mapping) else {}
-
-
-def _part(trace: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = trace.get(key)
-    return part if isinstance(part, Mapping) else {}
 
 
 def _metadata(info: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -70,23 +65,13 @@ def _metadata(info: Mapping[str, Any]) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def _loaded(value: Any) -> Any:
-    """A value that may be JSON in a string, as attributes of spans are."""
-    if isinstance(value, str) and value[:1] in '{["':
-        try:
-            return load_json(value)
-        except JsonError:
-            return value
-    return value
-
-
 def _side(span: Mapping[str, Any], side: str) -> Any:
-    attributes = _part(span, "attributes")
-    return _loaded(attributes.get(f"mlflow.span{side.capitalize()}", span.get(side)))
+    attributes = part(span, "attributes")
+    return loaded(attributes.get(f"mlflow.span{side.capitalize()}", span.get(side)))
 
 
 def _kind(span: Mapping[str, Any]) -> str:
-    kind = _loaded(_part(span, "attributes").get("mlflow.spanType", span.get("span_type")))
+    kind = loaded(part(span, "attributes").get("mlflow.spanType", span.get("span_type")))
     return str(kind or "").upper()
 
 
@@ -98,8 +83,8 @@ def _start(span: Mapping[str, Any]) -> int:
 def _turns(spans: Sequence[Mapping[str, Any]], data: Mapping[str, Any], reading: Reading) -> tuple[Turn, ...]:
     ordered = sorted(spans, key=_start)
     roots = [span for span in ordered if not (span.get("parent_span_id") or span.get("parent_id"))]
-    given = _side(roots[0], "inputs") if roots else _loaded(data.get("request"))
-    gave = _side(roots[0], "outputs") if roots else _loaded(data.get("response"))
+    given = _side(roots[0], "inputs") if roots else loaded(data.get("request"))
+    gave = _side(roots[0], "outputs") if roots else loaded(data.get("response"))
     if messages_in(given) is None:
         chats = [
             span for span in ordered if _kind(span) in ("CHAT_MODEL", "LLM") and messages_in(_side(span, "inputs"))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import glob
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from core.errors import UsageError
 from data.formats.base import LINE_FILES, json_records
 from data.json_text import JsonError, load_json
 from sessions.layouts.paths import Place
@@ -15,28 +13,6 @@ from sessions.layouts.paths import Place
 SUFFIXES = (*LINE_FILES, ".json", ".csv", ".tsv")
 Complain = Callable[[int, str], None]
 _FIELD_CHARS = 50_000_000
-
-
-def find_files(source: str, root: Path) -> tuple[Path, list[Path]]:
-    """The files of a file name, a folder or a glob pattern, in a stable order, and the folder that all of them are in.
-
-    Raises:
-        UsageError: If there are none.
-    """
-    path = root / Path(source).expanduser()
-    if path.is_file():
-        return path.parent, [path]
-    if path.is_dir():
-        inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        found = sorted(p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
-        if not found:
-            raise UsageError(f"{source}: the folder has no {', '.join(SUFFIXES)}")
-        return path, found
-    found = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
-    if not found:
-        raise UsageError(f"{source}: there is no such file or folder, and no file fits it as a pattern (in {root})")
-    parents = [set(match.parents) for match in found]
-    return max(set.intersection(*parents), key=lambda parent: len(parent.parts)), found
 
 
 def documents(path: Path, complain: Complain, base: Path | None = None) -> Iterator[Place]:

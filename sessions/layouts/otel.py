@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from data.json_text import JsonError, load_json
+from data.json_text import loaded
 from sessions.layouts.base import Complain, Draft, Layout
 from sessions.layouts.mapped import decide
 from sessions.layouts.mapping import PROVIDER_ERRORS
@@ -145,7 +145,7 @@ def _steps(span: Span, attributes: Mapping[str, Any]) -> Iterator[Step]:
             error=_error(span, attributes),
         )
     elif operation in _MODEL_CALLS:
-        given = [_loaded(attributes[name]) for name in _MESSAGES[1::2] if attributes.get(name)]
+        given = [loaded(attributes[name]) for name in _MESSAGES[1::2] if attributes.get(name)]
         said = [step for value in given for step in steps_of(_parts(value)) or ()]
         tokens = attributes.get("gen_ai.usage.output_tokens")
         yield from said or [
@@ -167,13 +167,6 @@ def _parts(value: Any) -> Any:
         calls = [part for part in parts if part.get("type") == "tool_call"]
         made.append({"role": message.get("role"), "content": "\n".join(texts), "tool_calls": calls})
     return made
-
-
-def _loaded(value: Any) -> Any:
-    try:
-        return load_json(value) if isinstance(value, str) else value
-    except JsonError:
-        return value
 
 
 def _start(span: Span) -> int:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from data.formats import FORMATS
-from data.json_text import JsonError, load_json
+from data.json_text import loaded, part
 from data.transcript_builder import Reading
 from sessions.layouts.base import Complain, Draft, Layout
 from sessions.layouts.paths import Place
@@ -58,10 +58,10 @@ def _claude_code(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     usage: dict[str, Mapping[str, Any]] = {}
     model = ""
     for number, record in enumerate(records):
-        message = _part(record, "message")
+        message = part(record, "message")
         if record.get("type") == "assistant" and message.get("model") not in (None, "<synthetic>"):
             model = str(message["model"])
-            usage[str(message.get("id") or number)] = _part(message, "usage")
+            usage[str(message.get("id") or number)] = part(message, "usage")
     if not usage:
         return {"model": model, **_times(records)}
     plain = _sum(usage.values(), "input_tokens")
@@ -81,11 +81,11 @@ def _codex(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Model, times, and the last running total of tokens."""
     found: dict[str, Any] = {}
     for record in records:
-        payload = _part(record, "payload")
+        payload = part(record, "payload")
         if record.get("type") == "turn_context" and payload.get("model"):
             found["model"] = str(payload["model"])
         if payload.get("type") == "token_count":
-            total = _part(_part(payload, "info"), "total_token_usage")
+            total = part(part(payload, "info"), "total_token_usage")
             names = {"input_tokens": "input_tokens", "cached_tokens": "cached_input_tokens",
                      "output_tokens": "output_tokens", "reasoning_tokens": "reasoning_output_tokens"}  # fmt: skip
             found |= {ours: total[theirs] for ours, theirs in names.items() if isinstance(total.get(theirs), int)}
@@ -98,18 +98,18 @@ def _mlflow(traces: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     usage, spent, failed = [], 0.0, 0
     starts: list[str] = []
     for trace in traces:
-        info = _part(trace, "info")
-        about = _part(info, "trace_metadata") or _part(info, "request_metadata")
-        usage.append(_loaded(about.get("mlflow.trace.tokenUsage")))
+        info = part(trace, "info")
+        about = part(info, "trace_metadata") or part(info, "request_metadata")
+        usage.append(loaded(about.get("mlflow.trace.tokenUsage")))
         millis = info.get("execution_duration", info.get("execution_time_ms"))
         spent += millis / 1000 if isinstance(millis, (int, float)) else 0
         failed += "ERROR" in str(info.get("state", info.get("status", "")))
         if when := _moment(info.get("request_time", info.get("timestamp_ms"))):
             starts.append(when)
         for span in _spans(trace):
-            attributes = _part(span, "attributes")
+            attributes = part(span, "attributes")
             model = attributes.get("mlflow.llm.model", attributes.get("gen_ai.request.model"))
-            found.update({"model": str(_loaded(model))} if model else {})
+            found.update({"model": str(loaded(model))} if model else {})
     for name in ("input_tokens", "output_tokens"):
         found[name] = _sum([each for each in usage if isinstance(each, Mapping)], name)
     if failed:
@@ -123,18 +123,18 @@ def _traces(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _session(trace: Mapping[str, Any]) -> str:
-    info = _part(trace, "info")
-    about = _part(info, "trace_metadata") or _part(info, "request_metadata")
+    info = part(trace, "info")
+    about = part(info, "trace_metadata") or part(info, "request_metadata")
     return str(about.get("mlflow.trace.session") or "")
 
 
 def _trace_id(trace: Mapping[str, Any]) -> str:
-    info = _part(trace, "info")
+    info = part(trace, "info")
     return str(info.get("trace_id") or info.get("request_id") or trace.get("trace_id") or "")
 
 
 def _spans(trace: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    spans = _part(trace, "data").get("spans", trace.get("spans"))
+    spans = part(trace, "data").get("spans", trace.get("spans"))
     return [span for span in spans if isinstance(span, Mapping)] if isinstance(spans, list) else []
 
 
@@ -158,20 +158,6 @@ def _moment(value: Any) -> str | None:
 def _sum(usage: Iterable[Mapping[str, Any]], name: str) -> int | None:
     known = [each[name] for each in usage if isinstance(each.get(name), int)]
     return sum(known) if known else None
-
-
-def _part(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    part = record.get(key)
-    return part if isinstance(part, Mapping) else {}
-
-
-def _loaded(value: Any) -> Any:
-    if isinstance(value, str) and value[:1] in '{["':
-        try:
-            return load_json(value)
-        except JsonError:
-            return value
-    return value
 
 
 CLAUDE_CODE = _layout("claude-code", "session files of Claude Code", _claude_code)
