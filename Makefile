@@ -55,6 +55,7 @@ bench: install
 	$(BIN)/python -m bench.kill --kills 2 --per-run 2
 	$(BIN)/python -m bench.sequential --rates 0.6 --runs 500 --bets 10
 	$(BIN)/python -m bench.sessions --sessions 20000
+	$(BIN)/python -m bench.learning --sessions 5000
 
 docs: install
 	$(BIN)/typer cli.py utils docs --name 'python cli.py' --output docs/cli.md

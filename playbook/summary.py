@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -165,6 +166,8 @@ class Counted:
     cells: tuple[Cell, ...]
     tasks: tuple[TaskCell, ...]
     points: tuple[Point, ...]
+    recorded: tuple[Any, ...]
+    discoveries: tuple[Point, ...]
 
 
 def summarise(
@@ -184,15 +187,22 @@ def summarise(
     size = max(asked.recent, asked.baseline) if asked.overlapping else asked.recent + asked.baseline
     by_key, by_task = store.read(cells(clauses, keys)), store.read(task_cells(clauses, keys))
     points = store.read(latest(clauses, keys, size))
-    counted = [
-        Counted(
-            key,
-            tuple(cell for cell in by_key if cell.key == key),
-            tuple(task for task in by_task if task.key == key),
-            tuple(points[key]),
+    used = store.read(recorded_usage(clauses, keys, MOST_USAGE)) if asked.summary_only else {}
+    seen = {point.task for key in keys for point in points[key]}
+    runs = store.read(discoveries((), sorted(seen), asked.discoveries)) if asked.discoveries else ()
+    counted: list[Counted] = []
+    for key in keys:
+        tasks = {point.task for point in points[key]}
+        counted.append(
+            Counted(
+                key,
+                tuple(cell for cell in by_key if cell.key == key),
+                tuple(task for task in by_task if task.key == key),
+                tuple(points[key]),
+                tuple(used.get(key, ())),
+                tuple(run for run in runs if run.task in tasks)[: asked.discoveries],
+            )
         )
-        for key in keys
-    ]
     with ThreadPoolExecutor(asked.batch, thread_name_prefix="learning") as pool:
         return tuple(pool.map(lambda one: _summary(store, books.read(one.key), asked, one, labels or {}), counted))
 
@@ -204,8 +214,6 @@ def _summary(
     recent = points[-asked.recent :]
     usages, events, source, notes = _used(store, known, asked, counted)
     rewarded = sum(cell.rewarded for cell in cells_)
-    tasks = tuple(dict.fromkeys(point.task for point in points))
-    clauses = store.clauses(FilterChain())
     batch = next((revision for revision in reversed(known.revisions) if revision.quality is not None), None)
     learned = curve(counted.tasks)
     if learned is not None and learned.stops:
@@ -225,7 +233,7 @@ def _summary(
         modes={"recent": Counter(one.mode for one in recent), "all": _counts(cells_, lambda cell: cell.mode)},
         reviews={"recent": Counter(one.review for one in recent), "all": _counts(cells_, lambda cell: cell.review)},
         models=_models(cells_, points),
-        discoveries=store.read(discoveries(clauses, tasks, asked.discoveries)) if tasks else (),
+        discoveries=counted.discoveries,
         latest=tuple(Latest(one, events.get(one.id)) for one in reversed(recent)),
         version=known.version,
         entries=tuple(known.entries.values()),
@@ -250,7 +258,7 @@ def _used(
     """How entries were used, events of sessions by role, where that comes from, and what is to be said about it."""
     usages: list[SessionUsage] = []
     if asked.summary_only:
-        texts = store.read(recorded_usage(store.clauses(asked.chain), counted.key, MOST_USAGE))
+        texts = counted.recorded
         broken = 0
         for text in texts:
             try:

@@ -203,29 +203,39 @@ def latest(clauses: Clauses, keys: Sequence[str], count: int) -> Callable[[sa.Co
 
 
 def discoveries(clauses: Clauses, tasks: Sequence[str], count: int) -> Callable[[sa.Connection], tuple[Point, ...]]:
-    """The last ``count`` discovery runs of these tasks, newest first."""
+    """The last ``count`` discovery runs of each of these tasks, newest first."""
 
     def work(db: sa.Connection) -> tuple[Point, ...]:
         c = SESSIONS.c
+        newest = (sa.func.coalesce(c.started_at, "").desc(), c.seq.desc())
+        place = sa.func.row_number().over(partition_by=c.task, order_by=newest)
+        found = sa.select(c.seq, c.task, place.label("place")).where(*clauses, _tag(db, KIND) == DISCOVERY).subquery()
+        some = sa.select(found.c.seq).where(found.c.place <= count, found.c.task.in_(tasks))
         query = sa.select(
             sa.func.coalesce(_tag(db, KEY), ""), c.id, c.task, c.trial, c.started_at, _reward(db), sa.null(),
             _tag(db, MODE), _tag(db, REVIEW), *_models(db), c.outcome, _tokens(), c.steps,
-        ).where(*clauses, _tag(db, KIND) == DISCOVERY, c.task.in_(tasks))  # fmt: skip
-        newest = query.order_by(sa.func.coalesce(c.started_at, "").desc(), c.seq.desc()).limit(count)
-        return tuple(_point(row) for row in db.execute(newest))
+        ).where(c.seq.in_(some))  # fmt: skip
+        return tuple(_point(row) for row in db.execute(query.order_by(*newest)))
 
     return work
 
 
-def recorded_usage(clauses: Clauses, key: str, count: int) -> Callable[[sa.Connection], list[Any]]:
-    """``metadata.learning_usage.session`` of the last ``count`` sessions of a thread that have one, as text or JSON."""
+def recorded_usage(
+    clauses: Clauses, keys: Sequence[str], count: int
+) -> Callable[[sa.Connection], dict[str, list[Any]]]:
+    """``metadata.learning_usage.session`` of the last ``count`` sessions of each thread that have one; text or JSON."""
 
-    def work(db: sa.Connection) -> list[Any]:
-        c = SESSIONS.c
-        found = _inside(db, c.metadata, "learning_usage", "session")
-        query = sa.select(found).where(*clauses, *_of(db, [key]), found.is_not(None))
-        newest = query.order_by(sa.func.coalesce(c.started_at, "").desc(), c.seq.desc()).limit(count)
-        return list(db.execute(newest).scalars())
+    def work(db: sa.Connection) -> dict[str, list[Any]]:
+        c, key = SESSIONS.c, _tag(db, KEY)
+        used = _inside(db, c.metadata, "learning_usage", "session")
+        newest = (sa.func.coalesce(c.started_at, "").desc(), c.seq.desc())
+        place = sa.func.row_number().over(partition_by=key, order_by=newest)
+        ranked = sa.select(key.label("key"), used.label("used"), place.label("place"))
+        some = ranked.where(*clauses, *_of(db, keys), used.is_not(None)).subquery()
+        found: dict[str, list[Any]] = {name: [] for name in keys}
+        for name, text in db.execute(sa.select(some.c.key, some.c.used).where(some.c.place <= count)):
+            found[name].append(text)
+        return found
 
     return work
 
