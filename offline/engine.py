@@ -12,6 +12,7 @@ from dspy.lm15 import Message, Request, Response, Usage
 
 from offline.diagnosis import root_cause, shared_cause, suggested
 from offline.judge import prefer, score_pair
+from offline.lessons import lessons
 from offline.proposer import ROLES, propose
 from offline.reading import Frame, Reading, read_request, system_text
 from offline.reflector import advise, counted, merge, reflect
@@ -81,6 +82,8 @@ class OfflineEngine:
             return write(frame, root_cause(given))
         if role == "shared_cause" and "causes" in given:
             return write(frame, {role: shared_cause(given)})
+        if role == "playbook_entries" and "latest_session" in given:
+            return write(frame, lessons(given))
         if role == "suggested_guidelines" and "patterns" in given:
             return write(frame, {role: suggested(given)})
         if role == "shortened_instruction":

@@ -18,6 +18,7 @@ from programs.follow_ups import FollowUps
 from programs.own import instructed, own_program
 from programs.session_analysis import RootCause
 from programs.shop import ShopAgent
+from programs.synthesis import Synthesis
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ PROGRAMS: Catalog[ProgramEntry] = Catalog(
         ),
         ProgramEntry("shop", "an agent that does errands in a small shop, call by call", _stage(ShopAgent)),
         ProgramEntry("root_cause", "why a session of an agent failed", _stage(RootCause)),
+        ProgramEntry("synthesis", "playbook entries from a session and those before it", _stage(Synthesis)),
         ProgramEntry("analyst", "one typed call built from the task's own fields", _analyst),
         ProgramEntry("llm_task", "any other call: an instruction, inputs, and a text or typed fields", _llm_task),
     ),

@@ -41,6 +41,8 @@ class EventKind(StrEnum):
     """``Sweep``."""
     DIAGNOSIS = "diagnosis"
     """``Diagnosis``."""
+    SYNTHESIS = "synthesis"
+    """``Synthesised``."""
     DISTILLATION = "distillation"
     """``Distillation``."""
     PROVENANCE = "provenance"

@@ -234,6 +234,7 @@ HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.SWEPT: _each(_swept),
     EventKind.SWEEP: _document("sweep.json"),
     EventKind.DIAGNOSIS: _document("diagnosis.json"),
+    EventKind.SYNTHESIS: _document("synthesis.json"),
     EventKind.DISTILLATION: _document("distillation.json"),
     EventKind.PROVENANCE: _document("provenance.json"),
     EventKind.FINISHED: _each(_finished),

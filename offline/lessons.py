@@ -1,0 +1,88 @@
+"""The embedded model as a writer of playbook entries.
+
+A gap between two sessions becomes an action, and the word that tells requests with that act from others its cue.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from offline.diagnosis import UNSEEN, root_cause
+from offline.text import STOP, words
+
+_GAP = re.compile(r"([\w.\-]+) without ([\w.\-]+) before it")
+
+
+def lessons(given: Mapping[str, str]) -> dict[str, Any]:
+    """A note and at most one entry, from the digests of a session and of those before it."""
+    latest, history = given.get("latest_session", ""), _texts(given.get("history", ""))
+    handles = _texts(given.get("handles", ""))
+    task = _object(latest).get("summary", {}).get("task")
+    solved = [one for one in history if _outcome(one) == "success"]
+    beside = sorted(solved, key=lambda one: _object(one).get("summary", {}).get("task") != task)
+    causes = [root_cause({"session": latest, "solved": one})["root_cause"] for one in beside or ["none"]]
+    cause = next((cause for cause in causes if _GAP.search(cause)), causes[0])
+    said = given.get("guidance", "").strip() or "nothing"
+    gap = _GAP.search(cause)
+    if gap is None or (handles and gap[2] not in handles):
+        return {"session_note": f"Student: {cause or UNSEEN} Teacher: {said}", "playbook_entries": []}
+    act, lookup = gap[1], gap[2]
+    entry = {
+        "cue": {"type": "regex", "pattern": rf"\b{re.escape(_cue(act, [latest, *history]))}"},
+        "action": {"imperative": f"Call {lookup} before {act}", "runtime_handle": lookup},
+        "expected_effect": "A session that solved the same task did so",
+        "scope": {"category": "reinforcement", "constraints": ""},
+    }
+    return {"session_note": f"Student: {cause} Teacher: {said}", "playbook_entries": [entry]}
+
+
+def _cue(act: str, digests: Sequence[str]) -> str:
+    """The word of requests that goes with an act most, else the act's own last word."""
+    with_it, without = Counter[str](), Counter[str]()
+    counts = [0, 0]
+    for text in digests:
+        about = _object(text)
+        acted = act in str(about.get("session", {}).get("session_metadata", {}).get("actions", "")).split(" > ")
+        counts[not acted] += 1
+        (with_it if acted else without).update(set(_asked(about)))
+    own = act.replace(".", "_").split("_")[-1]
+    if not with_it:
+        return own
+    rates = {
+        word: with_it[word] / max(1, counts[0]) - without[word] / max(1, counts[1])
+        for word in with_it
+        if len(word) > 3 and word.isalpha()
+    }
+    best = max(rates, key=lambda word: (rates[word], word == own, word), default=own)
+    return best if rates.get(best, 0.0) > 0 else own
+
+
+def _asked(about: Mapping[str, Any]) -> list[str]:
+    """Words of what was asked in a session."""
+    steps: Any = about.get("recent_steps", [])
+    users = [step for step in cast(list[Any], steps) if isinstance(step, dict) and step.get("role") == "user"]
+    return [word for step in users for word in words(str(step.get("text", ""))) if word not in STOP]
+
+
+def _outcome(text: str) -> str:
+    return str(_object(text).get("session", {}).get("session_metadata", {}).get("outcome", ""))
+
+
+def _texts(text: str) -> list[str]:
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [str(one) for one in cast(list[Any], found)] if isinstance(found, list) else []
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
