@@ -24,6 +24,7 @@ from optimizers.optimize import optimize, purpose_of
 from programs.prompts import read_prompts
 from reports import optimization_report, render_html
 from reports.blocks import Report
+from reports.deciding import lift_line
 from reports.distillation_page import closing_commands, closing_lines, economy
 from tasks.open_run import OpenRun, RunOptions, open_run, open_store
 from tasks.production import production_prompts, read_registered
@@ -92,11 +93,17 @@ def job_outcome(done: Finished, place: Place, *, strict: bool) -> Outcome:
     """What a search says at its end, to programs and to people."""
     result = done.result
     lines = [""] if done.study is None else ["", *closing_lines(result, place.quoted), ""]
-    lines += [f"report  {done.path}", f"mlflow  python cli.py ui{place.suffix}"]
+    lines += [f"mlflow   python cli.py ui{place.suffix}"]
+    compare = done.page.links.get("row by row")
+    lines += [f"rows     {compare}"] if compare else []
     code = STRICT_CODES[result.verdict.decision] if strict else 0
     if result.ended != "finished":
-        lines.append(f"continue  python cli.py resume {result.run_id}{place.suffix}")
+        lines.append(f"continue python cli.py resume {result.run_id}{place.suffix}")
         code = BudgetError.exit_code
+    evidence = result.verdict.evidence
+    lines += [f"verdict  {result.verdict.decision.value}"]
+    lines += [f"lift     {lift_line(evidence) if evidence else 'not measured: the holdout was not opened'}"]
+    lines += [f"report   {done.path}"]
     body = _body(result, done.path)
     if done.study is not None:
         body |= _study_body(result, done.study, place.quoted)

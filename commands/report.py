@@ -1,4 +1,4 @@
-"""``report``: a run's report once more, from the record and without any call."""
+"""``report``: all runs of a task on one page, or one run's report once more; from the record and without any call."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from commands.outcome import Outcome
 if TYPE_CHECKING:
     from core.workspace import Workspace
     from reports.blocks import Report
+    from tracking.projection import Tracker
+    from tracking.store import Store
 
 EXAMPLE = "python cli.py report condensation --format markdown --out -"
 ENDINGS = {"html": ".html", "markdown": ".md"}
+MOST_RUNS = 50
+"""Runs of a task, newest first, that one page shows."""
 
 
 def command(
     target: Annotated[
         str,
-        typer.Argument(help="A run id or its beginning (see `runs`), or a task for its matrix.", show_default=False),
+        typer.Argument(help="A task for all its runs, or a run id or its beginning (see `runs`).", show_default=False),
     ],
     settings: Settings,
     place: Place,
@@ -30,7 +34,7 @@ def command(
         str | None, typer.Option(metavar="FILE", help="File to write, - for stdout; mlruns/reports/ when omitted.")
     ] = None,
 ) -> Outcome:
-    """Write a report again, as a page or as Markdown, or compare the judged outputs of a matrix; calls no model."""
+    """All runs of a task on one page, the judged outputs of its matrix, or one run's report; calls no model."""
     from commands.matrix_steps import matrix_of
     from core.errors import UsageError
     from core.files import write_text
@@ -41,9 +45,12 @@ def command(
         raise UsageError(f"--format: received {form!r}; allowed: {', '.join(ENDINGS)}")
     where = place.find()
     of_task = target in list_tasks(where.root) or target.endswith((".yaml", ".yml", ".json"))
-    if of_task and form == "html" and out is None:
+    name = Path(target).stem if target.endswith((".yaml", ".yml", ".json")) else target
+    has_matrix = (where.mlruns / "matrix" / name).is_dir()
+    made = _of_runs(where, name, place, linked=form == "html") if of_task and not has_matrix else None
+    if of_task and made is None and form == "html" and out is None:
         return matrix_of(where, target, place, settings)
-    run_id, page = _page(where, target, place, linked=form == "html")
+    run_id, page = made or _page(where, target, place, linked=form == "html")
     text = render_html(page) if form == "html" else render_markdown(page)
     if out == "-":
         return Outcome({"run_id": run_id, "format": form, "text": text}, text.rstrip("\n"))
@@ -53,31 +60,78 @@ def command(
     return Outcome(body, f"report  {path}")
 
 
+def _of_runs(where: Workspace, task: str, place: Place, *, linked: bool) -> tuple[str, Report] | None:
+    """The page of a task's searches under the task's name; None where none has finished."""
+    import contextlib
+
+    from tasks.open_run import open_store
+    from tracking.projection import Tracker
+
+    with contextlib.closing(open_store(where)) as store:
+        tracker = None
+        if linked:
+            tracker = Tracker(store, where.mlruns)
+            if store.unsynced():
+                tracker.catch_up()
+        page = task_page(where, store, task, tracker, place.quoted)
+    return None if page is None else (task, page)
+
+
+def task_page(
+    where: Workspace, store: Store, task: str, tracker: Tracker | None, workspace: str | None
+) -> Report | None:
+    """All finished searches of a task as a page, with links where there is a tracker; None where there is none."""
+    from reports import Reigning, task_report
+    from tracking.store import OUTCOMES
+
+    summaries = [run for run in store.runs(task, kinds=OUTCOMES) if run.state == "finished"][:MOST_RUNS]
+    if not summaries:
+        return None
+    champion = store.champion(task)
+    reigning = champion and Reigning(champion.run_id, champion.at, champion.forced, champion.prompts)
+    links: dict[str, str] = {}
+    if tracker is not None:
+        links = tracker.links(task, None)
+        for run in summaries:
+            own = tracker.links(task, run.run_id)
+            if "row by row" in own:
+                links[f"{run.run_id}: both prompts row by row"] = own["row by row"]
+            if (where.mlruns / "reports" / f"{run.run_id}.html").is_file():
+                links[f"{run.run_id}: its page"] = f"{run.run_id}.html"
+    runs = [store.optimization(run.run_id) for run in summaries]
+    return task_report(task, runs, reigning, links=links, workspace=workspace)
+
+
 def _page(where: Workspace, target: str, place: Place, *, linked: bool) -> tuple[str, Report]:
     """The report of a stored run; with links into MLflow where they are wanted."""
     import contextlib
 
-    from core.economy import Distillation
-    from core.plain import from_json
-    from reports import matrix_report, optimization_report
     from tasks.open_run import open_store
-    from tracking.events import EventKind
     from tracking.projection import Tracker
 
     with contextlib.closing(open_store(where)) as store:
-        summary = store.run(_of_matrix(where, target))
-        links = {}
+        run_id = store.run(_of_matrix(where, target)).run_id
+        tracker = None
         if linked:
             tracker = Tracker(store, where.mlruns)
             if store.unsynced():
                 tracker.catch_up()  # so that the links lead somewhere
-            links = tracker.links(summary.task, summary.run_id)
-        if store.has(summary.run_id, EventKind.MATRIX):
-            return summary.run_id, matrix_report(store.matrix(summary.run_id), links=links)
-        event = store.last(summary.run_id, EventKind.DISTILLATION)
-        study = from_json(Distillation, event.payload) if event is not None else None
-        outcome = store.optimization(summary.run_id)
-        return summary.run_id, optimization_report(outcome, links=links, distillation=study, workspace=place.quoted)
+        return run_id, run_page(store, run_id, tracker, place.quoted)
+
+
+def run_page(store: Store, run_id: str, tracker: Tracker | None, workspace: str | None) -> Report:
+    """The report of a stored run, with links where there is a tracker."""
+    from core.economy import Distillation
+    from core.plain import from_json
+    from reports import matrix_report, optimization_report
+    from tracking.events import EventKind
+
+    links = tracker.links(store.run(run_id).task, run_id) if tracker is not None else {}
+    if store.has(run_id, EventKind.MATRIX):
+        return matrix_report(store.matrix(run_id), links=links)
+    event = store.last(run_id, EventKind.DISTILLATION)
+    study = from_json(Distillation, event.payload) if event is not None else None
+    return optimization_report(store.optimization(run_id), links=links, distillation=study, workspace=workspace)
 
 
 def _of_matrix(where: Workspace, target: str) -> str:

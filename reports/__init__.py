@@ -7,9 +7,11 @@ from reports.markdown import render_markdown
 from reports.matrix_page import matrix_report
 from reports.optimization import optimization_report
 from reports.sessions_page import sessions_report
+from reports.task_page import Reigning, task_report
 from reports.terminal import print_report
 
 __all__ = [
+    "Reigning",
     "experiment_report",
     "learning_overview",
     "learning_report",
@@ -19,4 +21,5 @@ __all__ = [
     "render_html",
     "render_markdown",
     "sessions_report",
+    "task_report",
 ]

@@ -47,9 +47,19 @@ class Commands:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values."""
+    """Names and values; with a ``title`` they are folded away behind it, for those who ask."""
 
     items: tuple[tuple[str, str], ...]
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class FullText:
+    """A whole text that a reader may want to copy, such as a prompt; folded away unless ``open``."""
+
+    title: str
+    text: str
+    open: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,14 @@ class IntervalChart(Chart):
 
 
 @dataclass(frozen=True)
+class MoveChart(Chart):
+    """Scores before and after on one axis from 0 to 1, with the interval in which the later one lies."""
+
+    rows: tuple[tuple[str, float, float, float | None, float | None], ...]
+    """(label, before, after, low, high)."""
+
+
+@dataclass(frozen=True)
 class CurveChart(Chart):
     """Scores of candidates in order, the best so far, and levels worth comparing with."""
 
@@ -186,24 +204,33 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Case:
-    """One row of data side by side."""
+class Produced:
+    """What one prompt made of a row: the text of each field, with its score where it has one."""
 
-    title: str
-    before: float | None
-    after: float | None
-    input: str
-    gold: str
-    produced_before: str
-    produced_after: str
+    score: float | None
+    fields: tuple[tuple[str, str, float | None], ...]
 
 
 @dataclass(frozen=True)
-class Cases:
-    """A few rows worth reading."""
+class RowLine:
+    """One row of data under both prompts. ``kind`` is gain, loss, same or no score; ``open`` unfolds its input."""
 
-    title: str
-    cases: tuple[Case, ...]
+    name: str
+    kind: str
+    change: float | None
+    input: str
+    gold: str
+    before: Produced
+    after: Produced
+    open: bool = False
+
+
+@dataclass(frozen=True)
+class RowTable:
+    """Every row of a split under both prompts, the largest changes first."""
+
+    rows: tuple[RowLine, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -222,8 +249,8 @@ class Examples:
     examples: tuple[Example, ...]
 
 
-Words = Banner | Heading | Paragraph | Bullets | Commands | Facts
-Figure = Table | HeatMap | ScatterChart | Chart | Tree | Diff | Confusion | Cases | Examples
+Words = Banner | Heading | Paragraph | Bullets | Commands | Facts | FullText
+Figure = Table | HeatMap | ScatterChart | Chart | Tree | Diff | Confusion | RowTable | Examples
 Block = Words | Figure
 
 

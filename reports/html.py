@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -11,14 +12,19 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.display import harmless
-from reports.blocks import Block, Chart, HeatMap, Report, ScatterChart, Table, Tree
-from reports.charts import drawing_of
+from reports.blocks import Block, Chart, Diff, Heading, HeatMap, Report, ScatterChart, Tree
+from reports.charts import NARROW, WIDE, drawing_of
+from reports.diffs import word_changes
 from reports.heat import drawn_rows
 from reports.scatter import scatter
 from reports.script import SCRIPT, SOURCE
 from reports.style import STYLE
 
 MAX_BYTES = 2_000_000
+ALLOWED = r"https?://|[A-Za-z0-9_.-]+\.html$"
+"""Where links may lead: to MLflow, and to a page beside this one."""
+CONTENTS = 3
+"""Sections up to which a page needs no table of contents."""
 DEEPEST = 30
 """Generations of candidates that a tree shows."""
 
@@ -26,6 +32,7 @@ DEEPEST = 30
 def render_html(report: Report) -> str:
     """One HTML file of at most 2 MB; what does not fit is left out and said so."""
     parts, size, left_out = [], 0, 0
+    contents: list[tuple[str, str]] = []
     for block in report.blocks:
         part = _block(block)
         if size + len(part.encode()) > MAX_BYTES - 20_000:
@@ -33,7 +40,10 @@ def render_html(report: Report) -> str:
             continue
         size += len(part.encode())
         parts.append(part)
-    scripted = any(isinstance(block, Table) and len(block.rows) > 1 for block in report.blocks)
+        if isinstance(block, Heading):
+            contents.append((block.text, _anchor(block.text)))
+    # Text from outside is escaped, so that a quotation mark after the class can only be the template's.
+    scripted = any('class="sortable' in part or 'class="copy"' in part for part in parts)
     allowed = f"; script-src {SOURCE}" if scripted else ""
     return (
         _templates()
@@ -42,7 +52,8 @@ def render_html(report: Report) -> str:
             title=report.title,
             parts=parts,
             left_out=left_out,
-            links=[(name, url) for name, url in report.links.items() if url.startswith(("http://", "https://"))],
+            contents=contents if len(contents) > CONTENTS else [],
+            links=[(name, url) for name, url in report.links.items() if re.match(ALLOWED, url)],
             policy=Markup(
                 f"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'{allowed}"
             ),
@@ -64,7 +75,7 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    templates.globals["score"] = _score
+    templates.globals |= {"score": _score, "change": _change, "share": _share}
     return templates
 
 
@@ -76,13 +87,18 @@ def escape(text: object) -> Markup:
 def _block(block: Block) -> Markup:
     match block:
         case Chart():
-            return _macro("Drawing", Markup(drawing_of(block).svg(block, escape)))
+            drawn = drawing_of(block).svg
+            return _macro("Drawing", Markup(drawn(block, escape, WIDE)), Markup(drawn(block, escape, NARROW)))
         case ScatterChart():
             return Markup(scatter(block, escape))
         case HeatMap():
             return _macro("HeatMap", block, drawn_rows(block))
         case Tree(nodes):
             return _macro("Tree", _roots(nodes))
+        case Diff():
+            return _macro("Diff", block, word_changes(block.lines))
+        case Heading(text):
+            return _macro("Heading", text, _anchor(text))
         case _:
             return _macro(type(block).__name__, block)
 
@@ -116,6 +132,20 @@ def _roots(nodes: tuple[tuple[int, str, tuple[int, ...], bool], ...]) -> tuple[B
         return Branch(label + more, wins, inside)
 
     return tuple(branch(node[0], 0) for node in nodes if node[0] not in placed)
+
+
+def _anchor(text: str) -> str:
+    """A section's name in an address."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "section"
+
+
+def _change(value: float | None) -> str:
+    return "-" if value is None else f"{value:+.3f}"
+
+
+def _share(value: float | None) -> int:
+    """A size in [-1, 1] as whole per cent of a bar."""
+    return round(100 * min(1.0, abs(value or 0.0)))
 
 
 def _score(value: float | None) -> str:

@@ -9,7 +9,6 @@ from reports.blocks import (
     Banner,
     Block,
     Bullets,
-    Cases,
     Chart,
     Commands,
     Confusion,
@@ -18,11 +17,14 @@ from reports.blocks import (
     Examples,
     Facts,
     Figure,
+    FullText,
     Heading,
     HeatCell,
     HeatMap,
     Paragraph,
     Report,
+    RowLine,
+    RowTable,
     ScatterChart,
     ScatterPoint,
     Table,
@@ -32,6 +34,7 @@ from reports.blocks import (
 from reports.charts import drawing_of
 from reports.numbers import UNKNOWN, finite, number, quantity, span
 
+MOST_ROWS = 20
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#|~])")
 _HTML = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;"}
 """As entities, because not every Markdown reader lets a backslash stand before these."""
@@ -82,6 +85,8 @@ def _words(block: Words) -> str:
             return "\n".join(f"    {_line(command)}  # {_line(what)}" for command, what in lines)
         case Facts(items):
             return _rows(("", ""), tuple(items))
+        case FullText(title, text):
+            return f"### {plain(title)}\n\n{_fence(text, '')}"
 
 
 def _figure(block: Figure) -> str:
@@ -107,13 +112,18 @@ def _figure(block: Figure) -> str:
                 for label, x, y in zip(labels, before, after, strict=True)
             )
             return _rows((f"{field}: gold / got", *labels), rows)
-        case Cases(title, cases):
-            rows = tuple(
-                (c.title, _score(c.before), _score(c.after), c.gold[:200], c.produced_after[:200]) for c in cases
-            )
-            return f"### {plain(title)}\n\n" + _rows(("row", "before", "tuned", "gold", "tuned output"), rows)
+        case RowTable(rows):
+            head = ("row", "", "before", "tuned", "gold", "tuned output")
+            left = len(rows) - MOST_ROWS + block.left_out
+            more = f"\n\n{left} further rows are on the page and in the run's record." if left > 0 else ""
+            return _rows(head, tuple(_data_row(row) for row in rows[:MOST_ROWS])) + more
         case Examples(title, examples):
             return "\n\n".join([f"### {plain(title)}", *map(_example, examples)])
+
+
+def _data_row(row: RowLine) -> tuple[str, ...]:
+    after = "; ".join(f"{name}: {text}" for name, text, _ in row.after.fields)
+    return row.name, row.kind, _score(row.before.score), _score(row.after.score), row.gold[:200], after[:200]
 
 
 def _line(text: str) -> str:

@@ -3,44 +3,44 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
+from core.candidate import Candidate
 from core.economy import Distillation
-from core.evaluation import Evaluation, RowResult, RowStatus, Usage, total
+from core.evaluation import Evaluation, RowStatus, Usage, total
 from core.optimization import LeftOut, Optimization, Range
-from core.verdict import Decision, Evidence, size_of_lift
+from core.verdict import Decision, Evidence
 from reports.blocks import (
     Banner,
     Block,
     Bullets,
-    Case,
-    Cases,
     Commands,
     Confusion,
     CurveChart,
     Diff,
     Facts,
+    FullText,
     Heading,
     IntervalChart,
+    MoveChart,
     Paragraph,
     Report,
     Table,
     Tree,
     shorten,
 )
+from reports.deciding import CURRENT, banner_sentence, recommended
 from reports.distillation_page import distillation_blocks
 from reports.numbers import beside, dollars, measure
+from reports.rows import row_table
 
-FEW_ROWS = 20
-"""Holdout rows below which a gate proves nothing by default."""
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
-CASES, CASE_CHARS, DIFF_LINES, LINE_CHARS = 5, 1500, 400, 600
+DIFF_LINES, LINE_CHARS, PROMPT_CHARS = 400, 600, 60_000
+KINDS = {"gain": "better", "loss": "worse", "same": "the same", "no score": "without a score"}
 OFFLINE = (
-    "These answers come from the embedded offline stand-in, a small rule learner, not from a language model. The "
-    "search, the holdout and the gate are real; the scores say nothing about any language model."
+    "These answers come from the embedded offline stand-in, a small rule learner, not from a language model. Search, "
+    "holdout and gate are real; the scores say nothing about any language model, and money is nominal."
 )
 
 
@@ -56,7 +56,8 @@ def optimization_report(
     The commands to type next name ``workspace`` where it is not the folder that one is in.
     """
     blocks: list[Block] = [
-        Banner(o.verdict.decision.value, _sentence(o), TONES[o.verdict.decision]),
+        Banner(o.verdict.decision.value, banner_sentence(o), TONES[o.verdict.decision]),
+        *_move(o),
         *([Banner("Offline stand-in", OFFLINE, "note")] if o.offline else []),
         *_next(o, f" --workspace {workspace}" if workspace else ""),
         *_evidence(o),
@@ -74,6 +75,20 @@ def optimization_report(
     return Report(f"{o.task}: {o.optimizer}", tuple(blocks), dict(links or {}))
 
 
+def _move(o: Optimization) -> list[Block]:
+    """Both scores on one axis, right below the verdict."""
+    evidence = o.verdict.evidence
+    if evidence is None:
+        return []
+    low, high = (None if end is None else _score_at(evidence.baseline + end) for end in (evidence.low, evidence.high))
+    return [MoveChart((("holdout score", evidence.baseline, evidence.candidate, low, high),))]
+
+
+def _score_at(value: float) -> float:
+    """The nearest score that there can be."""
+    return min(1.0, max(0.0, value))
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A score for people; unknown is a dash."""
     return "-" if value is None else f"{value:.{digits}f}"
@@ -84,51 +99,15 @@ def signed(value: float | None) -> str:
     return "-" if value is None else f"{value:+.3f}"
 
 
-def _proven(evidence: Evidence) -> str:
-    if evidence.claim == "not worse":
-        proven = f"not worse than the prompt before it by more than {-evidence.margin:g}"
-        return f"It is proven {proven}; whether it is better was not asked"
-    return f"The lift is proven{size_of_lift(evidence)}"
-
-
-def _sentence(o: Optimization) -> str:
-    evidence = o.verdict.evidence
-    if evidence is None:
-        said = o.verdict.reasons[0] if o.verdict.reasons else "The holdout was not opened."
-        return f"{said.rstrip('.')}. What had to be beaten: {o.had_to_beat}." if o.had_to_beat else said
-    numbers = (
-        f"On {evidence.n} rows that no optimiser had seen, the tuned prompt scored {number(evidence.candidate)} and "
-        f"{o.had_to_beat or 'the one before it'} {number(evidence.baseline)}: {signed(evidence.delta)}, "
-        f"{100 * (1 - evidence.alpha):.4g} % interval "
-        f"{signed(evidence.low)} to {signed(evidence.high)}."
-    )
-    ending = {
-        Decision.PROMOTE: f" {_proven(evidence)}.",
-        Decision.HOLD: f" It may not replace {o.had_to_beat or 'the prompt before it'}.",
-        Decision.INCONCLUSIVE: " That is not enough to tell.",
-    }
-    return numbers + ending[o.verdict.decision]
-
-
 def _next(o: Optimization, place: str) -> list[Block]:
+    base = o.params.get("baseline", "seed")
+    command, why = recommended(o)
+    lines = [(command, why), (f"python cli.py diff {o.task} {base} {o.run_id}", "read what changed")]
     if o.verdict.decision is Decision.PROMOTE:
-        lines = (
-            (f"python cli.py diff {o.task} seed {o.run_id}", "read what changed"),
-            (f"python cli.py export {o.task} --format messages --out prompt.json", "take it into production"),
-            (f"python cli.py promote {o.task}", "make it the champion that the next run has to beat"),
-        )
-    else:
-        few = o.splits.holdout < FEW_ROWS
-        first = (
-            (f"python cli.py validate {o.task}", f"give it more rows: {o.splits.holdout} in the holdout prove nothing")
-            if few
-            else (f"python cli.py optimize {o.task} --budget medium --seed {o.seed + 1}", "search longer")
-        )
-        lines = (
-            first,
-            (f"python cli.py diff {o.task} seed {o.run_id}", "read what it tried"),
-        )
-    return [Heading("Next"), Commands(tuple((command + place, why) for command, why in lines))]
+        lines.append((f"python cli.py export {o.task} --format messages --out prompt.json", "take it into production"))
+    lines.append((f"python cli.py report {o.task}", "see all runs of this task on one page"))
+    unique = dict(lines)
+    return [Heading("Next"), Commands(tuple((command + place, why) for command, why in unique.items()))]
 
 
 def _left_out(o: Optimization) -> list[Block]:
@@ -176,17 +155,36 @@ def _evidence(o: Optimization) -> list[Block]:
                 (
                     ("holdout rows", str(evidence.n)),
                     ("better / worse / equal rows", f"{evidence.wins} / {evidence.losses} / {evidence.ties}"),
-                    ("p value (one-sided)", "-" if evidence.p_value is None else f"{evidence.p_value:.2g}"),
                     ("smallest lift these rows can show (80 % power)", number(evidence.mde)),
-                    ("level", f"{evidence.alpha:.4g} (opening {evidence.opening} of this holdout)"),
-                    ("method", evidence.method),
                 )
             )
         )
     if o.verdict.checks:
         rows = tuple((c.name, c.status.value.replace("_", " "), c.message) for c in o.verdict.checks)
         blocks.append(Table(("check", "outcome", "why"), rows))
+    if evidence is not None:
+        blocks.append(_decided(evidence))
     return blocks
+
+
+def _decided(evidence: Evidence) -> Facts:
+    """The terms of the trade, for those who ask."""
+    return Facts(
+        (
+            ("method", evidence.method),
+            ("p value (one-sided)", "-" if evidence.p_value is None else f"{evidence.p_value:.2g}"),
+            (
+                "level",
+                f"{evidence.alpha:.4g}: opening {evidence.opening} of this holdout, and each further look at the same "
+                "rows is judged more strictly",
+            ),
+            (
+                "adjusted",
+                "a lift that was picked because it is large looks larger than it is; the adjusted one allows for that",
+            ),
+        ),
+        "How was this decided?",
+    )
 
 
 def _search(o: Optimization) -> list[Block]:
@@ -210,11 +208,17 @@ def _search(o: Optimization) -> list[Block]:
         Heading("Search"),
         Paragraph(
             f"{len(o.candidates)} candidates on {o.splits.dev} dev rows; the winner is #{winner.index} "
-            f"({winner.found}) with {number(winner.dev_score)}, the seed had {number(o.candidates[0].dev_score)}."
+            f"({_origin(o, winner)}) with {number(winner.dev_score)}; {o.had_to_beat or CURRENT} had "
+            f"{number(o.candidates[0].dev_score)}."
         ),
         CurveChart(points, tuple(best), levels, "candidate", "dev score"),
         Tree(nodes),
     ]
+
+
+def _origin(o: Optimization, candidate: Candidate) -> str:
+    """Where a candidate came from; the first one is what the search began with."""
+    return candidate.found if candidate.index else (o.had_to_beat or CURRENT)
 
 
 def _prompts(o: Optimization) -> list[Block]:
@@ -231,6 +235,7 @@ def _prompts(o: Optimization) -> list[Block]:
         else:
             left_out = max(0, len(lines) - DIFF_LINES)
             blocks.append(Diff(prompt.predictor, tuple(lines[:DIFF_LINES]), left_out))
+        blocks.append(FullText(f"{prompt.predictor}: the whole tuned prompt", shorten(prompt.text, PROMPT_CHARS)))
     return blocks
 
 
@@ -242,11 +247,14 @@ def _fields(o: Optimization) -> list[Block]:
         (name, number(before), number(after), signed(after - before), f"{signed(low)} to {signed(high)}")
         for name, (before, after, low, high) in evidence.fields.items()
     )
-    bars = tuple((name, after - before, low, high) for name, (before, after, low, high) in evidence.fields.items())
+    moves = tuple(
+        (name, before, after, _score_at(before + low), _score_at(before + high))
+        for name, (before, after, low, high) in evidence.fields.items()
+    )
     blocks: list[Block] = [
         Heading("Field by field, on the holdout"),
         Table(("field", "before", "tuned", "change", "interval"), rows, (1, 2, 3, 4)),
-        IntervalChart(bars),
+        MoveChart(moves),
     ]
     if o.holdout_baseline is not None and o.holdout_candidate is not None:
         for name, labels in o.categorical.items():
@@ -281,39 +289,11 @@ def _confusion(evaluation: Evaluation, name: str, labels: tuple[str, ...]) -> tu
 def _rows(o: Optimization) -> list[Block]:
     if o.holdout_baseline is None or o.holdout_candidate is None:
         return []
-    pairs = [
-        (before, after)
-        for before, after in zip(o.holdout_baseline.rows, o.holdout_candidate.rows, strict=True)
-        if before.score is not None and after.score is not None
-    ]
-    change = {after.row_id: (after.score or 0.0) - (before.score or 0.0) for before, after in pairs}
-    gains = sorted((p for p in pairs if change[p[1].row_id] > 0), key=lambda p: -change[p[1].row_id])
-    losses = sorted((p for p in pairs if change[p[1].row_id] < 0), key=lambda p: change[p[1].row_id])
-    wrong = sorted(pairs, key=lambda p: p[1].score or 0.0)
-    blocks: list[Block] = [Heading("Rows worth reading")]
-    for title, chosen in (("Biggest gains", gains), ("Biggest losses", losses), ("Still wrong", wrong)):
-        if chosen:
-            blocks.append(Cases(title, tuple(_case(before, after) for before, after in chosen[:CASES])))
-    return blocks
-
-
-def _case(before: RowResult, after: RowResult) -> Case:
-    text = "\n".join(str(value) for value in after.inputs.values())
-    return Case(
-        after.row_id,
-        before.score,
-        after.score,
-        shorten(text, CASE_CHARS),
-        shorten(_pretty(after.gold), CASE_CHARS),
-        shorten(_pretty(before.prediction), CASE_CHARS),
-        shorten(_pretty(after.prediction), CASE_CHARS),
-    )
-
-
-def _pretty(value: Mapping[str, Any]) -> str:
-    return "\n".join(
-        f"{k}: {v if isinstance(v, str) else json.dumps(v, ensure_ascii=False, indent=1)}" for k, v in value.items()
-    )
+    table = row_table(o.holdout_baseline, o.holdout_candidate)
+    counts = Counter(row.kind for row in table.rows)
+    told = ", ".join(f"{counts[kind]} {word}" for kind, word in KINDS.items() if counts[kind])
+    what = "Largest changes first; filter by gain, loss or same, or by any word of a row."
+    return [Heading("Every holdout row"), Paragraph(f"{told}. {what}"), table]
 
 
 def _cost(o: Optimization) -> list[Block]:
@@ -323,25 +303,25 @@ def _cost(o: Optimization) -> list[Block]:
         ("calls", plan.calls, whole.calls, "{:,.0f}"),
         ("tokens in", plan.input_tokens, whole.input_tokens, "{:,.0f}"),
         ("tokens out", plan.output_tokens, whole.output_tokens, "{:,.0f}"),
-        ("dollars", plan.cost_usd, whole.cost_usd, "{:.4f}"),
+        ("nominal dollars" if o.offline else "dollars", plan.cost_usd, whole.cost_usd, "{:.4f}"),
         ("minutes", plan.minutes, o.seconds / 60, "{:.2f}"),
     )
     forecast = tuple(_forecast_row(*line) for line in actual)
     return [
         Heading("Cost and time"),
         Paragraph(
-            f"The run took {o.seconds:.1f} s. A call from the ledger was paid before, by this run or another, and cost "
-            "nothing again."
+            f"The run took {o.seconds:.1f} s. Cached calls are free."
+            + (" Prices of the embedded model are nominal: nobody is billed." if o.offline else "")
         ),
-        usage_table(o.usage),
+        usage_table(o.usage, nominal=o.offline),
         Heading("Forecast against actual"),
         Table(("", "forecast", "80 % interval", "actual", "off by"), forecast, (1, 2, 3, 4)),
     ]
 
 
-def usage_table(usage: Mapping[str, Usage]) -> Table:
-    """What was paid, by role and in all."""
-    head = ("role", "calls", "from ledger", "tokens in", "tokens out", "money", "failed")
+def usage_table(usage: Mapping[str, Usage], *, nominal: bool = False) -> Table:
+    """What was paid, by role and in all; ``nominal`` money is nobody's."""
+    head = ("role", "calls", "cached", "tokens in", "tokens out", "nominal money" if nominal else "money", "failed")
     rows = tuple(_cost_row(role, u) for role, u in sorted(usage.items()))
     return Table(head, rows, (1, 2, 3, 4, 5, 6), totals=(_cost_row("all", total(usage.values())),))
 
@@ -398,4 +378,4 @@ def _provenance(o: Optimization) -> list[Block]:
         ("prompt hash", f"{o.baseline.hash} -> {o.winner.hash}"),
     ]
     items += [(key, value) for key, value in o.params.items() if key not in ("task",) and not key.startswith("n_")]
-    return [Heading("Provenance"), Facts(tuple(items))]
+    return [Heading("Provenance"), Facts(tuple(items), "Everything that this run can be told by")]

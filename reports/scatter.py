@@ -11,7 +11,7 @@ from reports.numbers import finite, number, quantity
 
 Escape = Callable[[object], str]
 WIDTH, HEIGHT = 520, 380
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 26, 52
+LEFT, RIGHT, TOP, BOTTOM = 52, 34, 26, 52
 SHAPES = {
     "◆": "M0,-8L8,0L0,8L-8,0Z",
     "▲": "M0,-7L7,6L-7,6Z",

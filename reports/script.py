@@ -1,4 +1,4 @@
-"""The one script of a report: it sorts and filters tables, and without it the page reads just as well."""
+"""The one script of a report: it sorts, filters and copies, and without it the page reads just as well."""
 
 from __future__ import annotations
 
@@ -53,6 +53,29 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const shown = rows.filter(row => !row.hidden).length;
     count.textContent = words.length ? shown + " of " + rows.length + " rows" : "";
   });
+}
+const button = (text, what) => {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = "copy";
+  made.title = what;
+  made.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+    } catch {
+      const choice = getSelection();
+      choice.selectAllChildren(text);
+      document.execCommand("copy");
+      choice.removeAllRanges();
+    }
+    made.textContent = "copied";
+    setTimeout(() => { made.textContent = "copy"; }, 1500);
+  });
+  return made;
+};
+for (const text of document.querySelectorAll(".copy")) {
+  text.parentElement.classList.add("copied");
+  text.before(button(text, "copy the whole text"));
 }
 const closed = () => [...document.querySelectorAll("details:not([open])")];
 let opened = [];

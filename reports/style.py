@@ -6,7 +6,7 @@ STYLE = """
 @media screen and (prefers-color-scheme:dark){:root{--ink:#e6e9ef;--soft:#9aa5b5;--line:#343c49;--paper:#14181f;--card:#1c222c;
 --good:#6fd3ac;--goodbg:#12312a;--bad:#f0a08f;--badbg:#3a1d18;--open:#ecc766;--openbg:#352b10;--note:#a9c3ee;--notebg:#1b2638;
 --blue:#56b4e9;--orange:#e69f00}}
-*{box-sizing:border-box}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
+*{box-sizing:border-box}a,a:visited{color:var(--blue)}body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}h1{font-size:1.35rem;margin:.2rem 0 1rem;font-weight:600}
 h2{font-size:1.12rem;margin:2.4rem 0 .7rem;padding-bottom:.3rem;border-bottom:1px solid var(--line)}
 h3{font-size:1rem;margin:1.2rem 0 .4rem}p{margin:.5rem 0}ul{margin:.4rem 0;padding-left:1.2rem}
@@ -25,10 +25,10 @@ code,pre{font:.84rem/1.5 ui-monospace,Menlo,Consolas,monospace}pre{margin:0;whit
 details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;background:var(--card)}summary{cursor:pointer;padding:.5rem .8rem}
 .sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.8rem;padding:.2rem .8rem .8rem}
 .sides h4{margin:.2rem 0;font-size:.8rem;color:var(--soft);font-weight:600}.tree{columns:2 16rem;font-size:.88rem}
-.tree li.win{font-weight:700;color:var(--good)}svg{max-width:100%;height:auto;display:block}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
+.tree span.win{font-weight:700;color:var(--good)}svg{max-width:100%;height:auto;display:block}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
 svg .soft{fill:var(--soft)}svg .axis{stroke:var(--line)}svg .zero{stroke:var(--soft);stroke-dasharray:4 3}
 svg .point{fill:var(--blue)}svg .best{stroke:var(--blue);fill:none;stroke-width:2}svg .level{stroke:var(--orange);stroke-dasharray:6 4}
-svg .bar{stroke:var(--blue);stroke-width:3}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1rem}
+svg .bar{stroke:var(--blue);stroke-width:3}svg .range{stroke:var(--blue);stroke-width:14;opacity:.22}svg .ring{fill:var(--paper);stroke:var(--blue);stroke-width:2.5}.narrow{display:none}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1rem}
 td.hit{background:var(--goodbg)}td.miss{background:var(--badbg)}
 .scroll{max-width:100%}.scroll tbody td:first-child,.scroll th:first-child{position:sticky;left:0;background:var(--paper);min-width:9rem;overflow-wrap:break-word}td.n{white-space:nowrap}
 tfoot td{border-top:2px solid var(--line);font-weight:600}th button{all:unset;cursor:pointer;padding:.2rem 0}th button:focus-visible{outline:2px solid var(--blue)}
@@ -44,10 +44,18 @@ svg .whisker{stroke:var(--ink);stroke-width:1.5;fill:none;opacity:.65}
 .key li{margin:.15rem 0}.key small{display:block;color:var(--soft)}.key small span{background:none;font-size:inherit}svg .mark{stroke-width:2;stroke:var(--paper)}
 svg .mark.good{fill:var(--good)}svg .mark.bad{fill:var(--bad)}svg .mark.open{fill:var(--paper);stroke:var(--open)}svg .mark.note{fill:var(--note)}svg .name{font-weight:700}.scatter text{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
 @media screen and (min-width:75rem){.scroll:has(.filterable){max-width:none;width:min(78rem,97vw);margin-left:calc(50% - min(39rem,48.5vw))}}
-@media print{details{break-inside:avoid}details::details-content{content-visibility:visible;display:block}main{max-width:none}.filter{display:none}tr[hidden]{display:table-row}
+.toc{font-size:.9rem;background:none}.toc ul{columns:2 14rem;padding:0 .8rem .6rem 1.8rem}details>dl{padding:0 .8rem .6rem}
+.full pre{padding:.2rem .8rem .8rem;max-height:34rem;overflow:auto}.copied{position:relative}.copied>button,.full>button{font:inherit;font-size:.78rem;cursor:pointer;float:right;margin:.1rem .3rem;
+padding:.1rem .5rem;border:1px solid var(--line);border-radius:.3rem;background:var(--paper);color:var(--ink)}.diff b{font-weight:700;text-decoration:underline;text-decoration-thickness:2px}
+.rows{font-size:.82rem}.rows td{min-width:4.5rem}.rows td:nth-child(n+5){min-width:12rem;max-width:22rem}.rows td:nth-child(n+5)>pre,.rows .field pre{max-height:9rem;overflow:auto}
+.rows details{margin:0;background:none;border:0}.rows summary{padding:0;overflow-wrap:anywhere}.rows pre{font-size:.78rem}.rows small{color:var(--soft)}
+.meter{display:block;height:.35rem;width:4.5rem;margin:.25rem 0 0 auto;background:var(--card)}.meter i{display:block;height:100%;background:var(--soft)}.meter.gain i{background:var(--good)}.meter.loss i{background:var(--bad)}
+.field{padding:.1rem .35rem;margin:.15rem 0;border-left:3px solid var(--line)}.field.hit{background:var(--goodbg);border-color:var(--good)}.field.miss{background:var(--badbg);border-color:var(--bad)}.field.part{background:var(--openbg);border-color:var(--open)}.field small{color:var(--ink)}
+@media print{.narrow,.copied>button,.full>button,.toc{display:none}.rows pre,.full pre{max-height:none!important}details{break-inside:avoid}details::details-content{content-visibility:visible;display:block}main{max-width:none}.filter{display:none}tr[hidden]{display:table-row}
 th button::after{content:""}.scroll{overflow:visible}table{font-size:.75rem}.filterable{font-size:.6rem}.filterable :is(td,th){padding:.2rem}td.n{white-space:normal}
 .scroll tbody td:first-child,.scroll th:first-child{min-width:0;position:static}.heat td{min-width:0}}
-@media (max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}.scroll>svg{max-width:none;min-width:30rem}.scatter .scroll>svg{min-width:0;max-width:100%}
+@media (max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}.wide{display:none}.narrow{display:block}.scatter .scroll>svg{min-width:0;max-width:100%}
 .scroll>table{width:max-content;min-width:100%}td{max-width:17rem}.scroll tbody td:first-child,.scroll th:first-child{min-width:0;max-width:8rem}
 .scroll .heat th:first-child{max-width:4.5rem;padding:.2rem}.heat td{min-width:6.1rem;max-width:7rem;padding:.35rem .4rem}.heat td small{font-size:.74rem}.heat td em{font-size:.84rem}}
 """
+STYLE += "".join(f".w{share}{{width:{share}%}}" for share in range(101))

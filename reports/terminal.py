@@ -14,6 +14,7 @@ from reports.blocks import (
     Commands,
     Diff,
     Facts,
+    FullText,
     Heading,
     HeatCell,
     HeatMap,
@@ -72,6 +73,10 @@ def _print(block: Block, console: Console) -> None:
         case Bullets(items):
             for item in items:
                 console.print(Text(f"- {harmless(item)}"), highlight=False)
+        case Facts(title=title) if title:
+            return  # for those who ask; they have the page
+        case FullText():
+            return
         case Facts(items):
             for name, value in items:
                 console.print(Text.assemble((f"  {harmless(name)}: ", "dim"), harmless(value)), highlight=False)

@@ -30,6 +30,8 @@ from tracking.views import CELLS, KEY
 DONE = b"done\n"
 """The process's last word on the socket: it has made its last pass; what it could not write is in the store."""
 DEFAULT_UI = "http://127.0.0.1:5000"
+ADDRESS = "ui.url"
+"""File with the address that ``ui`` has last served at."""
 LONGEST_WAIT = 60.0
 """Seconds that a command waits for MLflow at most."""
 SHARE_OF_WAITING = 0.1
@@ -46,6 +48,14 @@ def postponed(environment: Mapping[str, str]) -> bool:
     if wanted not in ("now", "later"):
         raise UsageError(f"PROVEN_MLFLOW: received {wanted!r}; allowed: now, later")
     return wanted == "later"
+
+
+def last_address(mlruns: Path) -> str:
+    """Where MLflow's UI was last started in this workspace."""
+    try:
+        return (mlruns / ADDRESS).read_text("utf-8").strip() or DEFAULT_UI
+    except OSError:
+        return DEFAULT_UI
 
 
 class Tracker:
@@ -101,12 +111,14 @@ class Tracker:
         if text not in self.problems:
             self.problems.append(text)
 
-    def links(self, task: str, run_id: str | None, base: str = DEFAULT_UI) -> dict[str, str]:
+    def links(self, task: str, run_id: str | None, base: str | None = None) -> dict[str, str]:
         """Deep links into the UI: the leaderboard of the task, its matrix's cells, the run once MLflow knows it.
 
         ``cells`` is there once the task has a matrix, ``leaderboard`` where it has anything else or nothing yet. Before
-        MLflow has seen anything of the task they lead to the list of experiments.
+        MLflow has seen anything of the task they lead to the list of experiments. ``row by row`` compares both prompts
+        of a run. Without a ``base`` they lead to where MLflow's UI was last seen in this workspace.
         """
+        base = base or last_address(self.mlruns)
         experiment = self.store.experiment(task, self.uri)
         own = [run.run_id.startswith(f"{task}-matrix-") for run in self.store.runs() if run.task == task]
         wanted = {"leaderboard": KEY} if not (own and all(own)) else {}

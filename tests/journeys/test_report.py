@@ -26,8 +26,21 @@ def test_the_page_is_written_again_where_the_run_had_put_it_and_is_the_same(shop
     assert Path(reply["path"]).name == f"{body['run_id']}.html"
     page = (root / "mlruns" / "reports" / f"{body['run_id']}.html").read_text("utf-8")
     assert reply["bytes"] == len(page.encode())
-    assert page.split("<h2>In MLflow")[0] == before.split("<h2>In MLflow")[0]
+    assert page.split('<h2 id="in-mlflow"')[0] == before.split('<h2 id="in-mlflow"')[0]
     assert page.count(SCRIPT) == 1
+    assert "compareToRunUuid" in page  # MLflow has both prompts' rows by now
+
+
+def test_a_task_has_one_page_for_all_its_runs(shop):
+    root, body = shop
+    reply = json.loads(run("report", "triage", "--json", workspace=root)[1])
+    page = Path(reply["path"]).read_text("utf-8")
+    assert Path(reply["path"]).name == "triage.html"
+    assert body["run_id"] in page
+    assert f'href="{body["run_id"]}.html"' in page
+    assert "compareToRunUuid" in page
+    text = run("report", "triage", "--format", "markdown", "--out", "-", workspace=root)[1]
+    assert text.startswith("# triage: all runs\n")
 
 
 def test_markdown_goes_to_a_file_or_to_stdout(shop, tmp_path):

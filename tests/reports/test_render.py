@@ -20,8 +20,6 @@ from reports import optimization_report, print_report, render_html, render_markd
 from reports.blocks import (
     Banner,
     Bullets,
-    Case,
-    Cases,
     Commands,
     Confusion,
     CurveChart,
@@ -30,12 +28,17 @@ from reports.blocks import (
     Examples,
     Facts,
     Figure,
+    FullText,
     Heading,
     HeatCell,
     HeatMap,
     IntervalChart,
+    MoveChart,
     Paragraph,
+    Produced,
     Report,
+    RowLine,
+    RowTable,
     ScatterChart,
     ScatterPoint,
     Table,
@@ -155,7 +158,7 @@ def test_markdown_escapes_tables_and_fences():
     assert "\x1b" not in text
     for line in text.splitlines():
         if line.startswith("| team |"):
-            assert line.replace("\\|", "").count("|") in (4, 6)
+            assert line.replace("\\|", "").count("|") in (4, 5, 6)
 
 
 def test_the_terminal_reads_at_80_columns_without_colour_in_a_pipe():
@@ -174,6 +177,12 @@ def test_an_outcome_goes_to_json_and_back_without_loss():
 
 STEERING = "\x1b]52;c;aGk=\x07 [bold red]loud[/bold red] [link=file:///etc]x[/link] \u202eflip :warning:"
 SHOWN = "\ufffd]52;c;aGk=\ufffd [bold red]loud[/bold red] [link=file:///etc]x[/link] \ufffdflip :warning:"
+
+
+def row_line(text):
+    return RowLine(
+        text, "gain", 0.1, text, text, Produced(0.1, ((text, text, 0.5),)), Produced(None, ((text, text, None),))
+    )
 
 
 def everywhere(text):
@@ -198,7 +207,9 @@ def everywhere(text):
             Tree(((0, text, (), True), (1, text, (0,), False))),
             Diff(text, (("+", text), ("-", text), (" ", text))),
             Confusion(text, (text,), ((1,),), ((1,),)),
-            Cases(text, (Case(text, 0.1, 0.2, text, text, text, text),)),
+            RowTable((row_line(text),)),
+            FullText(text, text),
+            MoveChart(((text, 0.1, 0.2, 0.1, 0.3),)),
             Examples(text, (Example(text, ((text, text),)),)),
             Heading(text),
         ),
