@@ -2,7 +2,8 @@
 
 Usage: python -m bench.optimizers [GOLD.jsonl ...] [--seeds 3] [--budget 600] [--rows 300] [--optimizers NAME,NAME]
 Without a file the project's own task `extraction` is taken. Lifts are those on the holdout where it was opened, with
-their 95 % interval; a search in which nothing beat the seed on dev has none.
+their 95 % interval; a search in which nothing beat the seed on dev has none. At the end, the mean lift over the seeds
+with Student's 95 % interval, a closed holdout counting as no lift.
 """
 
 from __future__ import annotations
@@ -12,10 +13,12 @@ import random
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.placebo import HOME, command
 from optimizers import OPTIMIZERS
+from stats import t_interval
 
 
 def sample(source: Path, target: Path, rows: int) -> None:
@@ -48,6 +51,15 @@ def row(name: str, optimizer: str, body: dict) -> str:
     return f"{name:<18} {optimizer:<11} {body['verdict']:<13} {dev}  {lift}  {body['calls'] + body['hits']} calls"
 
 
+def summary(lifts: Mapping[tuple[str, str], Sequence[float]]) -> Iterator[str]:
+    """A line for each data set and optimiser."""
+    for (data, optimizer), values in lifts.items():
+        mean = sum(values) / len(values)
+        ends = t_interval(values) if len(values) > 1 else None
+        interval = f"({ends.low:+.3f} to {ends.high:+.3f})" if ends else ""
+        yield f"{data:<18} {optimizer:<11} {len(values)} seeds  {mean:+.3f} {interval}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("gold", nargs="*", type=Path)
@@ -56,6 +68,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300)
     parser.add_argument("--optimizers", default=",".join(OPTIMIZERS.names))
     given = parser.parse_args()
+    lifts: dict[tuple[str, str], list[float]] = {}
     for gold in given.gold or [None]:
         for seed in range(given.seeds):
             for optimizer in given.optimizers.split(","):
@@ -69,6 +82,9 @@ def main() -> None:
                 name = f"{gold.stem if gold else task} seed {seed}"
                 sys.stdout.write(row(name, optimizer, body) + "\n")
                 sys.stdout.flush()
+                lifts.setdefault((gold.stem if gold else task, optimizer), []).append(body["delta"] or 0.0)
+    for line in summary(lifts):
+        sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem, UsageError
 
 OFFLINE_PREFIX = "offline/"
+SERVER, SERVER_KEY = "LLM_BASE_URL", "LLM_API_KEY"
+"""Environment variables that name a server for models without an alias, and its key."""
 
 #: Which environment variable holds the key of a provider that a model string names directly.
 PROVIDER_KEYS: Mapping[str, str] = {
@@ -175,21 +178,27 @@ def _problem(file: str, key: str, detail: Any) -> Problem:
     return Problem(file, None, f"{key}.{name}", f"received {detail['input']!r}; {detail['msg']}")
 
 
-def find_model(name: str, models: Mapping[str, ModelSpec]) -> ModelSpec:
+def find_model(name: str, models: Mapping[str, ModelSpec], environment: Mapping[str, str] = os.environ) -> ModelSpec:
     """Resolve an alias, or take a full ``provider/model`` string as it is.
 
+    Where ``LLM_BASE_URL`` is set, every name that is no alias is a model of that OpenAI-compatible server, by whatever
+    name the server has for it, with the key in ``LLM_API_KEY`` where there is one.
+
     Raises:
-        UsageError: If it is neither; the message lists the aliases.
+        UsageError: If it is none of these; the message lists the aliases.
     """
     if name in models:
         return models[name]
     if name in EMBEDDED:
         return EMBEDDED[name]
+    if (server := environment.get(SERVER)) and not name.startswith(OFFLINE_PREFIX):
+        key = SERVER_KEY if environment.get(SERVER_KEY) else None
+        return ModelSpec(alias=name, model=f"openai/{name}", api_base=server, api_key_env=key)
     if "/" in name and not name.startswith(OFFLINE_PREFIX):
         return ModelSpec(alias=name, model=name, api_key_env=PROVIDER_KEYS.get(name.split("/", 1)[0]))
     raise UsageError(
         f"unknown model {name!r}; aliases: {', '.join(models)}; or a full 'provider/model' string",
-        hint=did_you_mean(name, list(models)),
+        hint=did_you_mean(name, list(models)) or f"or set {SERVER} to the address of a server that has it",
     )
 
 
