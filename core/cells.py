@@ -130,6 +130,8 @@ class JudgeCard:
     resolvable: float | None = None
     failed: int = 0
     notes: tuple[str, ...] = ()
+    preference: ScoreEstimate | None = None
+    """Share of people's preferences between two answers that its scores agree with; equal scores count half."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,51 @@ class Annotation:
     prompt_hash: str
 
 
-def keep(path: Path, annotation: Annotation) -> None:
+FIRST, SECOND, TIE = "first", "second", "tie"
+PAIR_NEEDED = (
+    "id",
+    "input",
+    "reference",
+    "first",
+    "second",
+    "preferred",
+    "comment",
+    "annotator",
+    "at",
+    "prompt_hashes",
+)
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """Which of two outputs of one row a person prefers; it stands in the same file as what was scored.
+
+    Attributes:
+        id: The row.
+        input: The row's inputs.
+        reference: The row's gold.
+        first: What one prompt gave.
+        second: What the other one gave.
+        preferred: ``first``, ``second`` or ``tie``.
+        comment: What the person had to say, or nothing.
+        annotator: Who it was.
+        at: When, ISO 8601 in UTC.
+        prompt_hashes: The prompts that gave them.
+    """
+
+    id: str
+    input: Mapping[str, Any]
+    reference: Mapping[str, Any]
+    first: Mapping[str, Any]
+    second: Mapping[str, Any]
+    preferred: str
+    comment: str
+    annotator: str
+    at: str
+    prompt_hashes: Sequence[str]
+
+
+def keep(path: Path, annotation: Annotation | Preferred) -> None:
     """Append one; what was said before stays as it is.
 
     Raises:
@@ -56,12 +100,22 @@ def keep(path: Path, annotation: Annotation) -> None:
 
 
 def annotations_of(text: str, name: str) -> tuple[Annotation, ...]:
-    """The annotations of a file's text, in their order.
+    """The scored outputs of a file's text, in their order. Errors as :func:`all_of`."""
+    return tuple(each for each in all_of(text, name) if isinstance(each, Annotation))
+
+
+def preferences_of(text: str, name: str) -> tuple[Preferred, ...]:
+    """The preferences of a file's text, in their order. Errors as :func:`all_of`."""
+    return tuple(each for each in all_of(text, name) if isinstance(each, Preferred))
+
+
+def all_of(text: str, name: str) -> tuple[Annotation | Preferred, ...]:
+    """Everything that people said in a file's text, in its order.
 
     Raises:
-        DataError: If a line is none; ``name`` is the file in the message.
+        DataError: If a line is no annotation; ``name`` is the file in the message.
     """
-    found: list[Annotation] = []
+    found: list[Annotation | Preferred] = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
             continue
@@ -69,6 +123,9 @@ def annotations_of(text: str, name: str) -> tuple[Annotation, ...]:
             values = load_json(line, strict=True)
         except JsonError as error:
             raise DataError(f"{name}:{number}: {error.message}") from None
+        if isinstance(values, dict) and "preferred" in values:
+            found.append(_preferred(values, f"{name}:{number}"))
+            continue
         missing = [key for key in NEEDED if not isinstance(values, dict) or key not in values]
         if missing:
             raise DataError(f"{name}:{number}: an annotation needs {', '.join(missing)}")
@@ -79,14 +136,23 @@ def annotations_of(text: str, name: str) -> tuple[Annotation, ...]:
     return tuple(found)
 
 
-def read_annotations(path: Path) -> tuple[Annotation, ...]:
-    """The annotations of a file; none where there is no file.
+def _preferred(values: Mapping[str, Any], where: str) -> Preferred:
+    missing = [key for key in PAIR_NEEDED if key not in values]
+    if missing:
+        raise DataError(f"{where}: a preference needs {', '.join(missing)}")
+    if values["preferred"] not in (FIRST, SECOND, TIE):
+        raise DataError(f"{where}: preferred {values['preferred']!r}; allowed: {FIRST}, {SECOND}, {TIE}")
+    return Preferred(**{key: values[key] for key in PAIR_NEEDED})
+
+
+def read_annotations(path: Path) -> tuple[Annotation | Preferred, ...]:
+    """Everything that people said in a file; nothing where there is no file.
 
     Raises:
         DataError: If the file cannot be read, or a line is no annotation.
     """
     try:
-        return annotations_of(path.read_text("utf-8"), str(path))
+        return all_of(path.read_text("utf-8"), str(path))
     except FileNotFoundError:
         return ()
     except (OSError, UnicodeDecodeError) as error:

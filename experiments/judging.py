@@ -5,25 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import dspy
 
 from calls.failures import Halt, describe_error
-from core.cells import JudgeCard
+from core.cells import JudgeCard, ScoreEstimate
 from core.errors import DataError, ModelError, UsageError
 from core.evaluation import RowStatus
 from core.files import write_text
 from core.plain import canonical, to_json
+from data.annotations import FIRST, TIE, Preferred, preferences_of
 from data.corpus import Row
 from experiments.bench import Bench
 from experiments.lines import CorpusLine, OutputLine
 from experiments.steps import CARD, CORPUS, OUTPUTS, the_judge
-from metrics.calibration import JudgedPair, examine, judgements
+from metrics.calibration import JudgedPair, Spread, examine, judgements
 from metrics.judges import RubricMetric, shown
 from metrics.metric import JudgementError
+from stats import bounded_mean
 
+FEWEST = 3
+"""Decided preferences below which their share says nothing."""
 RIVALS = 3
 """Different outputs of one row that a judge is examined on."""
 
@@ -52,7 +57,8 @@ def examine_judge(
             f"only a rubric judge can be examined, and {bench.task.name}: {kind}",
             hint="give its task file a judge section with criteria, of kind rubric",
         )
-    pairs, human = _rated(scores, rows) if scores else _stored(bench, rows)
+    liked = _preferences(scores)[:rows] if scores else ()
+    pairs, human = _rated(scores, rows, liked) if scores else _stored(bench, rows)
     bench.run.progress.phase("judgements", judgements(pairs, repeats))
     lost: list[str] = []
     with ThreadPoolExecutor(spec.max_concurrency) as pool:
@@ -66,6 +72,7 @@ def examine_judge(
                 repeats=repeats,
                 spread=pool.map,
             )
+            card = replace(card, preference=_agreed(_asking(metric, lost), liked, pool.map))
         except Halt as halt:
             raise halt.cause from None
     if lost and card.failed == judgements(pairs, repeats):
@@ -104,8 +111,46 @@ def _asking(metric: RubricMetric, lost: list[str]) -> Callable[[JudgedPair], flo
     return ask
 
 
-def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
-    """Outputs that people have rated.
+Compared = tuple[JudgedPair, JudgedPair, str]
+"""Two outputs of a row, and which one a person prefers."""
+
+
+def _preferences(path: Path) -> tuple[Compared, ...]:
+    """Pairs of outputs of which people prefer one; nothing where the file cannot be read, which is said elsewhere."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ()
+    lines = "\n".join(line for line in text.splitlines() if '"preferred"' in line)
+    return tuple(
+        (_output(each, each.first), _output(each, each.second), each.preferred)
+        for each in preferences_of(lines, str(path))
+    )
+
+
+def _output(said: Preferred, output: Mapping[str, Any]) -> JudgedPair:
+    return JudgedPair(said.id, _text(said.input), _text(said.reference), _text(output))
+
+
+def _agreed(
+    ask: Callable[[JudgedPair], float | None], liked: Sequence[Compared], spread: Spread
+) -> ScoreEstimate | None:
+    """How often the judge's scores order two outputs as a person did; their ties and lost scores are left out."""
+    decided = [each for each in liked if each[2] != TIE]
+    scores = list(spread(ask, [pair for first, second, _ in decided for pair in (first, second)]))
+    agreed: list[float] = []
+    for (_, _, preferred), one, other in zip(decided, scores[::2], scores[1::2], strict=True):
+        if one is not None and other is not None:
+            ahead = one - other if preferred == FIRST else other - one
+            agreed.append(0.5 if ahead == 0 else float(ahead > 0))
+    if len(agreed) < FEWEST:
+        return None
+    found = bounded_mean(agreed)
+    return ScoreEstimate(found.value, found.low, found.high, found.n)
+
+
+def _rated(path: Path, most: int, liked: Sequence[Compared] = ()) -> tuple[list[JudgedPair], list[float] | None]:
+    """Outputs that people have rated; those that they have compared where they rated none.
 
     Raises:
         DataError: If the file is not JSONL of input, reference, output and a score from 0 to 1.
@@ -117,7 +162,7 @@ def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip() or '"preferred"' in line:
             continue
         try:
             row = json.loads(line)
@@ -131,6 +176,8 @@ def _rated(path: Path, most: int) -> tuple[list[JudgedPair], list[float]]:
         human.append(score)
         if len(pairs) == most:
             break
+    if not pairs and liked:
+        return [pair for first, second, _ in liked for pair in (first, second)], None
     if not pairs:
         raise DataError(f"{path}: no rated output")
     return pairs, human

@@ -17,7 +17,7 @@ from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import Evaluation, RowResult, RowStatus
 from core.limits import RefusedError
 from core.section import Section
-from data.annotations import annotations_of
+from data.annotations import FIRST, TIE, Annotation, Preferred, all_of
 from data.corpus import Row
 from metrics.evaluate import Evaluator
 from optimizers.base import Search, SearchSize
@@ -289,11 +289,20 @@ def propose(
 def _said(search: Search, name: str) -> dict[str, list[dict[str, Any]]]:
     """What people said about answers to train rows, by row; what they said about other rows is not shown."""
     shown, found = {row.id for row in search.train.rows}, dict[str, list[dict[str, Any]]]()
-    for note in annotations_of(search.text_of(name), name):
+    for note in all_of(search.text_of(name), name):
         if note.id in shown:
-            about = {"of the answer": dict(note.output), "score": note.score, "comment": note.comment}
-            found.setdefault(note.id, []).append(about)
+            found.setdefault(note.id, []).append(_note(note))
     return found
+
+
+def _note(note: Annotation | Preferred) -> dict[str, Any]:
+    if isinstance(note, Annotation):
+        return {"of the answer": dict(note.output), "score": note.score, "comment": note.comment}
+    both = [dict(note.first), dict(note.second)]
+    if note.preferred == TIE:
+        return {"as good as each other": both, "comment": note.comment}
+    better, worse = both if note.preferred == FIRST else both[::-1]
+    return {"better answer": better, "worse answer": worse, "comment": note.comment}
 
 
 def _told(attempt: Attempt, predictor: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ def judge_blocks(card: JudgeCard, margin: float) -> list[Block]:
             _agreement(card.spearman, "orders answers as the gold scores do"),
         ),
         _row("agreement (weighted kappa)", card.kappa, _agreement(card.kappa, "gives the gold score, to a tenth,")),
+        _row("agreement with people's preferences", card.preference, _preference(card.preference)),
         _row("preferences that flip", card.flip_rate, _flips(card.flip_rate)),
         _row("pull of the second place", card.order_bias, _pull(card.order_bias)),
         _row("noise of one score", card.noise, _noise(card.noise)),
@@ -56,6 +57,14 @@ def _agreement(estimate: ScoreEstimate | None, what: str) -> str:
     if (_value(estimate) or 0.0) < 0:
         return f"It {what} worse than chance (0): it judges the wrong way round."
     return f"It {what} better than chance (0); 1 would be perfect."
+
+
+def _preference(estimate: ScoreEstimate | None) -> str:
+    if _covers(estimate, 0.5):
+        return "It is not shown that it prefers what people prefer more often than chance (0.5)."
+    if (_value(estimate) or 0.0) < 0.5:
+        return "It prefers what people like less: it judges the wrong way round."
+    return "It prefers what people prefer more often than chance (0.5); 1 would be perfect."
 
 
 def _flips(estimate: ScoreEstimate | None) -> str:

@@ -2,15 +2,15 @@
 
 import pytest
 
-from commands.annotate import annotated
+from commands.annotate import Person, annotated, compared, turned_round, undecided
 from core.errors import DataError
-from core.evaluation import RowResult, RowStatus
-from data.annotations import read_annotations
+from core.evaluation import Evaluation, RowResult, RowStatus
+from data.annotations import annotations_of, preferences_of, read_annotations
 
 
-def result(name):
+def result(name, kind="water"):
     return RowResult(name, RowStatus.OK, 0.5, inputs={"note": f"note {name}"}, gold={"kind": "land"},
-                     prediction={"kind": "water"})  # fmt: skip
+                     prediction={"kind": kind})  # fmt: skip
 
 
 def asking(*lines):
@@ -30,7 +30,7 @@ def test_scores_and_comments_are_kept_as_they_come(tmp_path):
     path, said = tmp_path / "corpora" / "said.jsonl", []
     queue = [result(name) for name in "abcde"]
     ask = asking("0", "it is land", "", "much", "2", "1", "", "q")
-    assert annotated(queue, path, ("ann", "h1"), ask, lambda text, **how: said.append(text)) == 2
+    assert annotated(queue, path, "h1", Person("ann", ask, lambda text, **how: said.append(text))) == 2
     kept = read_annotations(path)
     assert [(a.id, a.score, a.comment, a.annotator, a.prompt_hash) for a in kept] == [
         ("a", 0.0, "it is land", "ann", "h1"), ("c", 1.0, "", "ann", "h1"),
@@ -46,7 +46,7 @@ def test_scores_and_comments_are_kept_as_they_come(tmp_path):
 
 def test_a_line_that_is_no_annotation_is_named(tmp_path):
     path = tmp_path / "said.jsonl"
-    annotated([result("a")], path, ("ann", "h"), asking("1", ""), lambda text, **how: None)
+    annotated([result("a")], path, "h", Person("ann", asking("1", ""), lambda text, **how: None))
     text = path.read_text("utf-8")
     path.write_text(text + text.replace('"score": 1.0', '"score": 7'), "utf-8")
     with pytest.raises(DataError, match=r"said.jsonl:2: score 7; allowed is 0 to 1"):
@@ -55,3 +55,32 @@ def test_a_line_that_is_no_annotation_is_named(tmp_path):
     with pytest.raises(DataError, match=r"said.jsonl:1: an annotation needs input, reference"):
         read_annotations(path)
     assert read_annotations(tmp_path / "none.jsonl") == ()
+
+
+def test_of_two_answers_a_person_prefers_one_without_knowing_which_prompt_gave_it(tmp_path):
+    path, said, prompts = tmp_path / "said.jsonl", [], ("h1", "h2")
+    names = [f"r{number}" for number in range(9)]
+    mine = Evaluation("train", "h1", tuple(result(name) for name in names))
+    other = Evaluation("train", "h2", tuple(result(name, "land" if name != "r8" else "water") for name in names))
+    queue = undecided(mine, other, (), "ann")
+    assert [one.row_id for one, _ in queue] == names[:8]  # the same answer twice needs nobody
+    lines = ["x", "1", "because", "2", "", "=", "", "", *("1", "") * 4]
+    count = compared(queue, path, prompts, Person("ann", asking(*lines), lambda text, **how: said.append(text)))
+    kept = preferences_of(path.read_text("utf-8"), "said")
+    assert count == len(kept) == 7
+    turned = [turned_round(name, prompts) for name in names[:2]]
+    assert [p.preferred for p in kept[:3]] == [
+        "second" if turned[0] else "first", "first" if turned[1] else "second", "tie",
+    ]  # fmt: skip
+    assert {turned_round(name, prompts) for name in names} == {True, False}
+    assert (kept[0].comment, kept[0].first, kept[0].second) == ("because", {"kind": "water"}, {"kind": "land"})
+    assert sum("allowed: 1, 2, =" in text for text in said) == 1
+    assert not any("h1" in text or "h2" in text for text in said)
+    assert [one.row_id for one, _ in undecided(mine, other, kept, "ann")] == ["r3"]  # it was passed over
+    assert len(undecided(mine, other, kept, "bob")) == 8
+    annotated([result("a")], path, "h1", Person("ann", asking("1", ""), lambda text, **how: None))
+    text = path.read_text("utf-8")
+    assert (len(annotations_of(text, "said")), len(preferences_of(text, "said"))) == (1, 7)
+    path.write_text(text.replace('"tie"', '"both"'), "utf-8")
+    with pytest.raises(DataError, match=r"said.jsonl:3: preferred 'both'; allowed: first, second, tie"):
+        read_annotations(path)

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import UsageError
 from core.workspace import Workspace
-from data.annotations import Annotation, keep
+from data.annotations import Annotation, Preferred, keep
 from optimizers import OPTIMIZERS
 from optimizers.metaprompt import MetapromptSettings, Trainer, decided
 from optimizers.optimize import optimize, purpose_of
@@ -143,9 +143,12 @@ def test_what_people_said_about_train_rows_is_beside_the_feedback(tmp_path):
         path = tmp_path / "said.jsonl"
         for row, comment in ((search.train.rows[0], "a bridge is on land"), (search.dev.rows[0], "never shown")):
             keep(path, Annotation(row.id, {}, {}, {"kind": "water"}, 0.0, comment, "ann", "2026-01-01T00:00:00Z", "h"))
+        row, both = search.train.rows[1], ({"kind": "land"}, {"kind": "water"})
+        keep(path, Preferred(row.id, {}, {}, *both, "second", "it rains", "ann", "2026-01-01T00:00:00Z", ("a", "b")))
         search = dataclasses.replace(search, text_of=lambda name: (tmp_path / name).read_text("utf-8"))
         reflector = heard(search)
         trained(search, epochs=1, annotations="said.jsonl")
         shown = [asked["examples_with_feedback"] for asked in reflector.asked]
         assert sum("a bridge is on land" in text for text in shown) == 1
+        assert sum('"better answer": {"kind": "water"}' in text for text in shown) == 1
         assert not any("never shown" in text for text in shown)
