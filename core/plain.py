@@ -51,6 +51,12 @@ def canonical(value: Any) -> str:
     return _ENCODER.encode(normalise(value))
 
 
+def canonical_json(value: Any) -> str:
+    """The same for a value that was read from JSON, several times as fast: mostly there is no number to normalise."""
+    text = _ENCODER.encode(value)
+    return canonical(value) if ".0" in text or "e+" in text else text
+
+
 def digest(value: Any) -> str:
     """Sixteen hex digits over a value's canonical text."""
     return hashlib.sha256(canonical(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]

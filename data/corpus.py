@@ -14,7 +14,7 @@ from typing import Any
 
 from core.catalog import did_you_mean
 from core.errors import DataError
-from core.plain import canonical
+from core.plain import canonical, canonical_json
 from data.json_text import JsonError, load_json
 
 MAX_PROBLEMS = 20
@@ -28,6 +28,8 @@ SPLIT_NAMES: Mapping[str, str] = {
     "test": "holdout",
 }
 RESERVED = ("id", "scenarioId", "split", "group")
+KNOWN = frozenset((*RESERVED, "input", "label"))
+"""Keys of a row that mean something; all others are its ``meta``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Corpus:
 
 def fingerprint(rows: Iterable[Row]) -> str:
     """Sixteen hex digits over ids, inputs and gold; the order of rows does not matter."""
-    lines = sorted(canonical([row.id, dict(row.inputs), dict(row.gold)]) for row in rows)
+    lines = sorted(canonical_json([row.id, dict(row.inputs), dict(row.gold)]) for row in rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
@@ -158,7 +160,7 @@ Item = tuple[int, Any]
 
 def _jsonl_items(lines: Iterable[str], path: Path, limit: int, problems: list[str]) -> Iterator[Item]:
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line or line.isspace():
             continue
         if len(line) * 4 > limit and (size := len(line.encode())) > limit:
             problems.append(
@@ -234,8 +236,9 @@ def _rows(items: Iterator[Item], path: Path, problems: list[str], *, require_ids
     rows: list[Row] = []
     lines: dict[str, int] = {}
     for number, item in items:
-        row = _row(item, f"{path}:{number}", problems, require_ids)
-        if row is None:
+        row = _row(item, require_ids)
+        if isinstance(row, str):
+            problems.append(f"{path}:{number}: {row}")
             continue
         if row.id in lines:
             problems.append(f"{path}:{number}: duplicate id {row.id!r}, first seen at line {lines[row.id]}")
@@ -245,36 +248,30 @@ def _rows(items: Iterator[Item], path: Path, problems: list[str], *, require_ids
     return rows
 
 
-def _row(item: Any, place: str, problems: list[str], require_ids: bool) -> Row | None:
+def _row(item: Any, require_ids: bool) -> Row | str:
+    """A row, or what is wrong with it."""
     if not isinstance(item, dict):
-        problems.append(f"{place}: a row is an object with input and label, received {type(item).__name__}")
-        return None
-    missing = [key for key in ("input", "label") if key not in item]
-    if require_ids and item.get("scenarioId", item.get("id")) in (None, ""):
-        missing.insert(0, "id (or scenarioId)")
-    if missing:
-        problems.append(f"{place}: the row has no {' and no '.join(missing)}; it has {', '.join(item) or 'nothing'}")
-        return None
+        return f"a row is an object with input and label, received {type(item).__name__}"
+    given = item.get("scenarioId", item.get("id"))
+    nameless = given is None or given == ""
+    if "input" not in item or "label" not in item or (require_ids and nameless):
+        missing = [key for key in ("input", "label") if key not in item]
+        missing = ["id (or scenarioId)", *missing] if require_ids and nameless else missing
+        return f"the row has no {' and no '.join(missing)}; it has {', '.join(item) or 'nothing'}"
     split = item.get("split")
     if split not in (None, "") and not (isinstance(split, str) and split in SPLIT_NAMES):
         near = did_you_mean(str(split), list(SPLIT_NAMES))
-        problems.append(
-            f"{place}: unknown split {split!r}; allowed: {', '.join(SPLIT_NAMES)}{f' ({near})' if near else ''}"
-        )
-        return None
-    inputs = item["input"] if isinstance(item["input"], dict) else {"input": item["input"]}
-    gold = item["label"] if isinstance(item["label"], dict) else {"label": item["label"]}
+        return f"unknown split {split!r}; allowed: {', '.join(SPLIT_NAMES)}{f' ({near})' if near else ''}"
+    inputs, gold = item["input"], item["label"]
+    inputs = inputs if isinstance(inputs, dict) else {"input": inputs}
     if not inputs:
-        problems.append(f"{place}: the row's input is empty")
-        return None
-    given = item.get("scenarioId", item.get("id"))
-    meta = {k: v for k, v in item.items() if k not in (*RESERVED, "input", "label")}
+        return "the row's input is empty"
     group = item.get("group")
     return Row(
-        id=content_id(inputs) if given in (None, "") else str(given),
+        id=content_id(inputs) if nameless else str(given),
         inputs=inputs,
-        gold=gold,
+        gold=gold if isinstance(gold, dict) else {"label": gold},
         split=SPLIT_NAMES[split] if split else None,
         group=None if group in (None, "") else str(group),
-        meta=meta,
+        meta={} if item.keys() <= KNOWN else {k: v for k, v in item.items() if k not in KNOWN},
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn, cast
@@ -14,8 +13,6 @@ LARGEST = 10**308
 """Larger numbers have no place on a scale: they are infinite as soon as anything is computed with them."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_HUGE = re.compile(r"\d{200}|[eE]\+?0*\d{3}")
-"""What stands in every text with a number beyond ``LARGEST``."""
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -48,10 +45,14 @@ def load_json(text: str, *, strict: bool = False) -> Any:
         raise
     except ValueError:
         raise JsonError("an integer has more than 4,300 digits") from None
-    suspect = (strict and _HUGE.search(text)) or text.count("[") + text.count("{") > MAX_DEPTH
-    if suspect and (wrong := _wrong_in(value, strict=strict)):
-        raise JsonError(wrong)
-    if strict and _ESCAPED_SURROGATE.search(text) and _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_too_deep(value):
+        raise JsonError(f"nested too deeply; allowed are {MAX_DEPTH} levels")
+    if (
+        strict
+        and "\\u" in text
+        and _ESCAPED_SURROGATE.search(text)
+        and _SURROGATE.search(json.dumps(value, ensure_ascii=False))
+    ):
         raise JsonError("half of a character (a lone surrogate such as \\ud83d): a text that was cut in two")
     return value
 
@@ -72,27 +73,34 @@ def loaded(value: Any) -> Any:
     return value
 
 
-def _wrong_in(value: Any, *, strict: bool) -> str | None:
-    """What is wrong with a value; found without recursion, so that depth itself is no danger."""
+def _is_too_deep(value: Any) -> bool:
+    """Found without recursion, so that depth itself is no danger."""
     level = [value]
     for _ in range(MAX_DEPTH):
         below: list[Any] = []
         for item in level:
-            kind = type(item)
-            if kind is dict:
+            if isinstance(item, dict):
                 below.extend(cast(Mapping[str, Any], item).values())
-            elif kind is list:
+            elif isinstance(item, list):
                 below.extend(item)
-            elif strict and (kind is float or kind is int) and not -LARGEST <= item <= LARGEST:
-                return f"{_shown(item)} is not a number that can be compared; allowed are finite numbers"
         if not below:
-            return None
+            return False
         level = below
-    return f"nested too deeply; allowed are {MAX_DEPTH} levels"
+    return True
 
 
-def _shown(number: float) -> str:
-    return str(number) if isinstance(number, float) and not math.isfinite(number) else "an integer beyond 10^308"
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if not -LARGEST <= number <= LARGEST:
+        raise JsonError(f"an integer beyond 10^308 {_NO_NUMBER}")
+    return number
+
+
+def _decimal(digits: str) -> float:
+    number = float(digits)
+    if not -LARGEST <= number <= LARGEST:
+        raise JsonError(f"{number} {_NO_NUMBER}")
+    return number
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -108,4 +116,5 @@ def _constant(name: str) -> NoReturn:
     raise JsonError(f"{name} is not JSON; write null for a value that is missing")
 
 
-_STRICT = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+_NO_NUMBER = "is not a number that can be compared; allowed are finite numbers"
+_STRICT = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_int=_whole, parse_float=_decimal)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, combinations, islice
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,10 @@ SHINGLE = 5
 NEAR = 0.8
 COMMON = 200
 """A shingle that more texts than this share is boilerplate and proposes no pairs."""
-BATCH = 2_000
+BATCH = 1_000_000
+"""Characters that are hashed together."""
+BASE = 0xD6E8FEB86659FD93
+"""An odd number, so that it has an inverse modulo 2**64."""
 ROUNDING = 1e-9
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -54,22 +57,52 @@ def _shingles(texts: Sequence[str]) -> tuple[Hashes, Indices]:
     """A hash of every distinct shingle of every text, and the text that each belongs to."""
     hashes: list[Hashes] = [np.empty(0, np.uint64)]
     owners: list[Indices] = [np.empty(0, np.int64)]
-    numbered = enumerate(texts)
-    while batch := list(islice(numbered, BATCH)):
-        tokens = [text.split() for _, text in batch]
-        lengths = [len(words) for words in tokens]
-        words = np.fromiter(map(hash, chain.from_iterable(tokens)), np.int64, sum(lengths)).view(np.uint64)
-        owner = np.repeat(np.fromiter((number for number, _ in batch), np.int64, len(batch)), lengths)
+    for first, batch in _batches(texts):
+        words, owner = _word_hashes(batch)
         if len(words) < SHINGLE:
             continue
+        owner += first
         inside = owner[: 1 - SHINGLE] == owner[SHINGLE - 1 :]
         found, owner = _rolled(words)[inside], owner[: 1 - SHINGLE][inside]
         own = found ^ (owner.view(np.uint64) * MIX)
         order = np.argsort(own)
-        first = order[np.concatenate([[True], own[order][1:] != own[order][:-1]])] if len(order) else order
-        hashes.append(found[first])
-        owners.append(owner[first])
+        kept = order[np.concatenate([[True], own[order][1:] != own[order][:-1]])] if len(order) else order
+        hashes.append(found[kept])
+        owners.append(owner[kept])
     return np.concatenate(hashes), np.concatenate(owners)
+
+
+def _batches(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    """Texts of some :data:`BATCH` characters together, each time with the number of the first."""
+    first = size = 0
+    for number, text in enumerate(texts):
+        if size + len(text) > BATCH and number > first:
+            yield first, texts[first:number]
+            first, size = number, 0
+        size += len(text) + 1
+    if first < len(texts):
+        yield first, texts[first:]
+
+
+def _word_hashes(texts: Sequence[str]) -> tuple[Hashes, Indices]:
+    """A hash of each word, in their order, and the text that it stands in.
+
+    A word's hash is the polynomial of its bytes, modulo 2**64: one running sum over all texts gives those of all words.
+    """
+    data = np.frombuffer("\n".join(texts).encode("utf-8", "surrogatepass"), np.uint8)
+    ends = np.append(np.flatnonzero((data == 32) | (data == 10)), len(data))
+    starts = np.append(0, ends[:-1] + 1)
+    starts, ends = starts[ends > starts], ends[ends > starts]
+    running = np.append(np.uint64(0), np.cumsum(data.astype(np.uint64) * _powers(BASE, len(data))))
+    words = (running[ends] - running[starts]) * _powers(pow(BASE, -1, 2**64), len(data))[starts]
+    return words, np.searchsorted(np.flatnonzero(data == 10), starts).astype(np.int64)
+
+
+def _powers(base: int, count: int) -> Hashes:
+    """The first powers, modulo 2**64."""
+    factors = np.full(count, base, np.uint64)
+    factors[:1] = 1
+    return np.cumprod(factors)
 
 
 def _rolled(words: Hashes) -> Hashes:

@@ -252,17 +252,19 @@ def _dealt(
     strata: dict[str, list[str]] = defaultdict(list)
     for key in sorted(members, key=lambda k: position(k, config.salt)):
         strata[_stratum(members[key][0], config.stratify_by)].append(key)
-    filled: Counter[str] = Counter()
+    filled = [0] * len(NAMES)
+    asked = [wanted[name] for name in NAMES]
     for stratum in sorted(strata):
-        here: Counter[str] = Counter()
+        here, here_total = [0] * len(NAMES), 0
         for key in strata[stratum]:
             size = len(members[key])
-            here_total = sum(here.values()) + size
-            name = min(NAMES, key=lambda n: (here[n] - here_total * wanted[n] / total, filled[n], RANK[n]))
-            here[name] += size
-            filled[name] += size
+            here_total += size
+            lack = [(here[i] - here_total * number / total, filled[i], i) for i, number in enumerate(asked)]
+            chosen = min(lack)[2]
+            here[chosen] += size
+            filled[chosen] += size
             for row in members[key]:
-                placed[row.id] = name
+                placed[row.id] = NAMES[chosen]
     return placed
 
 

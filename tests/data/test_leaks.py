@@ -3,9 +3,11 @@
 import random
 from itertools import combinations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data import near_duplicates
 from data.corpus import Row
 from data.leaks import exact_duplicates, find_duplicates, normalised
 from data.near_duplicates import COMMON
@@ -63,3 +65,18 @@ def test_boilerplate_that_more_than_two_hundred_rows_share_proposes_no_pairs():
 @given(st.text(st.characters(codec="ascii")))
 def test_plain_text_is_normalised_like_any_other(text):
     assert normalised({"text": text + "ß"}).removesuffix("ss").strip() == normalised({"text": text})
+
+
+@given(st.lists(st.text("ab ü\n", max_size=30), max_size=12), st.integers(1, 40))
+def test_words_are_hashed_alike_wherever_a_batch_of_texts_ends(texts, size):
+    plain = [" ".join(text.split()) for text in texts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near_duplicates, "BATCH", size)
+        batches = [(first, *near_duplicates._word_hashes(batch)) for first, batch in near_duplicates._batches(plain)]
+    words = [word for text in plain for word in text.split()]
+    owners = [number for number, text in enumerate(plain) for _ in text.split()]
+    hashed = [int(h) for _, found, _ in batches for h in found]
+    assert [int(o) + first for first, _, found in batches for o in found] == owners
+    named = dict(zip(words, hashed, strict=True))
+    assert [named[word] for word in words] == hashed
+    assert len(set(named.values())) == len(named)
