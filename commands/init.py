@@ -18,19 +18,40 @@ def command(
     place: Place,
     from_gold: Annotated[
         str | None,
-        typer.Option("--from-gold", metavar="FILE", help="JSONL or CSV rows of {input, label, id?, split?}."),
+        typer.Option("--from-gold", metavar="FILE", help="Labelled rows: JSONL, JSON, CSV (any delimiter) or Parquet."),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("--input", metavar="COLUMN", help="Column that is an input; several times for more."),
+    ] = None,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option("--label", metavar="COLUMN", help="Column that is a label; several times for more."),
+    ] = None,
+    row_id: Annotated[str | None, typer.Option("--id", metavar="COLUMN", help="Column with the rows' ids.")] = None,
+    group: Annotated[
+        str | None, typer.Option("--group", metavar="COLUMN", help="Column whose rows never part: a person, a thread.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing task file.")] = False,
 ) -> Outcome:
     """Start with your own data: write a task file that runs at once."""
+    from core.errors import UsageError
+    from data.gathered import Columns
     from tasks.scaffold import scaffold
 
+    columns = Columns(tuple(inputs or ()), tuple(labels or ()), row_id, group)
     if from_gold is None:
+        if columns.said:
+            raise UsageError(
+                "--input, --label, --id and --group say what a file's columns are; name it with --from-gold"
+            )
         return _workspace(Path(name))
-    made = scaffold(name, Path(from_gold), place.find().root, force=force)
+    if place.workspace and not Path(place.workspace).expanduser().exists():
+        _workspace(Path(place.workspace).expanduser())
+    made = scaffold(name, Path(from_gold), place.find().root, columns, force=force)
     following = f"python cli.py optimize {name}{place.suffix}"
-    lines = [f"wrote {made.path}", *(f"note: {note}" for note in made.notes), f"next: {following}"]
-    body = {"task": name, "path": str(made.path), "notes": list(made.notes), "next": following}
+    lines = [f"wrote {made.path}", made.summary, *(f"note: {note}" for note in made.notes), f"next: {following}"]
+    body = {"task": name, "path": str(made.path), "rows": made.summary, "notes": list(made.notes), "next": following}
     return Outcome(body, "\n".join(lines))
 
 

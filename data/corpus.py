@@ -96,14 +96,14 @@ def read_corpus(
     Raises:
         DataError: With up to twenty mistakes, each with ``file:line``.
     """
-    data = _read_bytes(path)
+    data = read_bytes(path)
     problems: list[str] = []
     if path.suffix.lower() == ".csv":
         items = _csv_items(data.decode(), path, inputs, outputs, problems)
     elif path.suffix.lower() == ".json":
-        items = _json_items(data.decode(), path)
+        items = json_items(data.decode(), path)
     else:
-        items = _jsonl_items((line.decode() for line in io.BytesIO(data)), path, max_row_bytes, problems)
+        items = jsonl_items((line.decode() for line in io.BytesIO(data)), path, max_row_bytes, problems)
     return _corpus(_rows(items, path, problems, require_ids=require_ids), path, problems)
 
 
@@ -120,7 +120,7 @@ def parse_jsonl(text: str, source: str, *, require_ids: bool = False, max_row_by
         DataError: With up to twenty mistakes, each with ``source:line``.
     """
     path, problems = Path(source), list[str]()
-    items = _jsonl_items(text.split("\n"), path, max_row_bytes, problems)
+    items = jsonl_items(text.split("\n"), path, max_row_bytes, problems)
     return _corpus(_rows(items, path, problems, require_ids=require_ids), path, problems)
 
 
@@ -134,8 +134,12 @@ def _corpus(rows: list[Row], path: Path, problems: list[str]) -> Corpus:
     return Corpus(tuple(rows), path)
 
 
-def _read_bytes(path: Path) -> bytes:
-    """The bytes of a file, which are UTF-8 without a mark in front."""
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, which are UTF-8 without a mark in front.
+
+    Raises:
+        DataError: If it cannot be read or is not UTF-8.
+    """
     try:
         if path.exists() and not path.is_file():
             raise DataError(f"{path}: is not a file", hint="name a file of rows: JSONL, JSON or CSV")
@@ -158,7 +162,8 @@ def _read_bytes(path: Path) -> bytes:
 Item = tuple[int, Any]
 
 
-def _jsonl_items(lines: Iterable[str], path: Path, limit: int, problems: list[str]) -> Iterator[Item]:
+def jsonl_items(lines: Iterable[str], path: Path, limit: int, problems: list[str]) -> Iterator[Item]:
+    """Numbered lines of JSON; what is too long or no JSON becomes a problem."""
     for number, line in enumerate(lines, 1):
         if not line or line.isspace():
             continue
@@ -173,7 +178,12 @@ def _jsonl_items(lines: Iterable[str], path: Path, limit: int, problems: list[st
             problems.append(f"{path}:{number}: {error.message}")
 
 
-def _json_items(text: str, path: Path) -> Iterator[Item]:
+def json_items(text: str, path: Path) -> Iterator[Item]:
+    """Numbered elements of a JSON list.
+
+    Raises:
+        DataError: If it is no list.
+    """
     try:
         loaded = load_json(text, strict=True)
     except JsonError as error:
@@ -210,7 +220,7 @@ def _csv_items(
             continue
         item: dict[str, Any] = {key: record[key] for key in RESERVED if record.get(key)}
         item["input"] = {name: record[column] for column, name in ins.items()}
-        item["label"] = {name: _cell(record[column]) for column, name in outs.items()}
+        item["label"] = {name: cell(record[column]) for column, name in outs.items()}
         yield reader.line_num, item
 
 
@@ -221,8 +231,8 @@ def _records(reader: csv.DictReader[str], path: Path, problems: list[str]) -> It
         problems.append(f"{path}:{reader.line_num}: not CSV: {error}")
 
 
-def _cell(text: str) -> Any:
-    """A CSV cell: JSON lists, objects, numbers and truth values are taken as such, anything else is text."""
+def cell(text: str) -> Any:
+    """What a CSV cell holds: JSON lists, objects, numbers and truth values are taken as such, anything else is text."""
     stripped = text.strip()
     if stripped in ("true", "false", "null") or stripped[:1] in "[{-0123456789":
         try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import json
+import math
 import os
 import re
 import tempfile
@@ -15,14 +18,18 @@ from typing import Any
 import yaml
 
 from core.errors import DataError, OutputError, UsageError
+from core.files import write_text
 from core.plain import canonical
 from data.corpus import Corpus, Row, read_corpus
+from data.gathered import Columns, gather, is_gold
 from data.leaks import exact_duplicates
 from tasks.files import NAME
 
 CAPS = {"train": 200, "dev": 100, "holdout": 300}
 SHARES = {"train": 0.4, "dev": 0.2, "holdout": 0.4}
 MIN_ROWS = 10
+GATE_ROWS = 20
+"""Holdout rows below which a gate promotes nothing by default."""
 MAX_LABELS = 200
 MAX_LABEL_CHARS = 60
 
@@ -34,6 +41,7 @@ class Scaffold:
     path: Path
     text: str
     notes: tuple[str, ...]
+    summary: str = ""
 
 
 def infer_field(values: Sequence[Any]) -> dict[str, Any]:
@@ -101,8 +109,8 @@ def infer_fields(rows: Sequence[Row]) -> tuple[dict[str, Any], dict[str, Any]]:
     return inputs, {name: infer_field([row.gold.get(name) for row in rows]) for name in outs}
 
 
-def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaffold:
-    """Write ``configs/NAME.yaml`` for a gold file.
+def scaffold(name: str, gold: Path, root: Path, columns: Columns | None = None, *, force: bool = False) -> Scaffold:
+    """Write ``configs/NAME.yaml`` for labelled rows, and ``corpora/NAME.jsonl`` where their file is not a corpus yet.
 
     Raises:
         UsageError: If the name cannot be a task name, or the task exists and ``force`` is off.
@@ -114,7 +122,7 @@ def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaff
     path = root / "configs" / f"{name}.yaml"
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint="choose another name, or add --force to overwrite it")
-    corpus = read_corpus(gold)
+    corpus, changes = _corpus(name, gold, root, columns or Columns())
     if len(corpus.rows) < MIN_ROWS:
         raise DataError(
             f"{gold}: {len(corpus.rows)} rows are too few to learn from and to prove anything",
@@ -122,6 +130,7 @@ def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaff
         )
     inputs, outputs = infer_fields(corpus.rows)
     split, notes = _split(corpus)
+    notes = [*changes, *notes, *_thin_labels(corpus)]
     body = {
         "task": name,
         "description": f"{listing(outputs)} from {listing(inputs)}",
@@ -129,7 +138,7 @@ def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaff
         "instruction": f"Read the {listing(inputs)} and determine the {listing(outputs)}.",
         "inputs": inputs,
         "outputs": outputs,
-        "corpus": {"path": relative_to(gold, root)},
+        "corpus": {"path": relative_to(corpus.path, root)},
         "split": split,
         "optimizer": {"name": "gepa", "budget": "light"},
     }
@@ -139,8 +148,70 @@ def scaffold(name: str, gold: Path, root: Path, *, force: bool = False) -> Scaff
         "# write them where the names do not say enough, and make the instruction your own.\n"
     )
     text = head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    if corpus.path != gold:
+        _write_rows(corpus, force=force)
     write_task(path, text)
-    return Scaffold(path, text, tuple(notes))
+    return Scaffold(path, text, tuple(notes), _summary(corpus, outputs))
+
+
+def _corpus(name: str, gold: Path, root: Path, columns: Columns) -> tuple[Corpus, tuple[str, ...]]:
+    """The rows of a file, at the place where a corpus of them is or will be, and what a person should know."""
+    if not columns.said and is_gold(gold):
+        try:
+            return read_corpus(gold), ()
+        except DataError as error:
+            if "duplicate id" not in error.message:
+                raise
+            gathered = gather(gold, columns)
+            if gathered.named:
+                raise  # somebody wrote these ids, and has to say what they mean
+            return Corpus(gathered.rows, root / "corpora" / f"{name}.jsonl"), gathered.notes
+    gathered = gather(gold, columns)
+    if gold.suffix.lower() == ".csv" and not columns.said:
+        with contextlib.suppress(DataError):
+            plain = read_corpus(gold)
+            if [(r.id, r.inputs, r.gold) for r in plain.rows] == [(r.id, r.inputs, r.gold) for r in gathered.rows]:
+                return plain, gathered.notes
+    return Corpus(gathered.rows, root / "corpora" / f"{name}.jsonl"), gathered.notes
+
+
+def _write_rows(corpus: Corpus, *, force: bool) -> None:
+    """Write rows in the form of a corpus."""
+    if corpus.path.exists() and not force:
+        raise UsageError(f"{corpus.path} exists", hint="choose another name, or add --force to overwrite it")
+    lines = []
+    for row in corpus.rows:
+        about = {"split": row.split, "group": row.group}
+        body = {"id": row.id, "input": dict(row.inputs), "label": dict(row.gold)}
+        lines.append(json.dumps(body | {k: v for k, v in about.items() if v}, ensure_ascii=False, default=str))
+    write_text(corpus.path, "\n".join(lines) + "\n")
+
+
+def _thin_labels(corpus: Corpus) -> list[str]:
+    """Labels that leave nothing to learn: the same for every row."""
+    notes: list[str] = []
+    for name in dict.fromkeys(name for row in corpus.rows for name in row.gold):
+        values = {canonical(row.gold.get(name)) for row in corpus.rows}
+        if len(values) == 1:
+            notes.append(f"{name} is {values.pop()} in every row: there is nothing to learn in it")
+    return notes
+
+
+def _summary(corpus: Corpus, outputs: Mapping[str, Any]) -> str:
+    """The rows in one line: how many, and what is asked of them."""
+    asked = []
+    for name, field in outputs.items():
+        labels = field.get("labels")
+        counts = Counter(canonical(row.gold.get(name)).strip('"') for row in corpus.rows)
+        often = ", ".join(f"{label} {100 * count / len(corpus.rows):.0f} %" for label, count in counts.most_common(3))
+        more = ", ..." if len(counts) > 3 else ""
+        asked.append(
+            f"{name} ({len(labels)} label{'s' if len(labels) > 1 else ''}: {often}{more})"
+            if labels
+            else f"{name} ({field['type']})"
+        )
+    inputs = ", ".join(dict.fromkeys(name for row in corpus.rows for name in row.inputs))
+    return f"{len(corpus.rows):,} rows: {inputs} -> {', '.join(asked)}"
 
 
 def listing(fields: Mapping[str, Any]) -> str:
@@ -173,6 +244,18 @@ def _split(corpus: Corpus) -> tuple[dict[str, Any], list[str]]:
         notes.append(f"the rows' own split tags are used ({_counts(tags)})")
     if len(rows) > sum(wanted.values()) or sum(wanted.values()) >= sum(CAPS.values()):
         section["counts"] = wanted
+    holdout = section.get("counts", wanted)["holdout"]
+    if holdout < GATE_ROWS:
+        notes.append(
+            f"the holdout has about {holdout} rows, and below {GATE_ROWS} nothing can be promoted; "
+            f"about {math.ceil(GATE_ROWS / SHARES['holdout'])} rows would do"
+        )
+    groups = {row.group for row in rows if row.group}
+    if groups and all(row.group for row in rows) and len(groups) < len(SHARES):
+        notes.append(
+            f"the rows have {len(groups)} groups, which stay together: three splits cannot be made of them; "
+            "leave --group out or add groups"
+        )
     texts = exact_duplicates(rows)
     if texts:
         section["leaks"] = "drop"
