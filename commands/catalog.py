@@ -34,6 +34,7 @@ COMMANDS = {
         "playbook.show",
         "playbook.review",
         "playbook.trial",
+        "playbook.transfer",
         "playbook.retire",
         "playbook.inject",
         "report_learning",

@@ -92,10 +92,19 @@ def trial_request(
     return Request(arms[0], arms[1], method, threads=threads)
 
 
-def conclude(place: Workspace, books: PlaybookStore, key: str, entry: Entry, done: Experiment) -> Trial:
-    """Write the decision into the playbook, once for each run: a useful entry is in force, a useless one is not."""
+def conclude(
+    place: Workspace, books: PlaybookStore, known: Playbook, entry: Entry, done: Experiment, worth: float
+) -> Trial:
+    """Write the decision into the playbook, once for each run: a useful entry is in force, a useless one is not.
+
+    Only the sequential test of Wald rejects because a gain of ``worth`` would have shown; where another test has found
+    nothing, an entry is useless if the interval excludes that gain, and else undecided.
+    """
     wins, losses = _pairs(place, done.run_id)
+    interval = tango(wins, losses, done.pairs) if done.pairs else None
     useful = {"accept": True, "reject": False}.get(done.decision)
+    if useful is False and done.method != "sprt" and (interval is None or interval.high >= worth):
+        useful = None
     rates = [f"{arm.successes} of {arm.sessions}" for arm in (done.control, done.test)]
     why = (
         f"trial {done.run_id} ({done.method}): {done.decision} after {done.pairs} pairs, {wins} won and {losses} lost; "
@@ -106,8 +115,7 @@ def conclude(place: Workspace, books: PlaybookStore, key: str, entry: Entry, don
         noted = any(done.run_id in change.why for _, change in known.history(entry.id))
         return (() if noted else after_trial(known, entry, useful=useful, why=why)), None
 
-    after = books.revise(key, "tried", decide)
-    interval = tango(wins, losses, done.pairs) if done.pairs else None
+    after = books.revise(known.key, "tried", decide)
     lifecycle, effect = after.entries[entry.id].lifecycle, (wins - losses) / done.pairs if done.pairs else None
     low, high = (interval.low, interval.high) if interval else (None, None)
     return Trial(entry.id, useful, lifecycle, done.pairs, wins, losses, effect, low, high, done)

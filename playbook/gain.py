@@ -139,7 +139,7 @@ def curve(tasks: Sequence[TaskCell]) -> Curve | None:
     at = [task.solved_at for task in judged]
     solved = tuple(sum(one is not None and one < within for one in at) / len(at) for within in range(1, trials + 1))
     stops = trials > 1 and all(task.solved_at == task.last_trial for task in judged if task.solved_at is not None)
-    gain = _binary(f"solved within {trials} trials, against at the first", [one == 0 for one in at],
+    gain = binary_contrast(f"solved within {trials} trials, against at the first", [one == 0 for one in at],
                    [one is not None for one in at])  # fmt: skip
     return Curve(len(judged), solved, gain, stops)
 
@@ -155,7 +155,7 @@ def contrast(first: Sequence[TaskCell], second: Sequence[TaskCell]) -> Contrast:
     if common and all(side[task].judged for task in common for side in (one, other)):
         trials = 1 + min(max(task.last_trial for task in side) for side in (first, second))
         sides = [[_solved(side[task], trials) for task in common] for side in (one, other)]
-        return _binary(f"solved within {trials} trials" if trials > 1 else "solved", *sides)
+        return binary_contrast(f"solved within {trials} trials" if trials > 1 else "solved", *sides)
     rewarded = [task for task in common if one[task].rewarded and other[task].rewarded]
     means = [[side[task].rewards / side[task].rewarded for task in rewarded] for side in (one, other)]
     return means_contrast("mean reward", *means)
@@ -176,7 +176,8 @@ def means_contrast(measure: str, first: Sequence[float], second: Sequence[float]
     return Contrast(*made, found.low, found.high, p, p)
 
 
-def _binary(measure: str, first: Sequence[bool], second: Sequence[bool]) -> Contrast:
+def binary_contrast(measure: str, first: Sequence[bool], second: Sequence[bool]) -> Contrast:
+    """Paired yes or no: McNemar's exact test, two-sided, with Tango's interval."""
     wins = sum(after and not before for before, after in zip(first, second, strict=True))
     losses = sum(before and not after for before, after in zip(first, second, strict=True))
     found, p = tango(wins, losses, len(first)), mcnemar_exact(wins, losses)

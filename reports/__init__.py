@@ -9,6 +9,7 @@ from reports.optimization import optimization_report
 from reports.sessions_page import sessions_report
 from reports.task_page import Reigning, task_report
 from reports.terminal import print_report
+from reports.transfer_page import transfer_report
 
 __all__ = [
     "Reigning",
@@ -22,4 +23,5 @@ __all__ = [
     "render_markdown",
     "sessions_report",
     "task_report",
+    "transfer_report",
 ]

@@ -57,7 +57,7 @@ def command(
     if not isinstance(done, Experiment):
         lines = plan_lines(request.test.experiment_id, request.method, done)
         return Outcome(plan_body(request, done), "\n".join(lines))
-    found = conclude(where, books, book.key, entry, done)
+    found = conclude(where, books, known, entry, done, request.test.design.effect)
     said = {True: "helps", False: "shows no gain worth having", None: "is not decided"}[found.useful]
     effect = "" if found.effect is None else f"; difference {found.effect:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
     text = f"{entry.id} {said}{effect}\nit is {found.lifecycle.value}"
