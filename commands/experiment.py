@@ -31,7 +31,8 @@ def command(
     test: Annotated[str | None, typer.Option(help="Configuration of what may be better.")] = None,
     method: Annotated[str, typer.Option(help="sprt, fixed or eprocess.")] = "sprt",
     replay: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Take recorded sessions (JSON, JSONL) instead of new ones.")
+        str | None,
+        typer.Option(metavar="FILE", help="Take recorded sessions: JSON, JSONL, or the word store."),
     ] = None,
     control_where: Annotated[
         list[str] | None, typer.Option(metavar="KEY=VALUE", help="With --replay: the control arm's sessions.")
@@ -89,16 +90,22 @@ def replayed(
     from pathlib import Path
 
     from core.plain import digest
-    from experiments.replay import parse_where, read_arm, read_records
+    from experiments.replay import STORE, parse_where, read_arm, read_records, side_by_side, stored_arm
     from experiments.sequential import Request
+    from sessions.store import open_sessions
 
-    path = Path(source)
-    records = read_records(path)
     flags = ("--control-where", "--test-where")
-    wheres = [parse_where(given, flag) for given, flag in zip(words, flags, strict=True)]
-    arms = tuple(read_arm(records, where_, flag) for where_, flag in zip(wheres, flags, strict=True))
+    asked = tuple(zip(words, flags, strict=True))
+    if source == STORE:
+        with open_sessions(where) as store:
+            arms = [stored_arm(store, given, flag) for given, flag in asked]
+        told = f"{STORE} {digest([arm.digest for arm in arms])}"
+    else:
+        records = read_records(Path(source))
+        arms = [read_arm(records, parse_where(given, flag), flag) for given, flag in asked]
+        told = f"{Path(source).name} {digest(records)}"
     named = _replay_configs(sets, [arm.name for arm in arms])
-    return Request(named[0], named[1], method, (arms[0], arms[1]), f"{path.name} {digest(records)}", threads=1)
+    return Request(named[0], named[1], method, side_by_side(arms[0], arms[1]), told, threads=1)
 
 
 def _replay_configs(sets: list[str], names: list[str]) -> list[ExperimentConfig]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, UsageError
+from core.plain import digest
+from data.formats.base import json_records
 from experiments.pairs import Place
 from sessions.record import Outcome, Session
+from sessions.store import SessionStore
+from sessions.typed import chain_of
 
+MAX_PROBLEMS = 20
+STORE = "store"
+"""What is named instead of a file to replay sessions of the store."""
 ID_KEYS = ("id", "session_id")
 TRIAL_KEYS = ("trial", "run", "repeat")
 """Which repeat of a task a record is, under the first of these that it has; digits at the end of a text count."""
@@ -29,6 +36,20 @@ class Recorded:
     def places(self) -> tuple[Place, ...]:
         """Where it has sessions."""
         return tuple(self.by_place)
+
+    @property
+    def digest(self) -> str:
+        """Names what was recorded."""
+        return digest([[*place, s.id, s.success, s.score] for place, s in sorted(self.by_place.items())])
+
+    def renumbered(self) -> Recorded:
+        """The same with the trials of each task numbered from 0, in their order."""
+        seen: Counter[str] = Counter()
+        by_place: dict[Place, Session] = {}
+        for (task, _), session in sorted(self.by_place.items()):
+            by_place[task, seen[task]] = replace(session, trial=seen[task])
+            seen[task] += 1
+        return Recorded(self.name, by_place)
 
     def produce(self, session_id: str, place: Place) -> Session:
         """The recorded session, under the name that it has in this experiment."""
@@ -72,32 +93,44 @@ def read_records(path: Path) -> list[dict[str, Any]]:
     """The records of a JSON or JSONL file.
 
     Raises:
-        DataError: With the line that is no record.
+        DataError: With the lines that are no record.
     """
+    problems: list[str] = []
+    found: list[dict[str, Any]] = []
     try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
-    if text.lstrip().startswith("["):
-        try:
-            whole = json.loads(text)
-        except ValueError as error:
-            raise DataError(f"{path}: not JSON: {error}") from None
-        return [record for record in whole if isinstance(record, dict)]
-    return list(_lines(path, text))
+        for number, value in json_records(path, lambda line, said: problems.append(f"{path}:{line}: {said}")):
+            for record in value if isinstance(value, list) else [value]:
+                if isinstance(record, dict):
+                    found.append(record)
+                else:
+                    problems.append(f"{path}:{number}: received a {type(record).__name__}, need an object")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if problems:
+        raise DataError("\n".join(problems[:MAX_PROBLEMS]), hint="`sessions import` takes what can be read")
+    return found
 
 
-def _lines(path: Path, text: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}:{number}: not JSON: {error}") from None
-        if not isinstance(record, dict):
-            raise DataError(f"{path}:{number}: received a {type(record).__name__}, need an object")
-        yield record
+def stored_arm(store: SessionStore, words: Sequence[str], flag: str) -> Recorded:
+    """The sessions of one arm out of a store, chosen as ``--where`` chooses; of several at one place the newest stands.
+
+    Raises:
+        UsageError: If a field is unknown, or there are none.
+    """
+    parse_where(words, flag)
+    chain = chain_of([("where", words)])
+    name = ",".join(words)
+    by_place = {(session.task, session.trial): replace(session, experiment=name) for session in store.sessions(chain)}
+    if not by_place:
+        raise UsageError(f"{flag}: no stored session fits {name}", hint="see what there is: sessions stats --by model")
+    return Recorded(name, by_place)
+
+
+def side_by_side(control: Recorded, test: Recorded) -> tuple[Recorded, Recorded]:
+    """Two arms whose trials have the same numbers: where they share no place, each task's trials are numbered anew."""
+    if set(control.by_place) & set(test.by_place):
+        return control, test
+    return control.renumbered(), test.renumbered()
 
 
 def session_from(record: Mapping[str, Any], arm: str) -> Session:

@@ -4,10 +4,12 @@ import dataclasses
 import json
 import random
 import sys
-from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from commands.experiment import replayed
+from commands.watch import standing
 from core.errors import ModelError, UsageError
 from core.experiment import Experiment
 from core.workspace import Workspace
@@ -19,10 +21,12 @@ from experiments.producers import session_of
 from experiments.replay import parse_where, read_arm, read_records
 from experiments.sequential import Request, experiments, run_experiment
 from sessions.record import Outcome, Session
+from sessions.store import open_sessions
 from stats import Decision, SprtDesign, exact_sign_test
 from tasks.open_run import RunOptions, open_store
+from tests.journeys.commands import until
+from tests.sessions.recorded import AIRLINE, DATA, on_record
 
-DATA = Path("/work/shared/data")
 QUIET = RunOptions(track=False)
 TASKS = [f"t{i}" for i in range(80)]
 
@@ -205,7 +209,7 @@ def test_conditions_that_match_nothing_say_what_there_is(tmp_path):
         parse_where(["strategy"], "--test-where")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"{DATA} is not here")
+@on_record
 @pytest.mark.parametrize(
     ("file", "control", "test", "p0"),
     [
@@ -238,6 +242,59 @@ def test_recorded_strategies_are_told_apart_with_fewer_sessions_than_the_fixed_t
         losses += solved and not arms[1][place_]
     assert (done.hindsight.wins, done.hindsight.losses) == (wins, losses)
     assert done.hindsight.p_value == exact_sign_test(wins, losses)
+
+
+@on_record
+def test_sessions_of_the_store_are_replayed_also_where_trials_have_other_numbers(place):
+    with open_sessions(place) as store:
+        store.append(
+            Session(
+                row["id"], model=row["model"], task=str(row["task"]), trial=row["trial"], success=row["success"],
+                outcome=Outcome.of(row["success"]),
+            )
+            for row in read_records(AIRLINE)
+        )  # fmt: skip
+    request = replayed(place, "store", (["trial=0"], ["trial=3"]), "sprt", ["design.p0=0.4"])
+    done = run_experiment(place, request, QUIET)
+    solved = {(row["task"], row["trial"]): row["success"] for row in read_records(AIRLINE)}
+    tasks = {task for task, _ in solved}
+    assert done.hindsight.pairs == len(tasks) == 39
+    assert done.hindsight.wins == sum(solved[task, 3] and not solved[task, 0] for task in tasks)
+    assert done.decision in ("reject", "no decision"), "trials of one agent do not differ"
+    with pytest.raises(UsageError, match="no stored session fits trial=9"):
+        replayed(place, "store", (["trial=0"], ["trial=9"]), "sprt", [])
+    with pytest.raises(UsageError, match="did you mean 'trial'"):
+        replayed(place, "store", (["trail=0"], ["trial=1"]), "sprt", [])
+
+
+WAITING = """
+import json, pathlib, sys, time
+asked = json.load(sys.stdin)
+while int(sys.argv[1][1:]) > 2 and not pathlib.Path(sys.argv[2]).exists():
+    time.sleep(0.05)
+print(json.dumps({"success": bool(asked["guidelines"])}))
+"""
+
+
+def test_an_experiment_at_work_is_seen_where_it_stands_and_then_how_it_ended(place, tmp_path):
+    script, go = tmp_path / "waiting.py", tmp_path / "go"
+    script.write_text(WAITING)
+    argv = [sys.executable, "-S", str(script), "{task}", str(go)]
+    made = {"kind": "command", "argv": argv, "tasks": TASKS[:14], "timeout": 60}
+    arms = [
+        config_of({"experiment_id": name, "producer": made, "guidelines": told})
+        for name, told in (("a", []), ("b", ["x"]))
+    ]
+    working = Thread(target=run_experiment, args=(place, Request(arms[0], arms[1], "sprt", threads=1), QUIET))
+    working.start()
+    assert until(lambda: (rows := standing(place, 5)) and rows[0]["state"] == "running")
+    seen = standing(place, 5)[0]
+    assert (seen["test"], seen["control"], seen["decision"]) == ("b", "a", None)
+    go.touch()
+    working.join()
+    [row] = standing(place, 5)
+    assert (row["decision"], row["state"]) == ("accept", "finished")
+    assert row["position"] >= row["upper"]
 
 
 AGENT = """
