@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,15 +13,18 @@ from commands.flags import SessionPlace
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
+    from core.workspace import Workspace
     from sessions.importing import Imported
 
 EXAMPLE = "python cli.py sessions import runs/ --mapping configs/sessions/tau_bench.yaml"
+RUN = "run:"
+"""Before the id of a run of this workspace, whose evaluations become sessions."""
 SHOWN = 10
 """Problems that are printed; ``--json`` has all of them."""
 
 
 def command(
-    source: Annotated[str, typer.Argument(help="File, folder or quoted glob pattern with logs.", show_default=False)],
+    source: Annotated[str, typer.Argument(help="File, folder or quoted pattern; or run:ID.", show_default=False)],
     place: SessionPlace,
     mapping: Annotated[
         str | None, typer.Option(metavar="FILE", help="YAML that says where the fields of a session are.")
@@ -36,6 +41,13 @@ def command(
     from sessions.layouts.mapping import read_mapping
 
     where = place.find()
+    if source.startswith(RUN):
+        if mapping is not None or form != "auto":
+            raise UsageError(f"{source}: the evaluations of a run need neither --mapping nor --format")
+        with place.open() as store, tempfile.TemporaryDirectory() as folder:
+            files = _evaluations(where, source.removeprefix(RUN), Path(folder))
+            done = import_sessions(store, str(files), files, How("evaluation", experiment=experiment, replace=replace))
+        return Outcome(_body(done), _told(done))
     path = None
     if mapping is not None:
         if form != "auto":
@@ -46,6 +58,31 @@ def command(
     with place.open() as store:
         done = import_sessions(store, source, Path.cwd(), how)
     return Outcome(_body(done), _told(done))
+
+
+def _evaluations(where: Workspace, run_id: str, folder: Path) -> Path:
+    """The evaluations of a run of this workspace as files of their own.
+
+    Raises:
+        StoreError: If there is no such run.
+        UsageError: If it has no evaluation.
+    """
+    import contextlib
+
+    from core.errors import UsageError
+    from tasks.open_run import open_store
+    from tracking.events import EventKind
+
+    with contextlib.closing(open_store(where)) as store:
+        run = store.run(run_id)
+        start, events = store.started(run.run_id), store.events(run.run_id, kind=EventKind.EVALUATION)
+        if not events:
+            raise UsageError(f"run {run.run_id} ({run.kind}) has no evaluation", hint="make one: eval TASK --split dev")
+        about = {"run_id": run.run_id, "task": start.task, "model": start.params.get("student", "")}
+        for number, event in enumerate(events):
+            said = {**json.loads(event.payload), **about, "at": event.at}
+            (folder / f"{run.run_id}-{number}.json").write_text(json.dumps(said), "utf-8")
+    return folder
 
 
 def _body(done: Imported) -> dict[str, Any]:

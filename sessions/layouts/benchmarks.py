@@ -165,7 +165,11 @@ EVALUATION = _layout(
     {
         "rows": "rows.*",
         "fields": {
-            "id": {"join": ["^program_hash", "^split", "row_id"]},
+            "id": {"join": ["^run_id", "^program_hash", "^split", "row_id"]},
+            "experiment": "^run_id",
+            "model": "^model",
+            "task_code": "^task",
+            "started_at": "^at",
             "config_hash": "^program_hash",
             "split": "^split",
             "task": "row_id",

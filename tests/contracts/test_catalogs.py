@@ -9,6 +9,8 @@ from pydantic import ValidationError
 from core.catalog import Catalog
 from core.errors import UsageError
 from core.workspace import HOME, Workspace
+from experiments.config import DesignSection
+from experiments.methods import METHODS
 from gates.catalog import CHECKS, GATES, GateSection
 from optimizers import OPTIMIZERS
 from optimizers.base import BUDGETS, SearchSize, rollouts
@@ -16,10 +18,15 @@ from optimizers.schedule import RowCost, Sizes, schedule_of
 from programs import PROGRAMS
 from programs.export import FORMATS
 from programs.prompts import predictors, read_prompts
+from sessions.exporting import SESSION_FORMATS
+from sessions.layouts import LAYOUTS
+from sessions.layouts.paths import Place
+from sessions.metrics import METRICS as SESSION_METRICS
+from sessions.record import Outcome, Session
 from tasks.task import assemble, read_config
 from tests.shipped import shipped_tasks
 
-CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS, CHECKS, GATES)
+CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS, CHECKS, GATES, LAYOUTS, SESSION_FORMATS, SESSION_METRICS, METHODS)
 
 
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda c: c.kind)
@@ -91,3 +98,20 @@ def test_every_gate_check_is_the_section_that_a_task_file_sets_it_by(check):
 
 def test_every_gate_can_be_named_in_a_task_file():
     assert get_args(GateSection.model_fields["name"].annotation) == GATES.names
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("value", [None, 1, "x", [], {}, [1], {"rows": 5}, {"traces": 5}, {"messages": {"a": 1}}])
+def test_a_layout_recognises_nothing_of_its_own_in_strange_documents_and_reads_them_without_a_traceback(layout, value):
+    told = []
+    assert not layout.recognises(value)
+    drafts = list(layout.read([Place(value, line=1, file="f")], lambda line, said: told.append((line, said))))
+    assert all(not draft.session.outcome.counts for draft in drafts)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_method_never_takes_a_session_without_an_outcome_for_a_failure(method):
+    design = method.design(DesignSection(), 50)
+    assert method.difference(Session("a"), Session("b", success=True, score=1.0, outcome=Outcome.SUCCESS)) is None
+    assert 1 <= method.expects(design).expected <= 50
+    assert design.start.n == 0

@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from commands.flags import SessionPlace
+from commands.sessions.import_ import command as import_command
 from core.errors import UsageError
 from core.evaluation import Evaluation, RowResult, RowStatus, Usage
+from core.optimization import RunStart, SplitInfo
 from core.plain import to_json
 from core.workspace import HOME
 from sessions.importing import How, import_sessions
 from sessions.layouts import LAYOUTS
 from sessions.record import Outcome, Step
 from sessions.store import SessionStore
+from tracking.events import EventKind
+from tracking.store import Store
 
 
 @pytest.fixture
@@ -224,6 +229,25 @@ def test_an_evaluation_of_our_own(bring):
         "success", "agent_failure", "unknown", "infrastructure", "agent_failure",
     ]  # fmt: skip
     assert (found["p1/dev/r1"].tokens, found["p1/dev/r1"].latency_s, found["p1/dev/r3"].score) == (11, 2.5, 0.4)
+
+
+def test_evaluations_of_a_recorded_run_become_sessions(tmp_path):
+    (tmp_path / "configs").mkdir()
+    store = Store(tmp_path / "mlruns" / "proven.db")
+    splits = SplitInfo(1, 1, 1, "f", "h")
+    store.start_run(RunStart("t-eval-1", "t", "cmd", "2026-01-01", {"student": "small"}, {}, splits, {}, kind="eval"))
+    rows = (RowResult("r1", RowStatus.OK, 1.0), RowResult("r2", RowStatus.LM_ERROR, error="HTTP 500"))
+    store.append("t-eval-1", EventKind.EVALUATION, to_json(Evaluation("dev", "p1", rows)))
+    store.start_run(RunStart("t-gate-1", "t", "cmd", "2026-01-01", {}, {}, splits, {}, kind="gate"))
+    store.close()
+    place = SessionPlace(workspace=str(tmp_path))
+    assert import_command("run:t-eval", place).body["outcomes"] == {"success": 1, "infrastructure": 1}
+    assert import_command("run:t-eval", place).body["same"] == 2
+    with place.open() as sessions:
+        [one, _] = sessions.sessions()
+    assert (one.id, one.experiment, one.model, one.task_code) == ("t-eval-1/p1/dev/r1", "t-eval-1", "small", "t")
+    with pytest.raises(UsageError, match=r"t-gate-1 \(gate\) has no evaluation"):
+        import_command("run:t-gate", place)
 
 
 def test_the_mappings_that_ship_can_be_read():

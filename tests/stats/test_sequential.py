@@ -141,6 +141,9 @@ def test_errors_and_savings_computed_exactly(p0: float) -> None:
 
     At a base rate of 30 % a test without effect saves 44 % (pairs) and 47 % (one sample), not half: see the log.
     """
+    disagree = 2 * p0 * (1 - p0)
+    least = expected_observations(pairs(p0), 0.5, disagree)  # no test on pairs with these errors takes fewer (Wald)
+    assert (least > 0.5 * fixed_arm_size(p0, 0.15)) is (p0 == 0.3)
     for design, fixed, chances in (
         (pairs(p0), fixed_arm_size(p0, 0.15), lambda test: arms(p0, test)),
         (one(p0), fixed_sample_size(p0, 0.15), lambda test: (test, 1 - test)),
