@@ -5,35 +5,27 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-from filelock import FileLock
 
 from core.candidate import ProgramPrompts
 from core.catalog import did_you_mean
 from core.cells import Matrix
 from core.errors import StoreError
-from core.files import keep_private, make_database
 from core.optimization import Optimization, RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
-from core.redact import NOTHING, Redactor
 from tracking import openings
-from tracking.champions import TO_SEED, Champion, standing
+from tracking.champions import Champion, add_champion, before_last, champion_of, to_seed
 from tracking.events import KINDS, Event, EventKind, kind_of
-from tracking.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
+from tracking.store_file import REMEDY, StoreFile
 
 if TYPE_CHECKING:
     from data.splits import HoldoutIdentity
 
 OUTCOMES = ("optimize", "distill")
 """Kinds of runs that end with an ``Optimization``."""
-REMEDY = "put a copy of the file back, or move it away to begin without a record of runs and opened holdouts"
 UNFINISHED = ("running", "failed", "stopped", "interrupted", "exhausted")
 _RUN_COLUMNS = "run_id, task, state, started_at, finished_at, verdict, synced, mlflow_run, identity, kind, told"
 
@@ -63,75 +55,11 @@ class RunSummary:
     told: bool = True
 
 
-class Store:
+class Store(StoreFile):
     """The record of one workspace. Safe for several threads and processes; every write is one short transaction.
 
     Every payload is masked by ``redact`` before it is written.
-
-    Raises:
-        StoreError: If the file is not a database of ours, was written by a newer version, or cannot be opened.
     """
-
-    def __init__(self, path: Path, redact: Redactor = NOTHING) -> None:
-        self.path, self.redact = path, redact
-        self.owners = path.parent / "owners"
-        self._lock = threading.RLock()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(str(path) + ".lock", timeout=60):
-                make_database(path, f"{SCHEMA} pragma user_version={SCHEMA_VERSION};", "runs")
-                keep_private(path)
-                self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-                self._db.execute("pragma journal_mode=wal")
-                self._migrate()
-        except (OSError, sqlite3.DatabaseError) as error:
-            raise StoreError(f"{path}: cannot be used as a store: {error}", hint=REMEDY) from None
-        self._db.row_factory = sqlite3.Row
-
-    def _migrate(self) -> None:
-        """Create the tables, or bring an older file up to date; earlier rows stay."""
-        version = int(self._db.execute("pragma user_version").fetchone()[0])
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path}: written by a newer version (schema {version}, this one knows {SCHEMA_VERSION})",
-                hint="update the project",
-            )
-        if version == SCHEMA_VERSION:
-            return  # nothing to write, so that opening never waits for another process's writing
-        # Each step in one transaction with its number: a process that is killed here leaves a file that can be opened.
-        for step in range(max(1, version), SCHEMA_VERSION):
-            self._db.executescript(f"begin immediate; {UPGRADES.get(step, '')} pragma user_version={step + 1}; commit;")
-        self._db.executescript(f"begin immediate; {SCHEMA} pragma user_version={SCHEMA_VERSION}; commit;")
-
-    @contextmanager
-    def _write(self, *, durable: bool = True) -> Iterator[sqlite3.Connection]:
-        """One transaction; one that is not ``durable`` may be lost in a power cut, but not by a kill."""
-        with self._lock:
-            try:
-                self._db.execute(f"pragma synchronous={'full' if durable else 'normal'}")
-                self._db.execute("begin immediate")
-                yield self._db
-                self._db.execute("commit")
-            except sqlite3.Error as error:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise StoreError(f"{self.path}: {error}") from None
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("rollback")
-                raise
-
-    def _read(self, query: str, values: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
-        with self._lock:
-            try:
-                return self._db.execute(query, values).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise StoreError(f"{self.path}: cannot be read: {error}", hint=REMEDY) from None
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
 
     # Runs and their events
 
@@ -345,14 +273,8 @@ class Store:
 
     def _crown(self, champion: Champion, kind: EventKind, told: str) -> Champion:
         """Add a champion, and tell the run ``told`` of it, through which MLflow hears of it."""
-        body = json.dumps(dict(champion.provenance), ensure_ascii=False)
         with self._write() as db:
-            db.execute(
-                "insert into champions (task, run_id, prompts, provenance, forced, reason, action, at) "
-                "values (?, ?, ?, ?, ?, ?, ?, ?)",
-                (champion.task, champion.run_id, to_json(champion.prompts), body, int(champion.forced),
-                 champion.reason, champion.action, champion.at),
-            )  # fmt: skip
+            add_champion(db, champion)
             said = {"prompt_hash": champion.prompts.hash, "forced": champion.forced, "reason": champion.reason}
             self._append(db, told, kind, json.dumps(said))
         return champion
@@ -365,13 +287,7 @@ class Store:
         """
         rows = self._read("select * from champions where task = ? order by seq", (task,))
         try:
-            return tuple(
-                Champion(
-                    r["task"], r["run_id"], from_json(ProgramPrompts, r["prompts"]), json.loads(r["provenance"]),
-                    bool(r["forced"]), r["reason"], r["action"], r["at"],
-                )
-                for r in rows
-            )  # fmt: skip
+            return tuple(map(champion_of, rows))
         except ValueError:
             raise StoreError(
                 f"{self.path}: the champions of {task} are not valid records any more", hint=REMEDY
@@ -388,16 +304,8 @@ class Store:
         Raises:
             StoreError: If there is no earlier champion.
         """
-        stack = standing(self.history(task))
-        if len(stack) < 2:
-            raise StoreError(
-                f"{task} has no earlier champion to return to",
-                hint=f"python cli.py rollback {task} --to-seed" if stack and not stack[-1].seed else None,
-            )
-        leaving, earlier = stack[-1], stack[-2]
-        reason = f"rolled back from {leaving.run_id or 'the seed'}"
-        again = replace(earlier, reason=reason, action=EventKind.ROLLED_BACK, at=now())
-        return self._crown(again, EventKind.ROLLED_BACK, earlier.run_id or leaving.run_id)
+        back, told = before_last(task, self.history(task), now())
+        return self._crown(back, EventKind.ROLLED_BACK, told)
 
     def rollback_to_seed(self, task: str, seed: ProgramPrompts, provenance: Mapping[str, Any]) -> Champion:
         """Make the seed the prompt in production again, whatever has been proven; a rollback takes this back.
@@ -405,12 +313,8 @@ class Store:
         Raises:
             StoreError: If no champion is there to take away.
         """
-        leaving = self.champion(task)
-        if leaving is None or leaving.seed:
-            raise StoreError(f"{task} has no champion, so its seed is not replaced by anything")
-        reason = f"rolled back to the seed from {leaving.run_id}"
-        return self._crown(Champion(task, "", seed, dict(provenance), False, reason, TO_SEED, now()),
-                           EventKind.ROLLED_BACK, leaving.run_id)  # fmt: skip
+        back, told = to_seed(task, self.history(task), seed, provenance, now())
+        return self._crown(back, EventKind.ROLLED_BACK, told)
 
     # What MLflow has taken
 
