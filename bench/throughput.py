@@ -23,7 +23,8 @@ import dspy  # noqa: E402
 from bench.kill import provider  # noqa: E402
 from core.workspace import Workspace  # noqa: E402
 from metrics.metric import to_example  # noqa: E402
-from tasks.open_run import Purpose, RunOptions, open_run  # noqa: E402
+from tasks.open_run import RunOptions, open_run  # noqa: E402
+from tasks.purpose import Purpose  # noqa: E402
 from tasks.task import assemble, read_config  # noqa: E402
 
 

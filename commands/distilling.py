@@ -20,7 +20,8 @@ from data.corpus import read_corpus
 from metrics.evaluate import Evaluator
 from programs.prompts import apply_prompts, predictors, read_prompts, render_messages
 from tasks.command_teacher import CommandTeacher, teacher_forecast
-from tasks.open_run import OpenRun, Purpose, RunOptions, agreed, open_run, open_store, open_task, redactor
+from tasks.open_run import OpenRun, RunOptions, agreed, open_run, open_store, open_task, redactor
+from tasks.purpose import Purpose
 from tasks.task import Task
 from tasks.teaching import (
     COMMAND,

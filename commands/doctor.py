@@ -65,7 +65,8 @@ def _rehearsal(where: Workspace, name: str) -> Outcome:
     """Ask the roles of a task; nothing is taken from the ledger, because models change."""
     from core.errors import ModelError
     from optimizers.rehearsal import rehearse
-    from tasks.open_run import Purpose, RunOptions, open_run, open_task
+    from tasks.open_run import RunOptions, open_run, open_task
+    from tasks.purpose import Purpose
 
     task = open_task(where, name, ["run.cache=false"])
     with open_run(where, task, Purpose("doctor"), RunOptions(typed(), new=True)) as run:

@@ -72,7 +72,8 @@ def evaluated(
     from commands.job import find_prompts
     from optimizers.judge_check import check_references
     from programs.prompts import apply_prompts
-    from tasks.open_run import Purpose, open_run, open_store, redactor
+    from tasks.open_run import open_run, open_store, redactor
+    from tasks.purpose import Purpose
     from tracking.events import EventKind
 
     check_references(task)

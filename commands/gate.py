@@ -71,7 +71,8 @@ def judged(
     from commands.job import find_prompts
     from gates.gate import same_prompt
     from optimizers.evidence import decide
-    from tasks.open_run import Purpose, open_run, open_store, redactor
+    from tasks.open_run import open_run, open_store, redactor
+    from tasks.purpose import Purpose
     from tracking.events import EventKind
 
     with contextlib.closing(open_store(where, redactor(where, task))) as store:

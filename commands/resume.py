@@ -43,7 +43,8 @@ def _as_it_was(where: Workspace, run: str, spending: Spending, models: Models) -
     from core.plain import from_json
     from optimizers.optimize import purpose_of
     from tasks.config import TaskConfig
-    from tasks.open_run import identity, open_store
+    from tasks.open_run import open_store
+    from tasks.purpose import identity
     from tasks.task import assemble
     from tracking.events import EventKind
     from tracking.store import OUTCOMES, UNFINISHED

@@ -76,7 +76,8 @@ def _swept(
     from core.plain import digest
     from experiments.sweep import ranked
     from reports.sweep_page import sweep_report
-    from tasks.open_run import Purpose, open_run
+    from tasks.open_run import open_run
+    from tasks.purpose import Purpose
     from tracking.events import EventKind
 
     plan = _forecast(where, patched, options)

@@ -14,8 +14,9 @@ from core.workspace import Workspace
 from experiments.freshness import Marks, judge_mark
 from experiments.grid import Grid, choose_rows, make_grid
 from experiments.lines import Folder
-from tasks.open_run import OpenRun, Purpose, RunOptions, open_run, open_store, redactor
+from tasks.open_run import OpenRun, RunOptions, open_run, open_store, redactor
 from tasks.production import read_registered
+from tasks.purpose import Purpose
 from tasks.task import Task, judge_specs
 
 

@@ -30,7 +30,8 @@ from sessions.patterns import Patterns, conditions_of, mine
 from sessions.record import Outcome, Session
 from tasks.config import ModelsSection, TaskConfig
 from tasks.documents import override
-from tasks.open_run import OpenRun, Purpose, RunOptions, open_run, redactor
+from tasks.open_run import OpenRun, RunOptions, open_run, redactor
+from tasks.purpose import Purpose
 from tasks.task import Task, assemble
 from tasks.teaching import unjudged
 from tracking.events import EventKind

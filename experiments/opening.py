@@ -11,7 +11,8 @@ from calls.models import ModelSpec
 from core.optimization import Plan, RunStart, SplitInfo
 from core.progress import Progress
 from core.workspace import Workspace
-from tasks.open_run import OpenRun, Purpose, RunOptions, open_run, open_store, redactor, tracking
+from tasks.open_run import OpenRun, RunOptions, open_run, open_store, redactor, tracking
+from tasks.purpose import Purpose
 from tasks.task import Task
 from tracking.events import EventKind
 from tracking.run import Run, Silent, code_version, continuable, new_run_id

@@ -27,7 +27,8 @@ from sessions.digest import session_digest
 from sessions.record import Outcome, Session
 from tasks.config import ModelsSection, TaskConfig
 from tasks.documents import override
-from tasks.open_run import Purpose, RunOptions, open_run, redactor
+from tasks.open_run import RunOptions, open_run, redactor
+from tasks.purpose import Purpose
 from tasks.task import Task, assemble
 from tasks.teaching import unjudged
 from tracking.events import EventKind

@@ -27,7 +27,8 @@ from optimizers.search import quiet, run_search
 from optimizers.settings import chosen_optimizers, limits_of, named_text, settings_of, texts_named
 from optimizers.stored_baseline import dev_evaluator
 from programs.prompts import apply_prompts, diff_prompts, predictors, read_prompts, schema_hash
-from tasks.open_run import OpenRun, Purpose, ending_of
+from tasks.open_run import OpenRun, ending_of
+from tasks.purpose import Purpose
 from tasks.task import ROLES, Task
 from tracking.events import EventKind
 from tracking.provenance import Provenance, provenance_of

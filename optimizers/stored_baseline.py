@@ -14,7 +14,8 @@ from core.optimization import Optimization, RunStart
 from core.plain import digest, from_json
 from data.corpus import Row
 from metrics.evaluate import Evaluator
-from tasks.open_run import OpenRun, Purpose, identity
+from tasks.open_run import OpenRun
+from tasks.purpose import Purpose, identity
 from tracking.events import EventKind
 from tracking.store import Store
 
@@ -122,5 +123,5 @@ def _models(parts: Mapping[str, str], roles: tuple[str, ...]) -> str:
 
 
 def _program(start: RunStart, prompt: str) -> str:
-    """The program as :func:`tasks.open_run.identity` names it, with the prompt that was scored."""
+    """The program as :func:`tasks.purpose.identity` names it, with the prompt that was scored."""
     return prompt + start.identity.get("program", "").removeprefix(start.tags.get("program_hash", ""))

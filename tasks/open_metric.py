@@ -12,7 +12,8 @@ from calls.failures import Halt
 from core.errors import UsageError
 from core.workspace import Workspace
 from metrics.dspy_metric import Score
-from tasks.open_run import Purpose, RunOptions, open_run
+from tasks.open_run import RunOptions, open_run
+from tasks.purpose import Purpose
 from tasks.task import Task, dspy_metric
 
 

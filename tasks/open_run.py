@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,20 +19,18 @@ from calls.lm import RoleLM, build_lm
 from calls.models import ModelSpec, held_back
 from core.errors import BudgetError, UsageError
 from core.optimization import Plan, RunStart
-from core.own_code import own_text
-from core.plain import digest, from_json, to_json
+from core.plain import from_json, to_json
 from core.progress import Progress
 from core.redact import Redactor, from_environment
 from core.workspace import Workspace
 from metrics.evaluate import Evaluator
-from offline import VERSION as OFFLINE_VERSION
 from programs import build_program
-from programs.prompts import read_prompts, schema_hash, source_of
 from tasks.config import own_code_of
+from tasks.purpose import Purpose, start_of
 from tasks.task import ROLES, Outline, Task, assemble, bound_metric, outline, read_config, student_evaluator
 from tracking.events import EventKind
 from tracking.projection import LaterTracker, Tracker, postponed
-from tracking.run import Run, Silent, code_version, continuable, differences, new_run_id, untold
+from tracking.run import Run, Silent, continuable, differences, untold
 from tracking.store import Store
 
 
@@ -56,27 +53,6 @@ class RunOptions:
     debug: bool = False
     progress: Progress = field(default_factory=Progress)
     track: bool = True
-
-
-@dataclass(frozen=True)
-class Purpose:
-    """What a run is for, beyond its task.
-
-    Attributes:
-        kind: The command that makes it; ``forecast`` for a dry run.
-        params: What people compare runs by, beside what every run says of itself.
-        identity: What must be equal, beside the task itself, for an interrupted run to be continued.
-        specs: The models that may be asked, for caps on money; those of the task unless given.
-        isolate: Whether a model that is down fails alone, instead of ending the run.
-        tags: Further tags of the record, which do not make it another run.
-    """
-
-    kind: str
-    params: Mapping[str, str] = field(default_factory=dict[str, str])
-    identity: Mapping[str, str] = field(default_factory=dict[str, str])
-    specs: tuple[ModelSpec, ...] | None = None
-    isolate: bool = False
-    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True)
@@ -186,7 +162,7 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
         store = stack.enter_context(contextlib.closing(open_store(place, redact)))
         ledger = stack.enter_context(contextlib.closing(Ledger(place.mlruns / "ledger.db", redact)))
         _check_keys(task, purpose, ledger)
-        start = _start(task, purpose, options)
+        start = start_of(task, purpose, options.command)
         if not options.new:
             start = _continued(store, ledger, start, options.progress)
         tracker = stack.enter_context(tracking(place, store)) if options.track else Silent()
@@ -280,73 +256,6 @@ def _continued(store: Store, ledger: Ledger, start: RunStart, progress: Progress
                 said = "; ".join(changed[:4])
                 progress.note(f"run {other.run_id} ({store.state(other)}) is another run and stays as it is: {said}")
     return start
-
-
-def _start(task: Task, purpose: Purpose, options: RunOptions) -> RunStart:
-    params = {
-        "task": task.name,
-        "kind": purpose.kind,
-        **{role: task.models[role].alias for role in ROLES},
-        "metric": task.metric.name,
-        "adapter": task.config.adapter,
-        "threads": str(task.config.run.threads),
-        "n_train": str(len(task.splits.train)),
-        "n_dev": str(len(task.splits.dev)),
-        "n_holdout": str(len(task.splits.holdout)),
-        **purpose.params,
-    }
-    tags = {
-        "stage": purpose.kind,
-        "offline": str(task.offline).lower(),
-        "baseline": task.baseline,
-        "program_hash": read_prompts(task.program).hash,
-        "config_hash": task.config_hash,
-        "code_version": code_version(),
-        "schema_hash": schema_hash(task.program),
-        **purpose.tags,
-    }
-    return RunStart(
-        run_id=new_run_id(task.name if purpose.kind == "optimize" else f"{task.name}-{purpose.kind}"),
-        task=task.name,
-        command=options.command,
-        started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        params=params,
-        tags=tags,
-        splits=task.splits.info,
-        config=task.config.model_dump(mode="json"),
-        identity=identity(task, purpose),
-        kind=purpose.kind,
-    )
-
-
-def identity(task: Task, purpose: Purpose) -> dict[str, str]:
-    """What must be equal for an interrupted run to be continued; how fast it may go and what it may spend is not."""
-    parts = {
-        "kind": purpose.kind,
-        "config": digest(task.config.model_dump(mode="json", exclude={"run", "tracking"})),
-        "corpus": task.splits.info.fingerprint,
-        "program": read_prompts(task.program).hash + schema_hash(task.program) + digest(source_of(task.program)),
-        "metric": task.metric.name + _own_metric(task),
-        "fresh": str(not task.config.run.cache),
-        **{f"model {role}": _settings(spec) for role, spec in task.models.items()},
-        **{f"judge {index + 1}": _settings(spec) for index, spec in enumerate(task.judges)},
-        **purpose.identity,
-    }
-    if task.offline:
-        parts["embedded model"] = OFFLINE_VERSION
-    return parts
-
-
-def _own_metric(task: Task) -> str:
-    """What a metric of a person's own says, as a digest: a changed one is another metric."""
-    path = own_code_of(task.config).get("metric.name")
-    return "" if path is None else f" {digest(own_text(path, 'metric.name', task.root))}"
-
-
-def _settings(spec: ModelSpec) -> str:
-    """What a model's answers depend on; its price, its pace and its key are not among it."""
-    asked = {"temperature": spec.temperature, "max_tokens": spec.max_tokens, **dict(sorted(spec.params.items()))}
-    return f"{spec.model} {spec.api_base or ''} {spec.engine} {asked}"
 
 
 def check_caps(task: Task, specs: tuple[ModelSpec, ...] | None = None) -> None:
