@@ -19,6 +19,8 @@ from core.limits import Limits, RefusedError
 from metrics.metric import ExampleBook, Metric, Unscored
 from programs.prompts import read_prompts
 
+NAMES_TEXT = "names a text"
+"""Marks a setting, as in ``Annotated[str, NAMES_TEXT]``, whose value is a file of the workspace or ``run:ID``."""
 BUDGETS: Mapping[str, int] = {"light": 6, "medium": 12, "heavy": 24}
 """Named budgets, as multiples of train plus dev rows."""
 

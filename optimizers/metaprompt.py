@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import dspy
 from pydantic import Field
@@ -20,7 +20,7 @@ from core.section import Section
 from data.annotations import FIRST, TIE, Annotation, Preferred, all_of
 from data.corpus import Row
 from metrics.evaluate import Evaluator
-from optimizers.base import Search, SearchSize
+from optimizers.base import NAMES_TEXT, Search, SearchSize
 from optimizers.schedule import (
     Draw,
     Probe,
@@ -55,10 +55,10 @@ class MetapromptSettings(Section):
     )
     history: int = Field(default=5, ge=0, le=50, description="Earlier attempts that a proposal is shown.")
     alpha: float = Field(default=0.2, gt=0, lt=1, description="Two-sided level at which dev accepts an epoch's prompt.")
-    metaprompt: str | None = Field(
+    metaprompt: Annotated[str | None, NAMES_TEXT] = Field(
         default=None, description="A text file of the workspace, or run:ID of a run that tuned a metaprompt; ours else."
     )
-    annotations: str | None = Field(
+    annotations: Annotated[str | None, NAMES_TEXT] = Field(
         default=None, description="A file of `annotate`, whose scores and comments are shown beside the feedback."
     )
     levers: tuple[LeverName, ...] = Field(default=(), description="Hints for whoever proposes; see programs/levers.py.")

@@ -45,7 +45,8 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
         ConfigError: If it does not take the task's settings.
     """
     settings = task.config.optimizer
-    named = zip(settings.names, chosen_optimizers(task), strict=True)
+    optimizers = chosen_optimizers(task)
+    named = zip(settings.names, optimizers, strict=True)
     code = {f"code of {name}": digest(own_source(optimizer)) for name, optimizer in named if ":" in name}
     kind = "forecast" if dry else "distill" if task.config.distillation is not None else "optimize"
     params = {
@@ -56,7 +57,7 @@ def purpose_of(task: Task, *, dry: bool = False) -> Purpose:
         "max_demos": str(settings.max_demos),
         "baseline": task.baseline,
     }
-    return Purpose(kind, params, {"optimizer": settings.name, **code, **texts_named(task)})
+    return Purpose(kind, params, {"optimizer": settings.name, **code, **texts_named(task, optimizers)})
 
 
 def search_size(task: Task, optimizer: Optimizer) -> SearchSize:

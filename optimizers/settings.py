@@ -14,7 +14,7 @@ from core.limits import Limits
 from core.plain import digest
 from core.section import Section
 from optimizers import OPTIMIZERS
-from optimizers.base import Optimizer
+from optimizers.base import NAMES_TEXT, Optimizer
 from optimizers.own import own_optimizer
 from programs.prompts import read_prompts
 from tasks.config import OptimizerSection
@@ -24,6 +24,7 @@ from tasks.task import Outline, Task
 from tracking.store import Store
 
 AT = ("optimizer", "settings")
+RUN = "run:"
 
 
 def schema_of(optimizer: Optimizer) -> type[Section]:
@@ -87,9 +88,6 @@ def limits_of(task: Task) -> Limits:
     return Limits(task.config.optimizer.limits, read_prompts(task.program).instructions())
 
 
-RUN = "run:"
-
-
 def named_text(store: Store, root: Path, name: str) -> str:
     """The text that a setting names: ``run:ID`` is the instruction that the run found, anything else a file.
 
@@ -111,10 +109,15 @@ def named_text(store: Store, root: Path, name: str) -> str:
     return text
 
 
-def texts_named(task: Task) -> dict[str, str]:
-    """The files that a task's settings name, by digest: a run with other texts is another run."""
-    given = [settings_of(task.config.optimizer, optimizer) for optimizer in chosen_optimizers(task)]
-    named = [settings.get(key) for settings in given for key in ("metaprompt", "annotations")]
+def texts_named(task: Task, optimizers: Sequence[Optimizer]) -> dict[str, str]:
+    """The files that the optimisers' settings name, by digest: a run with other texts is another run."""
+    named = [
+        settings.get(key)
+        for optimizer in optimizers
+        for settings in (settings_of(task.config.optimizer, optimizer),)
+        for key, field in schema_of(optimizer).model_fields.items()
+        if NAMES_TEXT in field.metadata
+    ]
     files = [task.root / name for name in named if name and not str(name).startswith(RUN)]
     return {f"text {path.name}": digest(path.read_text("utf-8")) for path in files if is_file(path)}
 

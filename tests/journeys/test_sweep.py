@@ -2,13 +2,17 @@
 
 import contextlib
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
+import yaml
 
 from core.errors import DataError
 from core.evaluation import Usage
 from experiments.sweep import Entry, ranked, read_patches
-from tests.journeys.commands import run
+from tests.journeys.commands import HOME, run, until
 from tests.notes import notes
 from tests.provider import Provider, serving
 from tracking.events import EventKind
@@ -61,7 +65,19 @@ def test_the_leaderboard_corrects_its_comparisons_and_says_what_does_not_compare
     assert (by["other"].p_value, by["closed"].p_value) == (None, None)
 
 
-def test_four_patches_are_four_configurations_and_a_second_time_nothing_is_paid_again(tmp_path):
+def killed(provider, calls, *words):
+    """Run a command, and kill it as soon as the provider has seen so many calls; whether it was still at work."""
+    process = subprocess.Popen(
+        [sys.executable, str(HOME / "cli.py"), *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    until(lambda: process.poll() is not None or len(provider.seen) >= calls)
+    alive = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return alive
+
+
+def test_four_patches_are_four_configurations_and_killed_or_called_again_nothing_is_paid_twice(tmp_path):
     with serving(Provider()) as provider:
         notes(tmp_path, provider.url)
         (tmp_path / "patches.jsonl").write_text(PATCHES)
@@ -72,6 +88,8 @@ def test_four_patches_are_four_configurations_and_a_second_time_nothing_is_paid_
         code, _, err = run(*words, "--max-calls", "400", workspace=tmp_path, check=False)
         assert code == 75, err  # the cap holds over all patches together
         assert len(provider.seen) <= 460
+        assert killed(provider, len(provider.seen) + 150, *words, "--workspace", tmp_path)
+        assert len(provider.seen) < 900  # in the middle
         body = json.loads(run(*words, workspace=tmp_path)[1])
         paid = len(provider.seen)
         again = json.loads(run(*words, workspace=tmp_path)[1])
@@ -86,8 +104,13 @@ def test_four_patches_are_four_configurations_and_a_second_time_nothing_is_paid_
         configs = {place["patch"]: store.started(place["run_id"]).config for place in board}
         runs = {place["patch"]: store.started(place["run_id"]) for place in board}
         swept = store.events(body["run_id"], kind=EventKind.SWEPT)
+        assert until(lambda: run("sync", workspace=tmp_path, check=False)[0] == 0)
+        in_mlflow = {place["patch"]: store.run(place["run_id"]).mlflow_run for place in board}
     student, minibatch, weights, subset = (configs[json.dumps(json.loads(line))] for line in PATCHES.splitlines()
                                            if line.startswith("{"))  # fmt: skip
+    told = {path.parent.parent.name: yaml.safe_load(path.read_text("utf-8"))
+            for path in (tmp_path / "mlruns").rglob("config.yaml")}  # fmt: skip
+    assert all(told[in_mlflow[patch]] == config for patch, config in configs.items())
     assert len(swept) == 4
     assert all(start.tags["sweep"] == body["run_id"] for start in runs.values())
     assert (student["models"]["student"], minibatch["models"]["student"]) == ("mind", "far")

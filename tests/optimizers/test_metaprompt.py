@@ -133,6 +133,15 @@ def test_a_metaprompt_of_ones_own_is_what_the_reflector_is_told(tmp_path):
         assert named == found.winner.prompts[0].instruction
         with pytest.raises(UsageError, match=r"no file .*other\.txt"):
             named_text(run.store, tmp_path, "other.txt")
+    tuned = f"optimizer.settings.metaprompt=run:{found.run_id}"
+    with_it = task_of(Workspace(tmp_path), "notes", *offline, tuned, name="metaprompt", budget=90)
+    with open_run(Workspace(tmp_path), with_it, purpose_of(with_it), RunOptions(track=False)) as run:
+        line = run.lms["reflector"].line
+        line.wire = Listening(line.wire)
+        optimize(run)
+        told = [" ".join(system.split()) for system in line.wire.systems]
+    assert told
+    assert all(" ".join(named.split()) in system for system in told)  # what a run found, as another one's metaprompt
     before = purpose_of(task).identity
     (tmp_path / "own.txt").write_text("Rewrite it as a monk would.\n", "utf-8")
     assert purpose_of(task).identity != before  # another text is another run

@@ -23,8 +23,10 @@ from tests.optimizers.searching import searching
 
 def gepa(search):
     made = build_gepa(search)
-    stoppers = made.gepa_kwargs["stop_callbacks"]
+    stoppers, proposer = made.gepa_kwargs["stop_callbacks"], made.custom_instruction_proposer
     return {
+        "merge": proposer.settings.merge,
+        "levers": list(proposer.settings.levers),
         "selection": made.candidate_selection_strategy,
         "components": made.component_selector,
         "skip_perfect": made.skip_perfect_score,
@@ -61,13 +63,20 @@ def simba(search):
 def metaprompt(search):
     """What the search does with them is shown in test_metaprompt.py."""
     made = Trainer(search, MetapromptSettings.model_validate(dict(search.settings)))
-    return made.settings.model_dump()
+    return made.settings.model_dump(mode="json")
 
 
 REACH = {"gepa": gepa, "mipro": mipro, "bootstrap": bootstrap, "simba": simba, "metaprompt": metaprompt}
 """What has reached the optimiser, by the names of our settings."""
 OTHERS = {
-    "gepa": {"selection": "current_best", "components": "all", "skip_perfect": False, "patience": 3},
+    "gepa": {
+        "selection": "current_best",
+        "components": "all",
+        "skip_perfect": False,
+        "patience": 3,
+        "merge": True,
+        "levers": ["example"],
+    },
     "mipro": {"candidates": 5, "trials": 7, "temperature": 0.5, "program_aware": False, "tips": False},
     "bootstrap": {"sets": 3, "labelled": 1, "rounds": 2},
     "simba": {"candidates": 3, "steps": 2, "sampling": 0.5, "choosing": 0.9},
@@ -78,6 +87,7 @@ OTHERS = {
         "alpha": 0.05,
         "metaprompt": "own.txt",
         "annotations": "said.jsonl",
+        "levers": ["rule", "schema"],
         "retries": 0,
     },
 }
