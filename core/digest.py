@@ -19,6 +19,8 @@ WINDOWS = {
 """Context windows in tokens, by provider."""
 SHARE, CHARS_PER_TOKEN = 0.025, 4
 DEFAULT_BUDGET, LEAST_DEFAULT, LEAST_BUDGET = 20_000, 5_000, 1_024
+FEEDBACK_SHARE, SHORTEST = 10, 64
+"""Rows with feedback are what a reflection is about: without a setting they have ten times a digest's budget."""
 DROPPED_FIRST = ("prompt_rewrite", "playbooks", "trajectory", "learning", "recent_steps")
 """Sections that a tight budget does without, the least valuable first."""
 LIST_KEEPS = 3
@@ -100,6 +102,53 @@ def metadata_digest(metadata: Mapping[str, Any], provider: str, settings: Digest
             hint="raise char_budget or provider_char_budgets, or lower max_section_chars or max_string_chars",
         )
     return text
+
+
+def feedback_digest(
+    rows: Sequence[Mapping[str, Any]], provider: str, settings: DigestSection | None = None
+) -> list[Any]:
+    """Rows with feedback for a reflection: as they are where they fit, else with their texts cut to one length.
+
+    The length is the largest with which all rows fit into the budget: that of a setting, or a quarter of the provider's
+    context window. The last row then says in ``digest_stats`` what was done; lists are cut only where texts of 64
+    characters do not do.
+
+    Args:
+        rows: What the reflection is shown.
+        provider: Of the model that reflects.
+        settings: The ``metadata_digest`` block; disabled, the rows go out as they are.
+
+    Raises:
+        BudgetError: If they do not fit even so.
+    """
+    given = settings or DigestSection()
+    if not given.enabled or not rows:
+        return list(rows)
+    said = given.char_budget is not None or provider in given.provider_char_budgets
+    budget = digest_budget(given, provider) * (1 if said else FEEDBACK_SHARE)
+    plain = cast(list[Plain], to_plain(list(rows)))
+    size = len(_encode(plain))
+    if size <= budget:
+        return list(rows)
+    for lists in (False, True):
+        low, high = 0, budget
+        while high - low > 1:
+            middle = (low + high) // 2
+            fits = len(_encode(_cut_rows(plain, middle, budget, size, lists=lists))) <= budget
+            low, high = (middle, high) if fits else (low, middle)
+        if low >= SHORTEST:
+            return _cut_rows(plain, low, budget, size, lists=lists)
+    raise BudgetError(
+        f"metadata_digest: {len(rows)} rows of {size} characters do not fit into {budget} for {provider}, "
+        f"not even with texts of {SHORTEST} characters",
+        hint="lower optimizer.minibatch, or raise char_budget or provider_char_budgets",
+    )
+
+
+def _cut_rows(rows: Sequence[Plain], most: int, budget: int, size: int, *, lists: bool) -> list[Plain]:
+    shown = [cast(Plain, _shorten(row, most, lists=lists)) for row in rows]
+    shown[-1] = shown[-1] | {"digest_stats": {"budget": budget, "size_before": size, "texts_cut_to": most}}
+    return shown
 
 
 def _fitted(sections: Plain, dropped: Sequence[str], omitted: Sequence[str], budget: int) -> str | None:
@@ -249,14 +298,15 @@ def _cut(value: Any, given: DigestSection, most: int, *, whole: bool = False) ->
     return shorter if len(text) <= most else _truncate(text, most)
 
 
-def _shorten(value: Any, most: int) -> Any:
+def _shorten(value: Any, most: int, *, lists: bool = True) -> Any:
     if isinstance(value, str):
         return _truncate(value, most)
     if isinstance(value, Mapping):
-        return {_truncate(str(key), most): _shorten(item, most) for key, item in value.items()}
+        return {_truncate(str(key), most): _shorten(item, most, lists=lists) for key, item in value.items()}
     if isinstance(value, list):
-        shown = [_shorten(item, most) for item in value[:LIST_KEEPS]]
-        return [*shown, {"omitted": len(value) - LIST_KEEPS}] if len(value) > LIST_KEEPS else shown
+        kept = LIST_KEEPS if lists else len(value)
+        shown = [_shorten(item, most, lists=lists) for item in value[:kept]]
+        return [*shown, {"omitted": len(value) - kept}] if len(value) > kept else shown
     return value
 
 

@@ -14,6 +14,7 @@ import dspy
 from calls.lm import RoleLM
 from calls.meter import Meter
 from core.candidate import Candidate, ProgramPrompts
+from core.digest import DigestSection, feedback_digest
 from core.evaluation import total
 from core.limits import Limits, RefusedError
 from metrics.metric import ExampleBook, Metric, Unscored
@@ -141,6 +142,8 @@ class Search:
     about: str = ""
     """What the task is for, in the words of its file."""
     limits: Limits = field(default_factory=Limits)
+    digest: DigestSection = field(default_factory=DigestSection)
+    """How much of rows and their feedback the reflector is shown."""
     text_of: Callable[[str], str] = str
     """The text that a setting names: a file of the workspace, or ``run:ID``; the name itself outside of a run."""
 
@@ -155,6 +158,14 @@ class Search:
         except RefusedError as refused:
             self.journal.refuse(proposal, str(refused))
             raise
+
+    def shown(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Rows with feedback as the reflector may be shown them: cut where they would not fit its window.
+
+        Raises:
+            BudgetError: If they do not fit however they are cut.
+        """
+        return feedback_digest(rows, self.reflector.spec.model.partition("/")[0], self.digest)
 
     @property
     def settings(self) -> Mapping[str, Any]:

@@ -100,7 +100,7 @@ class GepaSchedule(Schedule):
         told = probe.search.limits.told(name) or None
         with Meter.row() as tally, dspy.context(lm=probe.search.reflector):
             propose = InstructionProposer(additional_instructions=told)
-            written = propose({name: instruction}, {name: rows}, [name])[name]
+            written = propose({name: instruction}, {name: probe.search.shown(rows)}, [name])[name]
         return measured_reflection(sizes, tally.worth, rows, instruction, written)
 
 
@@ -150,8 +150,9 @@ class LimitedProposer(InstructionProposer):  # pyright: ignore[reportGeneralType
         if merged is not None:
             return merged
         told = "\n".join(filter(None, (told, hints(self.settings.levers))))
+        shown = {name: self.search.shown(rows[name])} if name in rows else {}
         for _ in range(2):
-            written = InstructionProposer(additional_instructions=told + remark)(candidate, rows, [name])
+            written = InstructionProposer(additional_instructions=told + remark)(candidate, shown, [name])
             if name not in written:
                 return None
             try:

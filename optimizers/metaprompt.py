@@ -265,6 +265,7 @@ def propose(
     told = "\n".join(filter(None, (search.limits.told(predictor), hints(settings.levers))))
     ask = metaprompt_of(search.text_of(settings.metaprompt) if settings.metaprompt else None)
     said = _said(search, settings.annotations) if settings.annotations else {}
+    shown = search.shown(shown_rows(rows, said))
     adapter = make_adapter("chat")
     for _ in range(retries + 1):
         try:
@@ -275,7 +276,7 @@ def propose(
                     current_hypothesis=current.hypothesis,
                     other_attempts=[_told(attempt, predictor) for attempt in others],
                     constraints=(told + remark) or "none",
-                    examples_with_feedback=shown_rows(rows, said),
+                    examples_with_feedback=shown,
                 )
             proposed.new_instruction = search.admit(predictor, parent, proposed.new_instruction)
             return proposed

@@ -116,6 +116,7 @@ def search_of(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
         max_unreadable=task.config.run.max_unreadable,
         about=task.config.description or task.name,
         limits=limits_of(task),
+        digest=task.config.optimizer.metadata_digest,
         text_of=lambda name: named_text(run.store, task.root, name),
     )
 

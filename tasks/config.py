@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, cast
 
 from pydantic import Field, field_validator, model_validator
 
+from core.digest import DigestSection
 from core.limits import LimitsSection
 from core.own_code import OWN_CODE
 from core.patterns import usable
@@ -68,6 +69,9 @@ class OptimizerSection(Section):
     minibatch: int = Field(default=20, ge=1, description="Rows per reflection.")
     max_demos: int = Field(default=4, ge=0)
     limits: LimitsSection = LimitsSection()
+    metadata_digest: DigestSection = Field(
+        default=DigestSection(), description="How much of rows and their feedback a reflection is shown."
+    )
     leave_one_out: str | None = Field(
         default=None,
         description="An input: the search is repeated without the rows of each of its values, to see whether what it "

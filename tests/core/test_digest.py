@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.digest import DigestSection, digest_budget, metadata_digest
+from core.digest import DigestSection, digest_budget, feedback_digest, metadata_digest
 from core.errors import BudgetError
 
 ANTHROPIC = "anthropic"
@@ -40,20 +40,20 @@ def test_a_long_run_is_cut_to_what_matters():
             "task": "Summarise incident" * 1000,
             "session_learning_audit": ["payload"] * 200,
             "session_reward_audit": [{"score": 1, "rationale": "rationale" * 200}] * 50,
-            "session_metadata": {"token_usage": {"prompt_tokens": 12345}, "reward_stats": {"score": 1}, "secret": "x"},
+            "session_metadata": {"token_usage": {"prompt_tokens": 12345, "completion_tokens": 6789}},
         }
     )
     stats, audits = found["digest_stats"], found["session"]["session_reward_audit_summary"]
 
-    assert (stats["budget"], stats["size"], stats["util"]) == (20_000, len(text), round(len(text) / 20_000, 4))
-    assert 7_000 < stats["size"] < 8_000
+    assert (stats["budget"], stats["size"], stats["util"]) == (20_000, 7_410, 0.3705)
+    assert len(text) == 7_410
     assert len(found["summary"]["task"]) == 4_000
     assert found["summary"]["task"].endswith("...")
     assert stats["omitted"] == ["session_learning_audit"]
     assert audits["entries"] == 50
     assert (len(audits["sample"]), audits["sample"][-1]) == (4, {"omitted": 47})
     assert len(audits["sample"][0]["rationale"]) == 1_000
-    assert set(found["session"]["session_metadata"]) == {"token_usage", "reward_stats"}
+    assert set(found["session"]["session_metadata"]) == {"token_usage"}
     assert stats["sections"] == {
         name: len(json.dumps(found[name], separators=(",", ":"))) for name in ("summary", "session")
     }
@@ -133,7 +133,7 @@ KEYS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, VALUES), st.integers(1_024, 3_000))
 def test_no_digest_is_over_its_budget_and_each_says_its_own_size(metadata, budget):
     try:
@@ -141,3 +141,28 @@ def test_no_digest_is_over_its_budget_and_each_says_its_own_size(metadata, budge
     except BudgetError:
         return
     assert len(text) == found["digest_stats"]["size"] <= budget
+
+
+ROWS = [{"Inputs": {"log": "x" * 90_000}, "Feedback": "wrong: " + "y" * 400, "Score": n} for n in range(3)]
+
+
+def test_rows_with_feedback_go_out_as_they_are_where_they_fit_and_cut_to_one_length_where_not():
+    assert feedback_digest(ROWS, "gemini") == ROWS
+    shown = feedback_digest(ROWS, "openai")
+    stats = shown[-1]["digest_stats"]
+    assert stats["budget"] == 128_000
+    assert 127_000 < len(json.dumps(shown, separators=(",", ":"))) <= 128_000
+    assert {len(row["Inputs"]["log"]) for row in shown} == {stats["texts_cut_to"]}
+    assert [row["Score"] for row in shown] == [0, 1, 2]
+    assert shown[0]["Feedback"] == ROWS[0]["Feedback"]
+    assert feedback_digest(ROWS, "openai", DigestSection(enabled=False)) == ROWS
+
+
+def test_a_setting_bounds_what_a_reflection_is_shown_and_lists_are_cut_last():
+    small = DigestSection(provider_char_budgets={"openai": 2_000})
+    assert len(json.dumps(feedback_digest(ROWS, "openai", small), separators=(",", ":"))) <= 2_000
+    many = [{"Inputs": ["z" * 100] * 200, "Feedback": "f"}]
+    (row,) = feedback_digest(many, "openai", small)
+    assert row["Inputs"][-1] == {"omitted": 197}
+    with pytest.raises(BudgetError, match="do not fit"):
+        feedback_digest([{str(n): "q" * 99 for n in range(60)}], "openai", small)

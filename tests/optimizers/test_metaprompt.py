@@ -3,17 +3,22 @@
 import dataclasses
 import json
 
+import dspy
 import pytest
 
+from core.digest import DigestSection
 from core.errors import UsageError
+from core.evaluation import RowResult, RowStatus
 from core.workspace import Workspace
 from data.annotations import Annotation, Preferred, keep
 from optimizers import OPTIMIZERS
-from optimizers.metaprompt import MetapromptSettings, Trainer, decided
+from optimizers.gepa import LimitedProposer
+from optimizers.metaprompt import Attempt, MetapromptSettings, Trainer, decided, propose
 from optimizers.optimize import optimize, purpose_of
 from optimizers.search import run_search
 from optimizers.settings import named_text
 from programs.metaprompt import ImprovePrompt
+from programs.prompts import read_prompts
 from tasks.open_run import RunOptions, open_run
 from tests.notes import notes
 from tests.optimizers.reflectors import Listening, heard
@@ -161,3 +166,24 @@ def test_what_people_said_about_train_rows_is_beside_the_feedback(tmp_path):
         assert sum("a bridge is on land" in text for text in shown) == 1
         assert sum('"better answer": {"kind": "water"}' in text for text in shown) == 1
         assert not any("never shown" in text for text in shown)
+
+
+def reflected(search, strategy, digest):
+    """How long the examples are that a reflector is sent, for rows of 18 000 characters."""
+    search = dataclasses.replace(search, digest=digest)
+    reflector = heard(search, lambda number, given: "Name the kind.")
+    if strategy == "gepa":
+        rows = [{"Inputs": {"note": "w" * 900}, "Generated Outputs": {"kind": "land"}, "Feedback": "x"}] * 20
+        with dspy.context(lm=search.reflector):
+            LimitedProposer(search)({"analyse": "Read."}, {"analyse": rows}, ["analyse"])
+    else:
+        row = RowResult("r", RowStatus.OK, 0.0, {}, "x", {"note": "w" * 900}, {}, {"kind": "land"})
+        propose(search, "analyse", Attempt(read_prompts(search.program), ""), (), [row] * 20)
+    return len(reflector.asked[0]["examples_with_feedback"])
+
+
+@pytest.mark.parametrize("strategy", ["gepa", "metaprompt"])
+def test_feedback_that_would_overflow_the_reflector_is_cut_before_it_is_asked(tmp_path, strategy):
+    with searching(tmp_path) as search:
+        assert reflected(search, strategy, DigestSection(char_budget=6_000)) < 10_000
+        assert reflected(search, strategy, DigestSection(enabled=False)) > 18_000
