@@ -6,7 +6,9 @@ from stats.bounds import least_kind
 from stats.clustered import ratio_interval
 from stats.comparison import Comparison, compare_all, rows_to_show
 from stats.contingency import label_permutation_test, newcombe, stratified_exact_test, welch_interval
+from stats.counted import Decision
 from stats.eprocess import EDesign, EState
+from stats.fixed import FixedDesign, FixedState
 from stats.holdout import opening_alpha
 from stats.intervals import Interval, bootstrap_mean, t_interval, tango, tango_score, wilson
 from stats.keys import KeyScore, KeyScores, key_interval, key_scores
@@ -25,9 +27,6 @@ from stats.pareto import Placed, Priced, cheapest_reaching, dominates, pareto_fr
 from stats.power import Preflight, mde, paired_power, preflight, required_pairs
 from stats.race import Race
 from stats.sequential import (
-    Decision,
-    FixedDesign,
-    FixedState,
     SprtDesign,
     SprtState,
     default_n_max,

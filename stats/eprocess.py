@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from stats.checks import finite, open_unit, positive, whole
-from stats.sequential import Decision, same_design
+from stats.counted import Decision, same_design
 
 
 @dataclass(frozen=True)

@@ -3,36 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
-from enum import StrEnum
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Literal
 
 from stats.checks import open_unit, whole
+from stats.counted import Counted, Decision
 from stats.distributions import normal_quantile
-from stats.paired_tests import exact_sign_test
 
 FUTILITY_SHARE = 0.1
 """The part of beta that may be lost to the bet on the absolute difference; see :class:`SprtState`."""
 MAX_FIXED_MULTIPLE = 2.25
 """Where a test is cut off, in multiples of the fixed design, unless somebody says so."""
-State = TypeVar("State")
-
-
-class Decision(StrEnum):
-    """Where a sequential test stands."""
-
-    CONTINUE = "continue"
-    ACCEPT = "accept"
-    """The improvement is shown."""
-    REJECT = "reject"
-    """Futile: an improvement of the size that was sought is refuted."""
-    NO_DECISION = "no decision"
-    """The observations are used up; this is not evidence of no effect."""
-
-    @property
-    def final(self) -> bool:
-        """Whether the test is over."""
-        return self is not Decision.CONTINUE
 
 
 @dataclass(frozen=True)
@@ -145,7 +126,7 @@ class SprtDesign:
 
 
 @dataclass(frozen=True)
-class SprtState:
+class SprtState(Counted[SprtDesign]):
     """A sequential probability ratio test under way; each observation gives the next state.
 
     The paired form has a second way to end for futility, because pairs that agree move no likelihood ratio: two arms
@@ -153,25 +134,9 @@ class SprtState:
     multiplies its wealth by ``1 + effect - d`` with each pair, d being 1, 0 or -1. While that claim is true this is a
     losing or fair game, so that wealth reaches ``1 / b`` with a chance of at most b (Ville); b is a tenth of beta. It
     can only end the test earlier without accepting, so that it costs power, at most b, and never raises alpha.
-
-    Attributes:
-        design: What is tested.
-        wins: Successes; of the paired form: pairs that only the test arm solved.
-        losses: Failures; of the paired form: pairs that only the control arm solved.
-        ties: Pairs in which the arms agree.
-        decision: Where it stands.
     """
 
     design: SprtDesign
-    wins: int = 0
-    losses: int = 0
-    ties: int = 0
-    decision: Decision = Decision.CONTINUE
-
-    @property
-    def n(self) -> int:
-        """Observations so far."""
-        return self.wins + self.losses + self.ties
 
     @property
     def position(self) -> float:
@@ -187,7 +152,7 @@ class SprtState:
     def reason(self) -> str:
         """Why it stands where it stands, for a person."""
         lower, upper = self.bounds
-        counts = f"{self.wins} won, {self.losses} lost, {self.ties} equal"
+        counts = self.counts
         if self.decision is Decision.ACCEPT:
             return f"{counts}: the log-likelihood ratio {self.position:+.2f} has reached {upper:+.2f}"
         if self.decision is Decision.REJECT and self.position <= self.design.lower:
@@ -198,28 +163,13 @@ class SprtState:
             return f"{counts}: {self.n} observations are the most that were allowed; NOT evidence of no effect"
         return f"{counts}: the log-likelihood ratio is {self.position:+.2f}, between {lower:+.2f} and {upper:+.2f}"
 
-    def observe(self, difference: float) -> SprtState:
-        """Take one observation.
+    @property
+    def allowed(self) -> tuple[int, ...]:
+        """Differences that an observation may have; one session of its own never agrees with another."""
+        return (-1, 0, 1) if self.design.form == "paired" else (-1, 1)
 
-        Args:
-            difference: 1 for a win, -1 for a loss, 0 for a pair that agrees.
-
-        Raises:
-            ValueError: If the test is over, or the difference is none of these.
-        """
-        if self.decision.final:
-            raise ValueError(f"the test is over: {self.decision} after {self.n} observations")
-        if difference not in ((-1, 0, 1) if self.design.form == "paired" else (-1, 1)):
-            raise ValueError(f"difference: received {difference}, need 1 (win), -1 (loss) or, in pairs, 0 (equal)")
-        counted = replace(
-            self,
-            wins=self.wins + (difference == 1),
-            losses=self.losses + (difference == -1),
-            ties=self.ties + (difference == 0),
-        )
-        return replace(counted, decision=counted._decided())
-
-    def _decided(self) -> Decision:
+    def decided(self) -> Decision:
+        """Where the test stands by its counts."""
         position, design = self.position, self.design
         if position >= design.upper:
             return Decision.ACCEPT
@@ -229,130 +179,6 @@ class SprtState:
 
     def _futile(self) -> bool:
         return self.design.log_futility(self.wins, self.losses, self.ties) >= self.design.futility_bound
-
-    def resumed(self, design: SprtDesign) -> SprtState:
-        """The same state, if it is of this design.
-
-        Raises:
-            ValueError: If any parameter differs: a test that changes its parameters under way keeps no error rate.
-        """
-        return same_design(self, design)
-
-
-@dataclass(frozen=True)
-class FixedDesign:
-    """The same question with a number of pairs that is set beforehand and one look at the end.
-
-    After ``n`` pairs an exact one-sided sign test (McNemar) of the pairs that disagree accepts at ``alpha``; anything
-    else rejects. No look before the end counts.
-
-    Raises:
-        ValueError: If n is not a positive whole number, or alpha is out of range.
-    """
-
-    n: int
-    alpha: float = 0.05
-
-    def __post_init__(self) -> None:
-        whole(self.n, name="n", at_least=1)
-        open_unit(self.alpha, name="alpha")
-
-    @property
-    def n_max(self) -> int:
-        """The pairs it takes."""
-        return self.n
-
-    @property
-    def start(self) -> FixedState:
-        """The test before its first pair."""
-        return FixedState(self)
-
-
-@dataclass(frozen=True)
-class FixedState:
-    """A fixed test under way; it decides at its last pair and not before."""
-
-    design: FixedDesign
-    wins: int = 0
-    losses: int = 0
-    ties: int = 0
-    decision: Decision = Decision.CONTINUE
-
-    @property
-    def n(self) -> int:
-        """Pairs so far."""
-        return self.wins + self.losses + self.ties
-
-    @property
-    def p_value(self) -> float:
-        """One-sided p of the exact sign test; valid at the last pair alone."""
-        return exact_sign_test(self.wins, self.losses)
-
-    @property
-    def position(self) -> float:
-        """Wins minus losses."""
-        return float(self.wins - self.losses)
-
-    @property
-    def bounds(self) -> tuple[float | None, float]:
-        """No lower one, and the lead that would be significant if no further pair disagreed."""
-        disagree = self.wins + self.losses
-        lead = next((k for k in range(disagree + 1) if exact_sign_test((disagree + k) // 2, (disagree - k) // 2)
-                     <= self.design.alpha), disagree + 1)  # fmt: skip
-        return None, float(lead)
-
-    @property
-    def reason(self) -> str:
-        """Why it stands where it stands, for a person."""
-        counts = f"{self.wins} won, {self.losses} lost, {self.ties} equal"
-        if not self.decision.final:
-            return f"{counts}: pair {self.n} of {self.design.n}, decided at the last one"
-        sign = "at most" if self.decision is Decision.ACCEPT else "above"
-        return f"{counts} in {self.n} pairs: p = {self.p_value:.3g}, {sign} {self.design.alpha:g}"
-
-    def observe(self, difference: float) -> FixedState:
-        """Take one pair: 1, 0 or -1.
-
-        Raises:
-            ValueError: If the test is over, or the difference is none of these.
-        """
-        if self.decision.final:
-            raise ValueError(f"the test is over: {self.decision} after {self.n} observations")
-        if difference not in (-1, 0, 1):
-            raise ValueError(f"difference: received {difference}, need 1 (win), -1 (loss) or 0 (equal)")
-        counted = replace(
-            self,
-            wins=self.wins + (difference == 1),
-            losses=self.losses + (difference == -1),
-            ties=self.ties + (difference == 0),
-        )
-        if counted.n < self.design.n:
-            return counted
-        return replace(counted, decision=Decision.ACCEPT if counted.p_value <= self.design.alpha else Decision.REJECT)
-
-    def resumed(self, design: FixedDesign) -> FixedState:
-        """The same state, if it is of this design.
-
-        Raises:
-            ValueError: If any parameter differs.
-        """
-        return same_design(self, design)
-
-
-def same_design(state: State, design: Any) -> State:
-    """The state, if it is of this design.
-
-    Raises:
-        ValueError: Naming each parameter that differs.
-    """
-    known: Any = state
-    if type(known.design) is not type(design):
-        raise ValueError(f"the test under way is of a {type(known.design).__name__}, received {type(design).__name__}")
-    before, after = asdict(known.design), asdict(design)
-    changed = [f"{name}: {before[name]} -> {after[name]}" for name in before if before[name] != after[name]]
-    if changed:
-        raise ValueError(f"a test under way keeps its parameters, received others: {'; '.join(changed)}")
-    return state
 
 
 def fixed_sample_size(p0: float, effect: float, *, alpha: float = 0.05, beta: float = 0.10) -> float:
