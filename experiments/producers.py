@@ -23,7 +23,7 @@ from core.candidate import ProgramPrompts
 from core.evaluation import RowStatus
 from core.plain import md5, to_plain
 from data.corpus import Row
-from experiments.config import CommandProducer, ExperimentConfig
+from experiments.config import CommandProducer, ExperimentConfig, ProgramProducer
 from experiments.pairs import Place
 from metrics.evaluate import judge_row, run_row
 from metrics.metric import Metric
@@ -35,6 +35,13 @@ REFUSALS = ("refused", "rejected")
 """What a program that may refuse says in its field ``outcome``."""
 MAX_OUTPUT = 16_000_000
 ERROR_CHARS = 2000
+
+
+def places_of(made: ProgramProducer, task: Task) -> tuple[Place, ...]:
+    """The pairs of row and trial that a program is tried on."""
+    splits = task.splits
+    chosen = (*splits.train, *splits.dev, *(splits.holdout if made.rows == "all" else ()))
+    return tuple((row.id, trial) for trial in range(made.trials) for row in chosen)
 
 
 def with_guidelines(prompts: ProgramPrompts, guidelines: Sequence[str]) -> ProgramPrompts:
@@ -75,12 +82,13 @@ class ProgramSessions:
         made = config.producer
         assert made is not None
         assert made.kind == "program"
-        splits = task.splits
-        chosen = (*splits.train, *splits.dev, *(splits.holdout if made.rows == "all" else ()))
+        places = places_of(made, task)
+        known = {row.id: row for row in task.corpus.rows}
         program = apply_prompts(task.program, with_guidelines(read_prompts(task.program), config.guidelines))
-        places = tuple((row.id, trial) for trial in range(made.trials) for row in chosen)
         lms = tuple(build_lm(_of_trial(task.models["student"], n), "student", account) for n in range(made.trials))
-        return cls(config, task, {row.id: row for row in chosen}, program, lms, bound_metric(task, account), places)
+        return cls(
+            config, task, {name: known[name] for name, _ in places}, program, lms, bound_metric(task, account), places
+        )
 
     @property
     def components(self) -> tuple[str, ...]:

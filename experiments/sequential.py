@@ -6,13 +6,12 @@ import contextlib
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from core.errors import UsageError
 from core.experiment import Arm, Experiment, Hindsight, PairResult
-from core.optimization import Plan, Range, RoleForecast
+from core.optimization import Plan
 from core.plain import digest, from_json, to_json
 from core.workspace import Workspace
 from experiments.config import ExperimentConfig
@@ -21,8 +20,9 @@ from experiments.kept import SessionLog
 from experiments.methods import METHODS, Design, Method, fixed_pairs
 from experiments.opening import KIND, About, Opened, open_asking, open_record
 from experiments.pairs import Place, Producer, Stream, Tally, play, stream_order
-from experiments.producers import CommandSessions, ProgramSessions
-from experiments.replay import Recorded
+from experiments.pilot import planned
+from experiments.producers import CommandSessions, ProgramSessions, places_of
+from experiments.request import Request
 from programs.prompts import read_prompts, source_of
 from sessions.record import Session
 from sessions.store import open_sessions
@@ -32,29 +32,7 @@ from tasks.task import Task
 from tracking.events import EventKind
 from tracking.store import RunSummary, Store
 
-PILOT = 3
-"""Pairs that are run to say what the rest will cost; they are the first of the stream and are not run again."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asks for.
-
-    Attributes:
-        control: The control arm.
-        test: The test arm; its design section says what is tested.
-        method: A name of ``METHODS``.
-        replay: The two recorded arms, where nothing is to be run.
-        source: Names what is replayed.
-        threads: Pairs at a time.
-    """
-
-    control: ExperimentConfig
-    test: ExperimentConfig
-    method: str
-    replay: tuple[Recorded, Recorded] | None = None
-    source: str = ""
-    threads: int = 4
+Number = TypeVar("Number", int, float)
 
 
 def run_experiment(
@@ -101,7 +79,7 @@ def run_experiment(
         retries = 0 if request.replay else request.test.retries
         pairs = Stream(stream, order, control, test, kept, retries, request.threads)
         if not request.replay:
-            plan = _plan(pairs, method, design, request, run)
+            plan = planned(pairs, method, design, request, run)
             run.forecast(plan)
             if dry_run:
                 run.record.ending = "stopped"
@@ -189,9 +167,7 @@ def _places(request: Request, index: int, tasks: tuple[Task, Task] | None) -> Se
     if arm.producer.kind == "command":
         return CommandSessions(arm, arm.producer).places
     assert tasks is not None
-    splits = tasks[index].splits
-    chosen = (*splits.train, *splits.dev, *(splits.holdout if arm.producer.rows == "all" else ()))
-    return [(row.id, trial) for trial in range(arm.producer.trials) for row in chosen]
+    return places_of(arm.producer, tasks[index])
 
 
 def _stream_id(request: Request, tasks: tuple[Task, Task] | None, names: Sequence[str]) -> str:
@@ -271,64 +247,7 @@ def _producers(request: Request, tasks: tuple[Task, Task] | None, run: Opened) -
     return made[0], made[1]
 
 
-# The forecast and the outcome
-
-
-def _plan(pairs: Stream, method: Method, design: Design, request: Request, run: Opened) -> Plan:
-    """What the experiment will cost: expected pairs times what the sessions of the first pairs have cost."""
-    run.progress.phase("pilot", 2 * PILOT)
-    begun = time.perf_counter()
-    pilot = [session for place in pairs.order[:PILOT] for session in pairs.pair(place)]
-    seconds = (time.perf_counter() - begun) / len(pilot)
-    expected = method.expects(design)
-    sessions = Range(2 * expected.expected, 2 * expected.low, 2 * expected.high)
-    costs = [session.cost_usd for session in pilot]
-    money = None if any(cost is None for cost in costs) else sum(cost or 0 for cost in costs) / len(costs)
-
-    def times(per_session: float) -> Range:
-        return Range(sessions.expected * per_session, sessions.low * per_session, sessions.high * per_session)
-
-    sent = times(sum(s.input_tokens or 0 for s in pilot) / len(pilot))
-    received = times(sum(s.output_tokens or 0 for s in pilot) / len(pilot))
-    calls = times(_calls_per_session(run, len(pilot)))
-    cost = None if money is None else times(money)
-    notes = [f"{method.name}: about {expected.expected:.0f} pairs, at most {expected.high:.0f} in 9 of 10 experiments"]
-    short = len(pairs.order) < fixed_pairs(request.test.design)
-    if short:
-        notes.append(
-            f"there are only {len(pairs.order)} pairs; a fixed comparison of this effect would take "
-            f"{fixed_pairs(request.test.design)}: more tasks, or more trials, would raise the chance of a decision"
-        )
-    if _copies(request, run):
-        notes.append("temperature 0 and several trials: answers that repeat themselves are no further evidence")
-    return Plan(
-        trials=round(expected.expected),
-        roles={"student": RoleForecast(calls, sent, received, cost)},
-        calls=calls,
-        input_tokens=sent,
-        output_tokens=received,
-        cost_usd=cost,
-        minutes=times(seconds / 60 / max(1, request.threads)),
-        mde=None,
-        pilot_rows=len(pilot),
-        notes=tuple(notes),
-        unit="pairs",
-    )
-
-
-def _copies(request: Request, run: Opened) -> bool:
-    """Whether further trials of a task may be copies of the first."""
-    made = request.test.producer
-    if run.asks is None or made is None or made.trials == 1:
-        return False
-    return any(spec.temperature == 0 and not spec.offline for spec in run.asks.specs)
-
-
-def _calls_per_session(run: Opened, sessions: int) -> float:
-    if run.asks is None:
-        return 1.0
-    spent = run.asks.account.spent().values()
-    return max(1.0, sum(usage.calls + usage.hits for usage in spent) / sessions)
+# The outcome
 
 
 def _outcome(request: Request, test: tuple[str, Method, Design], tally: Tally, run: Opened, begun: float) -> Experiment:
@@ -374,8 +293,6 @@ def _arm(config: ExperimentConfig, sessions: Sequence[Session], tally: Tally, na
     known = [s for s in used if s.success is not None]
     successes = sum(bool(s.success) for s in known)
     interval = wilson(successes, len(known)) if known else None
-    costs = [s.cost_usd for s in sessions]
-    tokens = [s.tokens for s in sessions]
     return Arm(
         experiment_id=config.experiment_id,
         config_hash=config.config_hash,
@@ -387,9 +304,19 @@ def _arm(config: ExperimentConfig, sessions: Sequence[Session], tally: Tally, na
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         left_out=sum(not s.outcome.counts for s in sessions),
-        tokens=None if any(t is None for t in tokens) else sum(t or 0 for t in tokens),
-        cost_usd=None if any(c is None for c in costs) else sum(c or 0 for c in costs),
+        tokens=_sum(s.tokens for s in sessions),
+        cost_usd=_sum(s.cost_usd for s in sessions),
     )
+
+
+def _sum(values: Iterable[Number | None]) -> Number | None:
+    """The sum; None where any value is unknown."""
+    total: Any = 0
+    for value in values:
+        if value is None:
+            return None
+        total += value
+    return total
 
 
 def _hindsight(request: Request, order: Sequence[tuple[str, int]]) -> Hindsight:
