@@ -32,12 +32,14 @@ def command(
         typer.Option(metavar="PROMPTS", help="Other prompts: say for each row which of both outputs is better."),
     ] = None,
     rows: Annotated[int, typer.Option(min=1, help="Most outputs to look at now.")] = 10,
+    page: Annotated[bool, typer.Option("--page", help="In a browser, at an address of this machine alone.")] = False,
     annotator: Annotated[str | None, typer.Option(help="Who scores; the login name else.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where it is kept; corpora/annotations/TASK.jsonl else.")
     ] = None,
 ) -> Outcome:
     """Score and comment on outputs, or prefer one of two, for the metaprompt's feedback and the judge's card."""
+    import contextlib
     import getpass
 
     from rich.console import Console
@@ -56,13 +58,20 @@ def command(
         done = evaluated(where, found, prompts, "train", spending.options(progress))
         other = evaluated(where, found, pairs, "train", spending.options(progress)) if pairs else None
     console = Console(stderr=True)
-    person = Person(who, lambda text: console.input(text, markup=False), console.print)
-    if other is None:
-        queue = unscored(done, known, who)[:rows]
-        count = annotated(queue, path, done.program_hash, person)
-    else:
-        queue = undecided(done, other, known, who)[:rows]
-        count = compared(queue, path, (done.program_hash, other.program_hash), person)
+    with contextlib.ExitStack() as stack:
+        person = Person(who, lambda text: console.input(text, markup=False), console.print)
+        if page:
+            from commands.annotate_page import serving
+
+            shown = stack.enter_context(serving())
+            person = Person(who, shown.ask, shown.say)
+            console.print(f"open {shown.address}", markup=False, highlight=False)
+        if other is None:
+            queue = unscored(done, known, who)[:rows]
+            count = annotated(queue, path, done.program_hash, person)
+        else:
+            queue = undecided(done, other, known, who)[:rows]
+            count = compared(queue, path, (done.program_hash, other.program_hash), person)
     body = {"task": task, "file": str(path), "annotated": count, "left": len(queue) - count, "annotator": who}
     lines = [
         f"{count} annotations in {path}",

@@ -1,8 +1,15 @@
 """A person's queue: what is said about an output is kept at once, with who said it, and is not asked again."""
 
+import re
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+
 import pytest
 
 from commands.annotate import Person, annotated, compared, turned_round, undecided
+from commands.annotate_page import serving
 from core.errors import DataError
 from core.evaluation import Evaluation, RowResult, RowStatus
 from data.annotations import annotations_of, preferences_of, read_annotations
@@ -84,3 +91,41 @@ def test_of_two_answers_a_person_prefers_one_without_knowing_which_prompt_gave_i
     path.write_text(text.replace('"tie"', '"both"'), "utf-8")
     with pytest.raises(DataError, match=r"said.jsonl:3: preferred 'both'; allowed: first, second, tie"):
         read_annotations(path)
+
+
+def sent(address, answer=None, number="", host=None):
+    """What a browser gets; with an answer, after it was sent."""
+    body = None if answer is None else urllib.parse.urlencode({"answer": answer, "number": number}).encode()
+    request = urllib.request.Request(address, body, {"Host": host} if host else {})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return response.read().decode("utf-8")
+
+
+def test_a_page_of_this_machine_alone_asks_the_same_and_shows_answers_as_text(tmp_path):
+    path, counts = tmp_path / "said.jsonl", []
+    queue = [result("a", "<script>alert(1)</script>"), result("b")]
+
+    def work(page):
+        counts.append(annotated(queue, path, "h1", Person("ann", page.ask, page.say)))
+        page.end()
+
+    with serving() as page:
+        worker = threading.Thread(target=work, args=(page,))
+        worker.start()
+        first = sent(page.address)
+        number = re.search(r'name="number" value="(\d+)"', first)[1]
+        second = sent(page.address, "0.25", number)
+        assert "comment" in second
+        assert "comment" in sent(page.address, "0.75", number)  # the same form sent again is no answer to the next
+        third = sent(page.address, "not that", "2")
+        assert "--- 2 of 2: b" in third
+        for address, host in ((page.address[:-1], None), (page.address, "evil.example"), (page.address + "?x", None)):
+            with pytest.raises(urllib.error.HTTPError, match="404"):
+                sent(address, host=host)
+        assert "Done." in sent(page.address, "q", "3")
+        worker.join(60)
+    assert page.address.startswith("http://127.0.0.1:")
+    assert "&lt;script&gt;" in first
+    assert "<script>" not in first
+    assert counts == [1]
+    assert [(a.score, a.comment) for a in read_annotations(path)] == [(0.25, "not that")]
