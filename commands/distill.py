@@ -111,6 +111,8 @@ def command(
 
 def check_names(where: Workspace, spec: DistillSpec) -> None:
     """Refuse a name that is in no catalog, before a teacher is asked."""
+    from dotenv import load_dotenv
+
     from calls.models import find_model, load_models
     from gates.catalog import GATES
     from optimizers import OPTIMIZERS
@@ -119,6 +121,7 @@ def check_names(where: Workspace, spec: DistillSpec) -> None:
         OPTIMIZERS.get(name)
     if spec.gate is not None:
         GATES.get(spec.gate)
+    load_dotenv(where.root / ".env", override=False)  # it may name the server that has the models
     models = load_models(where.models)
     for model in (spec.model, spec.reflector, *spec.transfer):
         find_model(model, models)

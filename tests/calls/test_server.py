@@ -5,7 +5,10 @@ import json
 import pytest
 
 from calls.models import EMBEDDED, ModelSpec, find_model
+from commands.distill import check_names
 from core.errors import UsageError
+from core.workspace import Workspace
+from tasks.distill_task import DistillSpec
 from tests.journeys.commands import run
 from tests.notes import notes
 from tests.provider import Provider, serving
@@ -40,3 +43,14 @@ def test_a_run_asks_the_server_with_its_key_which_is_written_nowhere(tmp_path):
     assert not [
         path for path in (tmp_path / "mlruns").rglob("*") if path.is_file() and key.encode() in path.read_bytes()
     ]
+
+
+def test_a_file_beside_the_task_may_name_the_server(tmp_path, monkeypatch):
+    notes(tmp_path, "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("LLM_BASE_URL", "anything")
+    monkeypatch.delenv("LLM_BASE_URL")  # as it was after the test, whatever the file sets
+    spec = DistillSpec(model="llama", gate=None)
+    with pytest.raises(UsageError, match="unknown model 'llama'"):
+        check_names(Workspace(tmp_path), spec)
+    (tmp_path / ".env").write_text("LLM_BASE_URL=http://127.0.0.1:9/v1\n")
+    check_names(Workspace(tmp_path), spec)

@@ -10,8 +10,8 @@ T4     here: ids keep their colons, because nothing is ever parsed out of them
 T5     tests/optimizers/test_distillation.py: three verdicts through the whole loop over HTTP
 T6     tests/gates/test_gate.py: two rows are no proof here, where the source shipped; a marker is promoted; a no-op
 T7     here for two objectives; the front over rows, which keeps generalists and specialists, is DSPy's GEPA's own
-T8     not built: no rule counts sentence edits or protects headings, so a search may rewrite the whole prompt
-T9     not built: parents are chosen and merged by DSPy's own GEPA
+T8     tests/core/test_limits.py, tests/optimizers/test_limits.py: sentences, headings and protected sections
+T9     tests/optimizers/test_merging.py: which parents are merged; DSPy's own GEPA chooses whom it reflects on
 T10    tests/gates/test_canaries.py, tests/stats/test_shift.py
 T11    tests/gates/test_hacking.py
 T12    tests/gates/test_redteam.py

@@ -107,6 +107,21 @@ def test_the_search_is_repeated_without_each_kind_and_tried_on_what_it_never_saw
         assert from_json(Plan, plan.payload).calls.expected > 1.5 * forecast(run).calls.expected
 
 
+def test_a_budget_that_ends_meanwhile_takes_nothing_away_from_the_verdict(places):
+    alone = task_of(places, "notes", "run.pilot=0", name="metaprompt", budget=90)
+    with open_run(places, alone, purpose_of(alone), RunOptions(track=False)) as run:
+        usual = optimize(run)
+    most = usual.total_usage.calls + 3
+    both = task_of(places, "notes", "run.pilot=0", "run.cache=false", f"run.max_calls={most}", name="metaprompt",
+                   budget=90, leave_one_out="place")  # fmt: skip
+    with open_run(places, both, purpose_of(both), RunOptions(track=False)) as run:
+        found = optimize(run)
+    assert (found.ended, found.verdict.decision) == ("finished", usual.verdict.decision)
+    assert found.winner == usual.winner
+    assert found.left_out == ()
+    assert any("was not repeated without each kind of rows" in warning for warning in found.warnings)
+
+
 def test_what_is_left_out_is_an_input(places):
     with pytest.raises(ConfigError, match=r"leave_one_out: 'weather' is no input; inputs: note, place"):
         task_of(places, "notes", leave_one_out="weather")

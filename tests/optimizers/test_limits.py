@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import difflib
+import itertools
 import json
 import random
 
@@ -38,6 +39,7 @@ Some words are about water. Others are about land. Most are about neither.
 ## Form
 {FORM}
 Do not explain."""
+PROPOSALS = 200
 LIMITS = LimitsSection(protected=("Form",), sentences=4)
 
 
@@ -69,15 +71,15 @@ def keeps(parent, text):
 
 
 def by_gepa(search, wilds):
-    heard(search, lambda number, given: next(wilds))
-    for number in range(100):
+    asked = heard(search, lambda number, given: next(wilds)).asked
+    for number in itertools.takewhile(lambda _: len(asked) < PROPOSALS, itertools.count()):
         rows = {"analyse": [{"Inputs": {"number": number}}]}
         with dspy.context(lm=search.reflector):
             yield from LimitedProposer(search)({"analyse": SEED}, rows, ["analyse"]).values()
 
 
 def by_mipro(search, wilds):
-    yield from build_mipro(search)._admitted("analyse", SEED, [next(wilds) for _ in range(200)])
+    yield from build_mipro(search)._admitted("analyse", SEED, [next(wilds) for _ in range(PROPOSALS)])
 
 
 def by_simba(search, wilds):
@@ -86,7 +88,7 @@ def by_simba(search, wilds):
         predictor.signature = predictor.signature.with_instructions(next(wilds))
 
     assert all(made.__wrapped__ for made in build_simba(search).strategies)
-    for _ in range(200):
+    for _ in range(PROPOSALS):
         system = search.program.deepcopy()
         with contextlib.suppress(RefusedError):
             limited(search, strategy)([], system)
@@ -94,8 +96,8 @@ def by_simba(search, wilds):
 
 
 def by_metaprompt(search, wilds):
-    heard(search, lambda number, given: next(wilds))
-    for number in range(100):
+    asked = heard(search, lambda number, given: next(wilds)).asked
+    for number in itertools.takewhile(lambda _: len(asked) < PROPOSALS, itertools.count()):
         current = Attempt(read_prompts(search.program), f"idea {number}")
         proposed = propose(search, "analyse", current, (), (), retries=1)
         if proposed is not None:
@@ -129,7 +131,7 @@ def test_of_two_hundred_wild_proposals_none_that_breaks_a_limit_is_tried(tmp_pat
     with strict(tmp_path) as search:
         tried = list(SEAMS[name](search, wilds()))
         refused = search.journal.refused.total()
-    assert len(made) >= 130  # a proposal that is fine is not asked for again
+    assert PROPOSALS <= len(made) <= PROPOSALS + 1
     assert tried
     assert all(keeps(SEED, text) for text in tried)
     broken = {text for text in made if not keeps(SEED, text)}
