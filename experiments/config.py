@@ -33,6 +33,11 @@ class DesignSection(Section):
     beta: float = Field(default=0.10, gt=0, lt=0.5, description="Chance to reject what is better by the effect.")
     n_max: int | None = Field(default=None, ge=1, description="Pairs after which there is no decision.")
     min_effect: float = Field(default=0.0, gt=-1, lt=1, description="What graded scores have to exceed (eprocess).")
+    metric: str | None = Field(
+        default=None,
+        description="What pairs are compared in: success_rate, early_termination_rate, and for eprocess also score, "
+        "cost, tokens, steps or latency; the method's own by default.",
+    )
 
     @model_validator(mode="after")
     def _testable(self) -> DesignSection:

@@ -7,12 +7,14 @@ from typing import Any, Literal, cast
 
 import yaml
 from filelock import FileLock
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem
 from core.experiment import Experiment
 from core.files import write_text
 from core.section import Section
+from experiments.measures import MEASURES
 from tasks.documents import read_document
 
 FILE = Path("configs") / "hypotheses.yaml"
@@ -37,6 +39,14 @@ class Hypothesis(Section):
     method: Literal["sprt", "fixed", "eprocess", "SPRT"] = "sprt"
     expected_improvement: float = Field(gt=0, lt=1)
     outcome: OutcomeSection | None = None
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in MEASURES:
+            near = did_you_mean(name, MEASURES.names)
+            raise ValueError(f"unknown metric {name!r}; " + (near or f"known: {', '.join(MEASURES.names)}"))
+        return name
 
 
 class _Registry(Section):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 from core.catalog import Catalog
+from core.errors import UsageError
 from core.optimization import Range
 from experiments.config import DesignSection
+from experiments.measures import MEASURES, Measure
 from sessions.record import Session
 from stats import (
     Decision,
@@ -72,15 +74,35 @@ class Method:
         name: What people type.
         summary: What it is for.
         design: The test for a design section and so many pairs that there are.
-        difference: What a pair of sessions is to it: test minus control; None where that is not known.
+        measure: What a pair of sessions is compared in, unless its design says otherwise.
         expects: The pairs that it is going to take.
     """
 
     name: str
     summary: str
     design: Callable[[DesignSection, int], Design]
-    difference: Callable[[Session, Session], float | None]
+    measure: Measure
     expects: Callable[[Design], Range]
+
+    def measuring(self, name: str | None) -> Method:
+        """The same test on another measure.
+
+        Raises:
+            UsageError: If there is no such measure, or the test takes differences of -1, 0 and 1 alone.
+        """
+        if name is None:
+            return self
+        measure = MEASURES.get(name)
+        if self.measure.counted and not measure.counted:
+            raise UsageError(
+                f"design.metric: {name} is no matter of won or lost, which is all that {self.name} takes",
+                hint="--method eprocess bets on graded differences",
+            )
+        return replace(self, measure=measure)
+
+    def difference(self, control: Session, test: Session) -> float | None:
+        """What a pair of sessions is to it: how much better the test arm is; None where that is not known."""
+        return self.measure.difference(control, test)
 
 
 def fixed_pairs(section: DesignSection) -> int:
@@ -102,19 +124,6 @@ def _fixed(section: DesignSection, available: int) -> FixedDesign:
 def _eprocess(section: DesignSection, available: int) -> EDesign:
     most = min(section.n_max or 2 * fixed_pairs(section), available)
     return EDesign(section.alpha, section.min_effect, min_n=min(5, most), n_max=most)
-
-
-def _solved(control: Session, test: Session) -> float | None:
-    if control.success is None or test.success is None:
-        return None
-    return float(test.success) - float(control.success)
-
-
-def _graded(control: Session, test: Session) -> float | None:
-    scores = [
-        s.score if s.score is not None else None if s.success is None else float(s.success) for s in (control, test)
-    ]
-    return None if scores[0] is None or scores[1] is None else scores[1] - scores[0]
 
 
 def _expected_sprt(design: Design) -> Range:
@@ -140,11 +149,12 @@ def _expected_eprocess(design: Design) -> Range:
     return Range(design.n_max, design.min_n, design.n_max)
 
 
+SOLVED, GRADED = MEASURES.get("success_rate"), MEASURES.get("score")
 METHODS: Catalog[Method] = Catalog(
     "method",
     (
-        Method("sprt", "stops as soon as success or its lack is shown (Wald)", _sprt, _solved, _expected_sprt),
-        Method("fixed", "a number of pairs set beforehand and one look", _fixed, _solved, _expected_fixed),
-        Method("eprocess", "bets on graded scores; valid at any time", _eprocess, _graded, _expected_eprocess),
+        Method("sprt", "stops as soon as success or its lack is shown (Wald)", _sprt, SOLVED, _expected_sprt),
+        Method("fixed", "a number of pairs set beforehand and one look", _fixed, SOLVED, _expected_fixed),
+        Method("eprocess", "bets on graded scores; valid at any time", _eprocess, GRADED, _expected_eprocess),
     ),
 )

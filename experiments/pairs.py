@@ -18,6 +18,8 @@ from sessions.record import Outcome, Session
 
 PATIENCE = 10
 """Pairs without evidence, one after the other, that end a run: something is broken, and more would cost money."""
+UNMEASURED = "not measured: the sessions do not say it"
+"""Why a pair whose sessions ended as they should is left out; no sign that anything is broken."""
 Place = tuple[str, int]
 """A task and which repeat of it."""
 
@@ -153,9 +155,10 @@ def play(
             index, future = ahead.popleft()
             result = _entered(tally, method, index, stream.order[index], future.result())
             waiting.append(result)
-            if result.difference is None and len(waiting) < PATIENCE:
+            failing = result.difference is None and result.left_out != UNMEASURED
+            if failing and len(waiting) < PATIENCE:
                 continue  # recorded once a pair that is evidence follows: else a next run tries it again
-            if result.difference is None:
+            if failing:
                 raise ModelError(
                     f"{len(waiting)} pairs one after the other were no evidence; stopped. Last: {result.left_out}",
                     hint="mend what fails, then run this again; sessions made so far are kept",
@@ -163,6 +166,12 @@ def play(
             for one in waiting:
                 tell(one)
             waiting.clear()
+            last = tally.results[-5 * PATIENCE :]
+            if len(last) == 5 * PATIENCE and all(one.difference is None for one in last):
+                raise ModelError(
+                    f"none of the last {len(last)} pairs could be compared; stopped. Last: {last[-1].left_out}",
+                    hint="another design.metric, or sessions that say it",
+                )
         for one in waiting:
             tell(one)
         started = [future for _, future in ahead if not future.cancel()]
@@ -206,7 +215,7 @@ def _why(control: Session, test: Session) -> str:
         if not session.outcome.counts:
             said = f": {session.errors[-1]}" if session.errors else ""
             return f"{arm}: {session.outcome.value}{said}"[:300]
-    return "a session has neither success nor score"
+    return UNMEASURED
 
 
 def _recall(tally: Tally, result: PairResult, place: Place, stream: Stream) -> None:

@@ -60,7 +60,7 @@ def run_experiment(
         ModelError: If sessions fail pair after pair.
         BudgetError: If a cap is reached; the same command goes on.
     """
-    method = METHODS.get(request.method)
+    method = METHODS.get(request.method).measuring(request.test.design.metric)
     tasks = _tasks(place, request, caps or {})
     order, names = _order(request, tasks)
     stream = _stream_id(request, tasks, names)
@@ -99,7 +99,8 @@ def run_experiment(
                 with open_sessions(place) as store:
                     store.append(kept.sessions)
         done = _outcome(request, (stream, method, design), tally, run, begun)
-        done = dataclasses.replace(done, hindsight=_hindsight(request, order) if request.replay else None)
+        if request.replay and method.measure.name == "success_rate":
+            done = dataclasses.replace(done, hindsight=_hindsight(request, order))
         run.record.emit(EventKind.EXPERIMENT, done)
         if done.hypothesis is not None and not note_outcome(place.root, done):
             run.progress.note(f"hypothesis {done.hypothesis} is not in {FILE}; its outcome is in the run alone")
@@ -197,9 +198,9 @@ def _guarded(place: Workspace, request: Request, stream: str, method: Method, de
             if params.get("stream") != stream or not (pairs or done):
                 continue
             asked = {"method": method.name, "design": to_json(design), "seed": str(request.test.seed)}
-            changed = [
-                f"{key}: {params.get(key)} -> {value}" for key, value in asked.items() if params.get(key) != value
-            ]
+            asked["metric"] = method.measure.name
+            known = {"metric": METHODS.get(params.get("method", "sprt")).measure.name, **params}
+            changed = [f"{key}: {known.get(key)} -> {value}" for key, value in asked.items() if known.get(key) != value]
             if not changed and done is not None:
                 return done
             if changed:
@@ -219,6 +220,7 @@ def _about(request: Request, stream: str, method: Method, design: Design, tasks:
         "stream": stream,
         "method": method.name,
         "design": to_json(design),
+        "metric": method.measure.name,
         "seed": str(request.test.seed),
         "control": request.control.experiment_id,
         "test": request.test.experiment_id,
@@ -226,7 +228,7 @@ def _about(request: Request, stream: str, method: Method, design: Design, tasks:
         **({"hypothesis": request.test.hypothesis} if request.test.hypothesis else {}),
     }
     name = tasks[0].name if tasks else "experiments"
-    return About(name, told, {key: told[key] for key in ("stream", "method", "design", "seed")})
+    return About(name, told, {key: told[key] for key in ("stream", "method", "design", "metric", "seed")})
 
 
 def _producers(request: Request, tasks: tuple[Task, Task] | None, run: Opened) -> tuple[Producer, Producer]:
@@ -258,7 +260,7 @@ def _outcome(request: Request, test: tuple[str, Method, Design], tally: Tally, r
     if not state.decision.final:
         reason = f"the stream has ended. {reason}; NOT evidence of no effect"
     start = run.record.start
-    notes = []
+    notes = [] if method.measure.name == "success_rate" else [_compared(method)]
     if tally.left_out:
         notes.append(f"{tally.left_out} pairs were no evidence and were left out")
     return Experiment(
@@ -284,6 +286,11 @@ def _outcome(request: Request, test: tuple[str, Method, Design], tally: Tally, r
         path=tuple(result.position for result in tally.results if result.difference is not None),
         notes=tuple(notes),
     )
+
+
+def _compared(method: Method) -> str:
+    said = f"what was compared: {method.measure.name}, {method.measure.summary}"
+    return said if method.measure.counted else f"{said}; see that success has not been given up for it"
 
 
 def _arm(config: ExperimentConfig, sessions: Sequence[Session], tally: Tally, name: str) -> Arm:

@@ -10,6 +10,7 @@ from core.catalog import Catalog
 from core.errors import UsageError
 from core.workspace import HOME, Workspace
 from experiments.config import DesignSection
+from experiments.measures import MEASURES
 from experiments.methods import METHODS
 from gates.catalog import CHECKS, GATES, GateSection
 from optimizers import OPTIMIZERS
@@ -26,7 +27,7 @@ from sessions.record import Outcome, Session
 from tasks.task import assemble, read_config
 from tests.shipped import shipped_tasks
 
-CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS, CHECKS, GATES, LAYOUTS, SESSION_FORMATS, SESSION_METRICS, METHODS)
+CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS, CHECKS, GATES, LAYOUTS, SESSION_FORMATS, SESSION_METRICS, METHODS, MEASURES)
 
 
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda c: c.kind)

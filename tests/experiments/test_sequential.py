@@ -18,7 +18,7 @@ from experiments.kept import SessionLog
 from experiments.methods import METHODS
 from experiments.pairs import Stream, play, stream_order
 from experiments.producers import session_of
-from experiments.replay import parse_where, read_arm, read_records
+from experiments.replay import Recorded, parse_where, read_arm, read_records
 from experiments.sequential import Request, experiments, run_experiment
 from sessions.record import Outcome, Session
 from sessions.store import open_sessions
@@ -199,6 +199,39 @@ def test_a_graded_experiment_bets_on_scores(place, tmp_path):
     done = run_experiment(place, replay(path, "arm=a", "arm=b", "eprocess"), QUIET)
     assert (done.decision, done.method) == ("accept", "eprocess")
     assert done.pairs < 60
+
+
+def test_an_experiment_on_what_sessions_take_bets_on_the_share_that_is_saved(place):
+    def arm(name, tokens, **more):
+        return Recorded(name, {
+            (f"t{n}", 0): Session(f"{name}{n}", success=True, outcome=Outcome.SUCCESS, input_tokens=tokens + n, **more)
+            for n in range(60)
+        })  # fmt: skip
+
+    def asked(test, method, metric, name):
+        arms = [config_of({"experiment_id": f"{name}-{n}"}, [f"design.metric={metric}"]) for n in "ab"]
+        return Request(arms[0], arms[1], method, (arm("base", 4_000), test), name)
+
+    saving = run_experiment(place, asked(arm("half", 2_000), "eprocess", "tokens", "x"), QUIET)
+    assert (saving.decision, saving.hindsight) == ("accept", None)
+    assert saving.pairs < 30
+    assert "tokens saved, as a share; see that success has not been given up" in saving.notes[0]
+    assert run_experiment(place, asked(arm("same", 4_000), "eprocess", "tokens", "y"), QUIET).decision == "no decision"
+    with pytest.raises(UsageError, match="tokens is no matter of won or lost, which is all that sprt takes"):
+        run_experiment(place, asked(arm("half", 2_000), "sprt", "tokens", "z"), QUIET)
+    with pytest.raises(ModelError, match="none of the last 50 pairs could be compared"):
+        run_experiment(place, asked(arm("half", 2_000), "eprocess", "cost", "w"), QUIET)
+
+
+def test_refusals_of_impossible_tasks_are_compared_where_a_task_is_impossible():
+    def pair(before, after, impossible=True):
+        ended = {"success": True, "outcome": Outcome.SUCCESS, "impossible": impossible}
+        return Session("a", rejected=before, **ended), Session("b", rejected=after, **ended)
+
+    method = METHODS.get("sprt").measuring("early_termination_rate")
+    assert [method.difference(*pair(*said)) for said in ((False, True), (True, False), (True, True))] == [1, -1, 0]
+    assert method.difference(*pair(False, True, impossible=False)) is None
+    assert method.difference(*pair(None, True)) is None
 
 
 def test_conditions_that_match_nothing_say_what_there_is(tmp_path):
