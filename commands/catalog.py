@@ -35,6 +35,7 @@ COMMANDS = {
         "playbook.review",
         "playbook.trial",
         "playbook.transfer",
+        "playbook.sweep",
         "playbook.retire",
         "playbook.inject",
         "report_learning",

@@ -103,7 +103,7 @@ def command(
         hint = "sessions name their thread in tags.learning_key; see docs/learning.md"
         return Outcome({"learning_keys": []}, f"no session with a learning key fits\n  hint: {hint}", code=1)
     folder = Path(out).expanduser() if out else where.mlruns / "learning"
-    return _written(with_controls(found, controls), about, earlier, folder, markdown=not no_markdown)
+    return written(with_controls(found, controls), about, earlier, folder, markdown=not no_markdown)
 
 
 def _tags(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -119,7 +119,7 @@ def _filters(asked: Asked) -> dict[str, tuple[str, ...]]:
     return {name: values for name, values in named.items() if values}
 
 
-def _written(
+def written(
     found: Sequence[KeySummary], about: RunMetadata, earlier: Earlier | None, folder: Path, *, markdown: bool
 ) -> Outcome:
     """Write the files of every key, then the manifest that names them."""

@@ -227,6 +227,8 @@ def manifest(
 def with_controls(summaries: Sequence[KeySummary], controls: Sequence[str]) -> tuple[KeySummary, ...]:
     """Each key beside the control that it shares most tasks with, task by task; p-values corrected together (Holm).
 
+    Of several that share as many it is the one whose name begins most alike.
+
     A control is a thread that tried the same tasks without what is to be tested, such as entries in its prompt.
 
     Raises:
@@ -243,7 +245,7 @@ def with_controls(summaries: Sequence[KeySummary], controls: Sequence[str]) -> t
     for one in summaries:
         names = {task.task for task in one.tasks}
         shared = {key: len(names & {task.task for task in by_key[key].tasks}) for key in controls}
-        best = max(shared, key=lambda key: shared[key], default="")
+        best = max(shared, key=lambda key: (shared[key], _alike(key, one.key)), default="")
         if best and one.key not in controls and shared[best]:
             chosen[one.key] = best
     found = {key: contrast(by_key[control].tasks, by_key[key].tasks) for key, control in chosen.items()}
@@ -254,6 +256,12 @@ def with_controls(summaries: Sequence[KeySummary], controls: Sequence[str]) -> t
         else one
         for one in summaries
     )
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two names begin with in common."""
+    same = [a == b for a, b in zip(one, other, strict=False)]
+    return same.index(False) if False in same else len(same)
 
 
 def summary_json(summary: KeySummary, comparison: Comparison | None) -> str:

@@ -72,7 +72,7 @@ def command(
         seen = _sessions(book, chosen, store)
         if corpus is not None:
             return _task(book, seen, learning, model, most, Path(corpus).expanduser())
-        done, found = _of_model(book, seen, learning, spending, model, most)
+        done, found = of_model(book, seen, learning, spending, model, most)
     found = [replace(one, provenance=replace(one.provenance, created_at=now)) for one in found]
     batch = [judge(one, learning) for one in found]
     about = quality(batch, now)
@@ -150,7 +150,7 @@ def _material(book: Book, sessions: Sequence[Session], learning: LearningSection
     return Material(lessons, told, handles, impacts(usages), instruction)
 
 
-def _of_model(
+def of_model(
     book: Book, sessions: Sequence[Session], learning: LearningSection, spending: Starting, model: str | None, most: int
 ) -> tuple[Synthesised, list[Entry]]:
     """What a model proposes, each entry once, with the session that it was first learned from."""
