@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from tracking.store import RunSummary, Store
 
 EXAMPLE = "python cli.py runs extraction"
-COLOURS = {"finished": "green", "running": "cyan"}
+WIDE = 120
+"""Columns of a screen from which a line holds everything; below, what ``resume`` and a first look need."""
 
 
 def command(
@@ -92,18 +93,22 @@ def _said(row: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
+    import shutil
+    import sys
+
     from core.money import money
 
     if not rows:
         return "no runs yet; start one: python cli.py optimize extraction"
-    heads = ("run", "kind", "state", "verdict", "calls", "failed", "money", "forecast -> paid")
+    wide = not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
+    heads = ("run", "kind", "state", "verdict", "money", "calls", "failed", "forecast -> paid")[: None if wide else 5]
     cells = [
         (
             *(str(row[name] or "-") for name in ("run_id", "kind", "state", "verdict")),
-            *(str(row[name]) for name in ("calls", "failed")),
             money(row["cost_usd"]),
+            *(str(row[name]) for name in ("calls", "failed")),
             _said(row),
-        )
+        )[: len(heads)]
         for row in rows
     ]
     widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]

@@ -20,6 +20,8 @@ KEPT = as_json("kept")
 
 def learn(knowledge: Knowledge, cases: Sequence[tuple[str, Mapping[str, Any]]], *, pairs: bool) -> None:
     """Add cases (text, gold by field) to the knowledge."""
+    for text, _ in cases:
+        knowledge.hear(text)
     names = sorted({name for _, gold in cases for name in gold})
     for name in names:
         known = [(text, gold[name]) for text, gold in cases if name in gold]

@@ -96,6 +96,7 @@ def merge(current: str, texts: Sequence[str]) -> str:
         for key, table in known.tables.items():
             if key not in joined.tables or joined.tables[key].count < table.count:
                 joined.tables[key] = table
+        joined.words.update(known.words)
         for name, sizes in known.sizes.items():
             joined.sizes[name] = joined.sizes.get(name, Counter()) | sizes
     return join(human, joined, KEPT_SIGNS)

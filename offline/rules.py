@@ -1,8 +1,10 @@
 """The rules the embedded model writes into an instruction and reads back from it: counted signs, in plain English.
 
-A rule line looks like ``- urgency: "high" in 21 of 60 texts; signs: urgent 12/14, immediately 7/8``: the value was
-right for 21 of 60 texts seen, and of 14 texts with the word ``urgent`` it was right for 12. The counts are a sufficient
-statistic: rules from two batches merge by adding them up.
+A rule reads ``- Call urgency "high" when it says urgent (12/14) or immediately (7/8). Right in 21 of 60 texts.``: the
+value was right for 21 of 60 texts seen, and of 14 texts with the word ``urgent`` it was right for 12. The counts are a
+sufficient statistic: rules from two batches merge by adding them up. Signs are counted by the stems of their words and
+written as a word that the texts had. ``- urgency: "high" in 21 of 60 texts; signs: urgent 12/14`` says the same with
+stems.
 """
 
 from __future__ import annotations
@@ -14,13 +16,20 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from offline.text import stem, words
+
 HEADING = "What the examples seen so far show (counts: with this value / in all):"
 _SECTION = re.compile(r"^#{1,6} ", re.M)
+_VALUE = r'("(?:[^"\\]|\\.)*"|true|false|-?[\d.]+)'
+_SHORT_RULE = re.compile(
+    rf"^- ([\w.]+): {_VALUE} in (?P<count>\d+) of (?P<seen>\d+) (?:texts|sentences)(?:; signs: (?P<signs>.*))?$"
+)
 _RULE = re.compile(
-    r'^- ([\w.]+): ("(?:[^"\\]|\\.)*"|true|false|-?[\d.]+) in (\d+) of (\d+) (?:texts|sentences)(?:; signs: (.*))?$'
+    rf"^- Call ([\w.]+) {_VALUE}(?: when it says (?P<signs>.*?))?\. "
+    r"Right in (?P<count>\d+) of (?P<seen>\d+) (?:texts|sentences)\.$"
 )
 _SIZE = re.compile(r"^- ([\w.]+): list lengths (.*)$")
-_SIGN = re.compile(r"(.+?) (\d+)/(\d+)(?:, |$)")
+_SIGN = re.compile(r"(.+?) \(?(\d+)/(\d+)\)?(?:, | or |$)")
 
 
 @dataclass
@@ -45,9 +54,10 @@ class Table:
 _UNSEEN = Table()
 SHRINK = 2.0
 """Pseudo-counts that pull a sign seen rarely towards no evidence."""
-LONGEST = 8000
+LONGEST = 10_000
 """Characters that rules may take in an instruction; nobody wants to read, or pay for, more."""
 LEAST_SIGNS = 6
+ENDINGS = ("", "s", "es", "ed", "ing")
 DAMP = 0.6
 """Signs of one text are not independent; their sum is damped."""
 
@@ -59,6 +69,22 @@ class Knowledge:
     seen: Counter[str] = field(default_factory=Counter)
     tables: dict[tuple[str, str], Table] = field(default_factory=dict)
     sizes: dict[str, Counter[int]] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+    """By stem, the shortest word of the texts that has it."""
+
+    def hear(self, text: str) -> None:
+        """Remember how the words of a text are written."""
+        for word in words(text):
+            key = stem(word)
+            known = self.words.get(key)
+            if known is None or (len(word), word) < (len(known), known):
+                self.words[key] = word
+
+    def spell(self, sign: str) -> str:
+        """A sign in whole words; of a stem that no text was heard with, a word that has it."""
+        if sign.startswith("@"):
+            return sign
+        return " ".join(self.words.get(part) or _word_of(part) for part in sign.split(" "))
 
     def values(self, name: str) -> list[str]:
         """JSON texts of the values known for a field, most frequent first."""
@@ -109,7 +135,7 @@ class Knowledge:
 
     def pruned(self, keep: int) -> Knowledge:
         """The same knowledge with at most ``keep`` signs per value, the strongest first."""
-        slim = Knowledge(Counter(self.seen), {}, {k: Counter(v) for k, v in self.sizes.items()})
+        slim = Knowledge(Counter(self.seen), {}, {k: Counter(v) for k, v in self.sizes.items()}, self.words)
         for (name, value), table in self.tables.items():
             seen = self.seen[name]
             good = [s for s in table.signs if table.signs[s][0] and table.weight(s, seen) > 0.2]
@@ -122,7 +148,7 @@ class Knowledge:
         ranked = sorted(self.tables, key=lambda key: (-self.tables[key].count, key))
         chosen = set(ranked[:values])
         kept = {key: table for key, table in self.tables.items() if key in chosen}
-        return Knowledge(Counter(self.seen), kept, self.sizes)
+        return Knowledge(Counter(self.seen), kept, self.sizes, self.words)
 
     def render(self, units: str = "texts") -> str:
         """The rules as lines of an instruction; empty when nothing is known."""
@@ -131,9 +157,9 @@ class Knowledge:
             unit = "sentences" if "." in name else "texts"
             for value in self.values(name):
                 table = self.tables[name, value]
-                signs = ", ".join(f"{s} {a}/{b}" for s, (a, b) in table.signs.items())
-                tail = f"; signs: {signs}" if signs else ""
-                lines.append(f"- {name}: {value} in {table.count} of {self.seen[name]} {unit}{tail}")
+                when = _listed([f"{self.spell(s)} ({a}/{b})" for s, (a, b) in table.signs.items()])
+                rule = f"- Call {name} {value}{f' when it says {when}' if when else ''}."
+                lines.append(f"{rule} Right in {table.count} of {self.seen[name]} {unit}.")
         for name, sizes in sorted(self.sizes.items()):
             spread = ", ".join(f"{size} x{count}" for size, count in sorted(sizes.items()))
             lines.append(f"- {name}: list lengths {spread}")
@@ -146,14 +172,20 @@ def parse(text: str) -> tuple[str, Knowledge]:
     totals: dict[str, dict[str, int]] = {}
     for line in text.splitlines():
         bare = line.strip()
-        rule, size = _RULE.match(bare), _SIZE.match(bare)
+        whole, size = _RULE.match(bare), _SIZE.match(bare)
+        rule = whole or _SHORT_RULE.match(bare)
         if rule:
-            name, value, count, seen, signs = rule.groups()
+            name, value = rule.group(1), rule.group(2)
+            count, seen, signs = rule.group("count"), rule.group("seen"), rule.group("signs")
             table = knowledge.tables.setdefault((name, value), Table())
             table.count += int(count)
             per_value = totals.setdefault(name, {})
             per_value[value] = per_value.get(value, 0) + int(seen)
-            for sign, a, b in _SIGN.findall(signs or ""):
+            for said, a, b in _SIGN.findall(signs or ""):
+                sign = said
+                if whole and not said.startswith("@"):
+                    sign = " ".join(map(stem, said.split(" ")))
+                    knowledge.hear(said)
                 pair = table.signs.setdefault(sign, [0, 0])
                 pair[0] += int(a)
                 pair[1] += int(b)
@@ -166,6 +198,16 @@ def parse(text: str) -> tuple[str, Knowledge]:
     for name, per_value in totals.items():
         knowledge.seen[name] = max(per_value.values())
     return "\n".join(human).rstrip(), knowledge
+
+
+def _word_of(part: str) -> str:
+    """A word with a stem: most stems are words themselves."""
+    return next((part + ending for ending in ENDINGS if stem(part + ending) == part), part)
+
+
+def _listed(signs: Sequence[str]) -> str:
+    """Signs as a person lists them."""
+    return signs[0] if len(signs) == 1 else f"{', '.join(signs[:-1])} or {signs[-1]}" if signs else ""
 
 
 def as_json(value: object) -> str:
@@ -207,7 +249,8 @@ def cautious(current: str, new: str, limit: int) -> str:
 
 def _subject(line: str) -> str:
     """What a rule is about: its field and value."""
-    return line.split(" in ")[0]
+    rule = _RULE.match(line.strip()) or _SHORT_RULE.match(line.strip())
+    return f"{rule.group(1)} {rule.group(2)}" if rule else line.split(" in ")[0]
 
 
 def usual_sizes(sizes: Counter[int]) -> Sequence[int]:

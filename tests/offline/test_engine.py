@@ -143,7 +143,7 @@ def test_the_reflector_learns_from_feedback_and_keeps_what_people_wrote():
     assert new.startswith("Pick the team.\n")
     assert ask(TRIAGE.with_instructions(new), text="that lawn").team == "beta"
     assert ask(TRIAGE.with_instructions(new), text="that stove").team == "alpha"
-    assert reflect(new, examples).count('- team: "beta"') == 1
+    assert reflect(new, examples).count('- Call team "beta"') == 1
 
 
 def test_feedback_without_gold_teaches_nothing():
@@ -224,6 +224,6 @@ def test_without_a_right_answer_the_better_run_is_what_to_do():
     given = {"module_names": '["a", "b"]', "program_inputs": '{"text": "red"}', "better_program_outputs": '{"x": "y"}'}
     trajectory = '[{"module_name": "a", "outputs": {"x": "y"}}, {"module_name": "b", "outputs": {"z": 1}}]'
     told = advise({**given, "better_program_trajectory": trajectory, "worse_program_outputs": "{}"})
-    assert '- x: "y" in 1 of 1 texts' in told["a"]
+    assert '- Call x "y" when it says red (1/1). Right in 1 of 1 texts.' in told["a"]
     assert told["b"] == "Answer as the examples with the higher reward do."
     assert advise({"module_names": "broken", "program_inputs": "{"}) == {}

@@ -38,8 +38,8 @@ def test_worked_examples_are_quoted_once_and_read_again_as_demos():
     assert worked_examples(again) == tuple(((("note", f"river {n}"),), (("kind", "water"),)) for n in range(3))
     plain = reflect("Sort notes.", ROWS, keep=5, pairs=False, output=None)
     assert worked_examples(plain) == ()
-    assert '"water" in 4 of 4 texts' in plain
-    assert '"water" in 1 of 1 texts' in reflect("", ROWS, keep=5, pairs=False, output=None, orders=Orders(rows=1))
+    assert "Right in 4 of 4 texts." in plain
+    assert "Right in 1 of 1 texts." in reflect("", ROWS, keep=5, pairs=False, output=None, orders=Orders(rows=1))
 
 
 def test_advice_that_most_feedback_gives_becomes_a_guideline_once():

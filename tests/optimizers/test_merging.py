@@ -46,8 +46,8 @@ def test_the_embedded_writer_joins_the_rules_of_all_parents():
         'Sort.\n\n- kind: "land" in 3 of 8 texts; signs: lamp 3/4\n- kind: "water" in 2 of 8 texts; signs: cloud 2/2'
     )
     text = merge(one, [one, other])
-    assert '"water" in 6 of 10 texts; signs: river 5/5' in text
-    assert '"land" in 3 of 10 texts; signs: lamp 3/4' in text
+    assert '- Call kind "water" when it says river (5/5). Right in 6 of 10 texts.' in text
+    assert '- Call kind "land" when it says lamp (3/4). Right in 3 of 10 texts.' in text
     assert "cloud" not in text  # of one rule, whatever has counted most
 
 
