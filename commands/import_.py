@@ -40,7 +40,14 @@ def command(
     lenient: Annotated[
         bool, typer.Option("--lenient", help="Leave out lines that cannot be read, and say so.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing corpus.")] = False,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", metavar="NAME", help="Also write a task file that judges a stage on these rows."),
+    ] = None,
+    stage: Annotated[
+        str, typer.Option("--stage", help="Of --task: condensation, extraction, follow_ups or dropped_commitments.")
+    ] = "condensation",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing corpus or task file.")] = False,
 ) -> Outcome:
     """Turn transcripts of coding agents, chats, traces or notes into rows of a corpus; keys are masked."""
     from core.errors import DataError, UsageError
@@ -49,6 +56,7 @@ def command(
     from data.transcript_builder import Reading
     from data.transcript_files import read_transcripts
     from data.transcripts import select
+    from tasks.scaffold import scaffold_stage
 
     where = place.find()
     path = where.root / Path(out).expanduser()
@@ -80,7 +88,13 @@ def command(
         "empty": list(found.empty),
         "skipped": list(found.skipped),
     }
-    return Outcome(body, _told(found, body, min_user_messages, count))
+    following = f"python cli.py import {source} --out {out} --task NAME --force{place.suffix}"
+    if task is not None:
+        body["task"] = str(scaffold_stage(task, stage, path, where.root, force=force).path)
+        following = f"python cli.py matrix {task}{place.suffix}"
+    body["next"] = following
+    made = [f"wrote {body['task']}: the stage {stage}"] if task is not None else []
+    return Outcome(body, "\n".join([_told(found, body, min_user_messages, count), *made, f"next: {following}"]))
 
 
 def _row(transcript: Transcript, text: str) -> str:

@@ -20,9 +20,11 @@ import yaml
 from core.errors import DataError, OutputError, UsageError
 from core.files import write_text
 from core.plain import canonical
+from core.workspace import HOME
 from data.corpus import Corpus, Row, read_corpus
 from data.gathered import Columns, gather, is_gold
 from data.leaks import exact_duplicates
+from tasks.config import STAGES
 from tasks.files import NAME
 
 CAPS = {"train": 200, "dev": 100, "holdout": 300}
@@ -280,3 +282,42 @@ def write_task(path: Path, text: str) -> None:
         os.replace(handle.name, path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror}") from None
+
+
+UNJUDGED = (
+    ("completeness", 40, "Nothing that belongs in the answer is missing"),
+    ("correctness", 40, "Everything in the answer is in the transcript and is told as it was"),
+    ("precision", 20, "Higher is better: 100 when nothing is reported that does not belong in the answer"),
+)
+"""What an answer is judged by where a stage's own task compares with gold: name, weight, description."""
+KEPT_OF_STAGE = ("description", "program", "inputs", "outputs", "models", "reference", "prompts", "judge")
+
+
+def scaffold_stage(name: str, stage: str, rows: Path, root: Path, *, force: bool = False) -> Scaffold:
+    """Write ``configs/NAME.yaml``: a stage of this project on transcripts without gold, which a judge scores.
+
+    Raises:
+        UsageError: If there is no such stage, the name cannot be one, or the task exists and ``force`` is off.
+        OutputError: If the file cannot be written.
+    """
+    if stage not in STAGES:
+        raise UsageError(f"--stage: received {stage!r}; allowed: {', '.join(STAGES)}")
+    if not re.fullmatch(NAME, name) or name == "models":
+        raise UsageError(f"{name!r} cannot be a task name; use lower-case letters, digits, - and _ (not 'models')")
+    path = root / "configs" / f"{name}.yaml"
+    if path.exists() and not force:
+        raise UsageError(f"{path} exists", hint="choose another name, or add --force to overwrite it")
+    given = yaml.safe_load((HOME / "configs" / f"{stage}.yaml").read_text("utf-8"))
+    kept = {key: given[key] for key in KEPT_OF_STAGE if key in given}
+    criteria = [{"name": n, "weight": weight, "description": said} for n, weight, said in UNJUDGED]
+    body = {
+        "task": name,
+        "program": stage,
+        **kept,
+        "corpus": {"source": relative_to(rows, root)},
+        "metric": {"name": "judge"},
+        "judge": kept.get("judge", {"model": "stand-in/opus", "criteria": criteria}),
+    }
+    text = yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
+    write_task(path, f"# yaml-language-server: $schema=task.schema.json\n# The stage {stage} on imported rows.\n{text}")
+    return Scaffold(path, text, ())

@@ -1,0 +1,25 @@
+"""Imported transcripts end in a task that runs, whatever the stage."""
+
+import json
+
+import pytest
+
+from core.errors import UsageError
+from tasks.config import STAGES
+from tasks.loading import load_task
+from tasks.scaffold import scaffold_stage
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_becomes_a_valid_task_on_rows_without_gold(tmp_path, stage):
+    rows = tmp_path / "corpora" / "mine.jsonl"
+    rows.parent.mkdir()
+    rows.write_text(json.dumps({"id": "a", "input": {"transcript": "[user] hi"}}) + "\n", "utf-8")
+    scaffold_stage("mine", stage, rows, tmp_path)
+    config = load_task("mine", workspace=tmp_path)
+    assert (config.program, config.metric.name, config.corpus.source) == (stage, "judge", "corpora/mine.jsonl")
+    assert config.judge.criteria
+    with pytest.raises(UsageError, match="exists"):
+        scaffold_stage("mine", stage, rows, tmp_path)
+    with pytest.raises(UsageError, match="allowed: condensation"):
+        scaffold_stage("other", "condense", rows, tmp_path)
