@@ -78,7 +78,7 @@ def _number(word: str) -> int:
 
 def with_examples(human: str, cases: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]], most: int) -> str:
     """An instruction with rows quoted as worked examples at its end, so many at most; earlier ones stay."""
-    text, _, _ = human.partition(f"\n\n{EXAMPLES_HEADING}")
+    text = re.sub(r"\n{3,}", "\n\n", _SHOWN.sub("", human).replace(EXAMPLES_HEADING, "")).strip()
     earlier = [(found[1], found[2]) for found in _SHOWN.finditer(human)]
     new = [(_json(inputs), _json(answer)) for inputs, answer in cases]
     kept = [*earlier, *(pair for pair in new if pair not in earlier)][:most]

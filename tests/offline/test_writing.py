@@ -36,6 +36,9 @@ def test_worked_examples_are_quoted_once_and_read_again_as_demos():
     assert again.count(EXAMPLES_HEADING) == 1
     assert again.startswith("Sort notes.\n")
     assert worked_examples(again) == tuple(((("note", f"river {n}"),), (("kind", "water"),)) for n in range(3))
+    taught = [*ROWS[:1], {"Inputs": {}, "Feedback": "Next time: Mind the weather."}]
+    later = reflect(first, taught, keep=5, pairs=False, output=None, orders=Orders(examples=3))
+    assert later.startswith("Sort notes.\n\nGuidelines:\n1. Mind the weather.\n\nWorked examples:\n\nInput: ")
     plain = reflect("Sort notes.", ROWS, keep=5, pairs=False, output=None)
     assert worked_examples(plain) == ()
     assert "Right in 4 of 4 texts." in plain
