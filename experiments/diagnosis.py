@@ -41,6 +41,8 @@ KIND = "analysis"
 SEEN = 5
 """Failed sessions that are looked at one by one."""
 PATTERNS = 12
+LONGEST_GUIDELINE = 500
+"""Characters; what a model writes beyond that is no guideline."""
 CHARS_PER_TOKEN, ANSWER_TOKENS = 4, 250
 
 
@@ -304,7 +306,7 @@ def _causes(run: OpenRun, lm: RoleLM, question: Question) -> tuple[Cause, ...]:
 
 
 def _suggestions(run: OpenRun, lm: RoleLM, question: Question, causes: Sequence[str]) -> tuple[Suggestion, ...]:
-    """Guidelines that are not in force already, each once."""
+    """Guidelines that are not in force already, each once; none that is a page long."""
     asked = {
         "causes": list(causes),
         "patterns": list(question.patterns),
@@ -316,7 +318,7 @@ def _suggestions(run: OpenRun, lm: RoleLM, question: Question, causes: Sequence[
     found: dict[str, Suggestion] = {}
     for one in given:
         text = " ".join(one["guideline"].split())
-        if text and text not in question.guidelines:
+        if text and len(text) <= LONGEST_GUIDELINE and text not in question.guidelines:
             found.setdefault(text, Suggestion(text, one["why"]))
     return tuple(found.values())[: question.suggestions]
 

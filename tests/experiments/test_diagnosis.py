@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from commands.flags import Chosen, SessionPlace, Starting
+from commands.sessions.explain import command as explain
 from core.errors import BudgetError, UsageError
 from core.workspace import HOME, Workspace
 from experiments.diagnosis import about_failures, about_session, diagnose
@@ -67,6 +69,24 @@ def test_a_cap_ends_it_in_order_and_the_same_question_goes_on(place, sessions):
     again = diagnose(place, question, None, QUIET)
     assert again.cost_usd == 0.0
     assert again.causes == found.causes
+
+
+def test_the_command_explains_one_session_or_those_that_share_a_condition(place, sessions, monkeypatch):
+    monkeypatch.setenv("PROVEN_MLFLOW", "later")
+    where = SessionPlace(workspace=str(place.root))
+    with where.open() as store:
+        store.append(sessions)
+    one = explain(where, Chosen(), Starting(), session="bad3")
+    assert one.body["causes"][0] | {"evidence": None} == {
+        "session": "bad3", "solved": "good3", "error": "", "evidence": None,
+        "cause": "ship without weigh before it, which the session that solved the task did.",
+    }  # fmt: skip
+    assert "the embedded stand-in and no language model" in one.text
+    assert explain(where, Chosen(), Starting(), cluster="ship without weigh").body["failures"] == 10
+    with pytest.raises(UsageError, match="received an id and --cluster"):
+        explain(where, Chosen(), Starting(), session="bad3", cluster="ship")
+    with pytest.raises(BudgetError):
+        explain(where, Chosen(), Starting(max_calls=1), cluster="ship without weigh", model="offline/small")
 
 
 def test_only_failures_of_the_agent_have_a_cause_and_unknown_words_say_what_there_is(sessions):

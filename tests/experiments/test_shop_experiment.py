@@ -62,7 +62,8 @@ def test_a_useless_guideline_is_rejected_for_futility_and_a_harmful_one_within_a
     assert harmful.test.rate < harmful.control.rate
 
 
-def test_a_guideline_suggested_from_recorded_sessions_is_a_configuration_that_an_experiment_accepts(place):
+def test_a_guideline_suggested_from_recorded_sessions_is_a_configuration_that_an_experiment_accepts(place, monkeypatch):
+    monkeypatch.setenv("PROVEN_MLFLOW", "later")
     decide(place, "shop_polite")
     path = place.root / "configs" / "experiments" / "shop_suggested.json"
     given = SessionPlace(workspace=str(place.root)), Chosen(where=["experiment=shop_baseline,shop_polite"]), Starting()
