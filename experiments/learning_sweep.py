@@ -75,8 +75,10 @@ def variant_request(
     """The agent that is told the variant's playbook against the same agent that is told nothing, on all its tasks.
 
     Raises:
-        UsageError: If the playbook has no active entry.
+        UsageError: If the playbook has no active entry, or entries are not to be put into prompts.
     """
+    if not variant.learning.apply_to_prompts:
+        raise UsageError(f"{variant.learning_key}: apply_to_prompts is off, so that both arms would be the same")
     chosen = {one.id: one for one in known.active("student")}
     entries = [chosen[name] for name in pamphlet(tuple(chosen.values())).entries]
     if not entries:

@@ -99,8 +99,8 @@ def material(
 
 
 def _beside(one: Session, sessions: Sequence[Session], most: int) -> tuple[Session, ...]:
-    """Others to compare with: of the same task, solved ones first."""
-    others = [session for session in sessions if session.id != one.id]
+    """Others to compare with: of the same task first, solved ones first, and of those the newest first."""
+    others = [session for session in reversed(sessions) if session.id != one.id]
     ranked = sorted(others, key=lambda other: (other.task != one.task, other.outcome is not Outcome.SUCCESS))
     return tuple(ranked[:most])
 

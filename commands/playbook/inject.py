@@ -21,6 +21,7 @@ def command(
     audience: Annotated[str, typer.Option(help="Whose entries: student or teacher.")] = "student",
     chars: Annotated[int, typer.Option(min=50, help="Most characters.")] = 1000,
     out: Annotated[str | None, typer.Option(metavar="FILE", help="Write the text there.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="YAML with a `learning` block.")] = None,
     into: Annotated[
         str | None,
         typer.Option(metavar="CONFIG", help="Write --out as a configuration of an experiment that inherits from this."),
@@ -29,10 +30,13 @@ def command(
     """Print the text that tells an agent its playbook; exits 1 where there is nothing to tell."""
     from core.errors import UsageError
     from core.files import write_text
+    from playbook.learning import read_learning
     from playbook.pamphlet import pamphlet
 
     if into is not None and out is None:
         raise UsageError("--into needs --out FILE, the configuration that is written")
+    if config is not None and not read_learning(Path(config).expanduser()).apply_to_prompts:
+        return Outcome({"text": ""}, f"nothing to tell: {config} switches apply_to_prompts off", code=1)
     made = pamphlet(book.open().read(book.key).active(audience), chars)
     if not made.text:
         hint = "raise --chars" if made.left_out else "see: python cli.py playbook list --all"

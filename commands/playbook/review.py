@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +21,7 @@ def command(
     book: Book,
     chosen: Chosen,
     store: Annotated[str | None, typer.Option("--store", metavar="URL", help="Database of sessions.")] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="YAML with a `learning` block.")] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Deprecate entries that use has shown to be no good.")] = False,
     record: Annotated[
         bool, typer.Option("--record", help="Note in each session's metadata.learning_usage what fired there.")
@@ -28,16 +30,18 @@ def command(
     """Say of each active entry whether it fires, is followed and goes with better rewards; highest impact first."""
     from core.redact import from_environment
     from playbook.impact import impacts, totals
+    from playbook.learning import read_learning
     from playbook.lifecycle import prune_reason, pruning
     from playbook.usage import in_force, session_usage, with_usage
     from sessions.store import open_sessions
 
+    settings = read_learning(Path(config).expanduser()).usage_tracking if config else None
     books, where = book.open(), book.find()
     known = books.read(book.key)
     with open_sessions(where, store, from_environment(where.root)) as opened:
         seen = list(opened.sessions(chosen.chain(), trajectories=True))
         told = [one for one in seen if one.trajectory is not None]
-        usages = [session_usage(in_force(known, session), session) for session in told]
+        usages = [session_usage(in_force(known, session), session, settings) for session in told]
         if record:
             opened.append((with_usage(*pair) for pair in zip(told, usages, strict=True)), replace=True)
     found, whole = impacts(usages), totals(usages)

@@ -47,3 +47,18 @@ def test_a_review_says_what_goes_with_an_entry_and_prunes_what_never_fires(works
     asked(workspace, "review", "--prune")
     assert third["entry_id"] not in [entry["id"] for entry in asked(workspace, "list")["entries"]]
     assert asked(workspace, "show", third["entry_id"])["history"][-1]["why"] == "too_specific"
+
+
+def test_the_learning_block_says_whether_use_is_counted_and_entries_are_told(workspace):
+    config = workspace / "learning.yaml"
+    config.write_text("learning: {usage_tracking: {enabled: false}, apply_to_prompts: false}", "utf-8")
+    assert asked(workspace, "review")["playbook_impact"] != []
+    assert asked(workspace, "review", "--config", config)["playbook_impact"] == []
+    assert asked(workspace, "inject")["text"]
+    assert asked(workspace, "inject", "--config", config, code=1)["text"] == ""
+    config.write_text("learning: {usage_tracking: {capture_examples: false}}", "utf-8")
+    asked(workspace, "review", "--config", config, "--record")
+    with open_sessions(Workspace(workspace)) as store:
+        uses = [use for one in store.sessions() for use in one.metadata["learning_usage"]["session"]["uses"]]
+    assert any(use["hits"] for use in uses)
+    assert not any(use["snippets"] for use in uses)

@@ -54,10 +54,16 @@ def given(sessions, **more):
 def test_failures_are_learned_from_beside_sessions_of_the_same_task(sessions):
     lessons, handles = material(sessions, most=3, history=2)
     assert [lesson.session.id for lesson in lessons] == ["bad0", "bad1", "bad2"]
-    assert [one.id for one in lessons[0].history] == ["good0", "letter0"] or lessons[0].history[0].id == "good0"
+    assert [one.id for one in lessons[0].history] == ["good0", "letter3"]
     assert handles == ("report", "ship", "weigh")
     with pytest.raises(UsageError, match="the agent failed in none"):
         material([one for one in sessions if one.success], most=3, history=2)
+
+
+def test_of_a_history_the_newest_are_kept():
+    bad = session("bad", "t", False, "x", "ship")
+    lessons, _ = material([*(session(f"{n}", "t", True, "x", "ship") for n in (1, 2, 3)), bad], most=1, history=2)
+    assert [one.id for one in lessons[0].history] == ["3", "2"]
 
 
 def test_the_embedded_model_learns_what_a_solved_session_did_and_which_requests_it_is_about(place, sessions):
