@@ -47,9 +47,10 @@ def _gym(folder: Path, url: str) -> None:
 
 
 def _prepared(folder: Path, url: str) -> None:
-    """A gym with its references, which a judge is measured with."""
+    """A gym with references and outputs, which a judge is measured with."""
     _gym(folder, url)
-    subprocess.run(_command(folder, ("prepare", "retell")), capture_output=True, check=True)
+    for step in ("prepare", "run"):
+        subprocess.run(_command(folder, (step, "retell")), capture_output=True, check=True)
 
 
 def _unlabelled(folder: Path, url: str) -> None:

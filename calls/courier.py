@@ -29,7 +29,7 @@ import dspy
 from calls.ledger import Ledger
 from calls.models import ModelSpec
 from calls.records import CallSite, Claim, Completion, Request
-from calls.wire import EmptyAnswerError, LateAnswerError, Wire, remember_listed_prices
+from calls.wire import EmptyAnswerError, LateAnswerError, Wire, remember_listed_prices, remember_routes
 from core.errors import ModelError, OutputError, ProvenError
 from core.owner import Owner
 from core.patterns import SlowPatternError
@@ -377,6 +377,7 @@ def main() -> None:
     """Serve the socket whose number is the only argument."""
     warnings.simplefilter("ignore")
     remember_listed_prices()
+    remember_routes()
     with socket.socket(fileno=int(sys.argv[1])) as connection:
         _CourierServer(connection).serve()
 

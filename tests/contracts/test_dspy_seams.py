@@ -5,11 +5,13 @@ from typing import Literal
 
 import dspy
 import pytest
+from dspy.clients import execution
+from dspy.clients.engines.lm15_engine import LM15Engine
 from pydantic import BaseModel
 
 from calls.models import ModelSpec
 from calls.records import Request
-from calls.wire import Wire, make_request, with_known_price
+from calls.wire import Wire, make_request, remember_routes, with_known_price
 from tests.provider import Provider, serving
 
 
@@ -68,3 +70,29 @@ def test_listed_prices_are_found(alias):
 def test_a_server_of_ones_own_has_no_listed_price():
     assert not with_known_price(ModelSpec("x", "openai/gpt-4o-mini", api_base="http://127.0.0.1:9/v1")).priced
     assert not with_known_price(ModelSpec("x", "openai/nobody-knows-it")).priced
+
+
+def test_a_route_is_worked_out_once_per_kind_of_request_and_a_new_setting_is_looked_at_again(monkeypatch):
+    asked = {"select": 0, "plan": 0}
+    select, plan = execution.select_backend, LM15Engine.plan
+
+    def selected(lm, options=None):
+        asked["select"] += 1
+        return select(lm, options)
+
+    def planned(engine, request):
+        asked["plan"] += 1
+        return plan(engine, request)
+
+    monkeypatch.setattr(execution, "select_backend", selected)
+    monkeypatch.setattr(LM15Engine, "plan", planned)
+    remember_routes()
+    with serving(Provider(canned=True)) as provider:
+        wire = Wire(ModelSpec("far", "openai/far", api_base=provider.url), "key")
+        counts = []
+        for text, params in (("a", {}), ("b", {}), ("c", {"temperature": 0.5}), ("d", {"temperature": 0.5})):
+            wire.send(Request([{"role": "user", "content": text}], params))
+            counts.append((asked["select"], asked["plan"]))
+        bodies = [(body["messages"][0]["content"], body.get("temperature")) for body in provider.seen]
+    assert counts == [(1, 1), (1, 1), (1, 2), (1, 2)]
+    assert bodies == [("a", None), ("b", None), ("c", 0.5), ("d", 0.5)]
