@@ -69,6 +69,7 @@ def asked(root, **settings_of):
         return reflector.asked, reflector.systems
 
 
+@pytest.mark.slow
 def test_W2_every_setting_changes_what_the_trainer_does(tmp_path):
     usual = asked(tmp_path / "usual")
     changes = {

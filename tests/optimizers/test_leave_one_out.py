@@ -107,6 +107,7 @@ def test_the_search_is_repeated_without_each_kind_and_tried_on_what_it_never_saw
         assert from_json(Plan, plan.payload).calls.expected > 1.5 * forecast(run).calls.expected
 
 
+@pytest.mark.slow
 def test_a_budget_that_ends_meanwhile_takes_nothing_away_from_the_verdict(places):
     alone = task_of(places, "notes", "run.pilot=0", name="metaprompt", budget=90)
     with open_run(places, alone, purpose_of(alone), RunOptions(track=False)) as run:
