@@ -26,11 +26,10 @@ from sessions.learning import (
     Point,
     TaskCell,
     Thread,
-    cells,
+    counts,
     discoveries,
     latest,
     recorded_usage,
-    task_cells,
     threads,
 )
 from sessions.store import SessionStore
@@ -185,7 +184,7 @@ def summarise(
     if not keys:
         return ()
     size = max(asked.recent, asked.baseline) if asked.overlapping else asked.recent + asked.baseline
-    by_key, by_task = store.read(cells(clauses, keys)), store.read(task_cells(clauses, keys))
+    by_key, by_task = store.read(counts(clauses, keys))
     points = store.read(latest(clauses, keys, size))
     used = store.read(recorded_usage(clauses, keys, MOST_USAGE)) if asked.summary_only else {}
     seen = {point.task for key in keys for point in points[key]}
@@ -225,13 +224,13 @@ def _summary(
         key=counted.key,
         slug=slug(counted.key),
         sessions=sum(cell.sessions for cell in cells_),
-        outcomes=_counts(cells_, lambda cell: cell.outcome.value),
+        outcomes=_counted(cells_, lambda cell: cell.outcome.value),
         reward_mean=sum(cell.rewards for cell in cells_) / rewarded if rewarded else None,
         events=sum(cell.events for cell in cells_),
         momentum=momentum(points, asked.recent, asked.baseline, overlapping=asked.overlapping),
         curve=learned,
-        modes={"recent": Counter(one.mode for one in recent), "all": _counts(cells_, lambda cell: cell.mode)},
-        reviews={"recent": Counter(one.review for one in recent), "all": _counts(cells_, lambda cell: cell.review)},
+        modes={"recent": Counter(one.mode for one in recent), "all": _counted(cells_, lambda cell: cell.mode)},
+        reviews={"recent": Counter(one.review for one in recent), "all": _counted(cells_, lambda cell: cell.review)},
         models=_models(cells_, points),
         discoveries=counted.discoveries,
         latest=tuple(Latest(one, events.get(one.id)) for one in reversed(recent)),
@@ -284,7 +283,7 @@ def _used(
     return usages, events, "trajectories", [left] if without and known.entries else []
 
 
-def _counts(found: Sequence[Cell], by: Callable[[Cell], str]) -> dict[str, int]:
+def _counted(found: Sequence[Cell], by: Callable[[Cell], str]) -> dict[str, int]:
     counts: Counter[str] = Counter()
     for cell in found:
         counts[by(cell)] += cell.sessions

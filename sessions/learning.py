@@ -131,49 +131,43 @@ def threads(clauses: Clauses, limit: int) -> Callable[[sa.Connection], tuple[Thr
 
     def work(db: sa.Connection) -> tuple[Thread, ...]:
         key, latest = _tag(db, KEY), sa.func.max(sa.func.coalesce(SESSIONS.c.started_at, ""))
-        some = sa.select(key, sa.func.count(), latest).where(*clauses, key.is_not(None), _ordinary(db)).group_by(key)
-        found = db.execute(some.order_by(latest.desc(), sa.func.count().desc(), key).limit(limit))
-        return tuple(Thread(name, count, when or None) for name, count, when in found)
+        some = sa.select(key, sa.func.count(), latest).where(*clauses, _ordinary(db)).group_by(key)
+        found = db.execute(some.order_by(latest.desc(), sa.func.count().desc(), key).limit(limit + 1))  # one has no key
+        return tuple(Thread(name, count, when or None) for name, count, when in found if name is not None)[:limit]
 
     return work
 
 
-def cells(clauses: Clauses, keys: Sequence[str]) -> Callable[[sa.Connection], tuple[Cell, ...]]:
-    """The sessions of these threads, counted in one pass."""
+def counts(
+    clauses: Clauses, keys: Sequence[str]
+) -> Callable[[sa.Connection], tuple[tuple[Cell, ...], tuple[TaskCell, ...]]]:
+    """The sessions of these threads, counted by the database in one pass; the latter ordered by key and task."""
 
-    def work(db: sa.Connection) -> tuple[Cell, ...]:
-        reward = _reward(db)
-        groups = [_tag(db, KEY), _tag(db, MODE), _tag(db, REVIEW), *_models(db), SESSIONS.c.outcome]
+    def work(db: sa.Connection) -> tuple[tuple[Cell, ...], tuple[TaskCell, ...]]:
+        c, reward = SESSIONS.c, _reward(db)
+        groups = [_tag(db, KEY), c.task, _tag(db, MODE), _tag(db, REVIEW), *_models(db), c.outcome]
         sums = (
-            sa.func.count(), sa.func.sum(reward), sa.func.count(reward), sa.func.sum(SESSIONS.c.steps),
+            sa.func.count(), sa.func.sum(reward), sa.func.count(reward), sa.func.sum(c.steps),
+            sa.func.min(c.trial).filter(c.success.is_(True)), sa.func.max(c.trial), sa.func.count(c.success),
         )  # fmt: skip
-        query = sa.select(*groups, *sums).where(*clauses, *_of(db, keys)).group_by(*groups)
-        return tuple(
-            Cell(
-                row[0], row[1] or UNSAID, row[2] or UNSAID, _named(row[3 : 3 + len(ROLES)]),
-                Outcome(row[3 + len(ROLES)]), row[-4], float(row[-3] or 0), row[-2], int(row[-1] or 0),
-            )
-            for row in db.execute(query)
-        )  # fmt: skip
-
-    return work
-
-
-def task_cells(clauses: Clauses, keys: Sequence[str]) -> Callable[[sa.Connection], tuple[TaskCell, ...]]:
-    """The sessions of these threads by task, counted in one pass; ordered by key and task."""
-
-    def work(db: sa.Connection) -> tuple[TaskCell, ...]:
-        c, reward, key = SESSIONS.c, _reward(db), _tag(db, KEY)
-        solved = sa.func.min(c.trial).filter(c.success.is_(True))
-        sums = (
-            sa.func.count(), sa.func.sum(reward), sa.func.count(reward), solved, sa.func.max(c.trial),
-            sa.func.count(c.success),
-        )  # fmt: skip
-        query = sa.select(key, c.task, *sums).where(*clauses, *_of(db, keys)).group_by(key, c.task)
-        return tuple(
-            TaskCell(row[0], row[1], row[2], float(row[3] or 0), *row[4:])
-            for row in db.execute(query.order_by(key, c.task))
-        )
+        by_cell: dict[tuple[Any, ...], list[Any]] = {}
+        by_task: dict[tuple[str, str], list[Any]] = {}
+        for row in db.execute(sa.select(*groups, *sums).where(*clauses, *_of(db, keys)).group_by(*groups)):
+            key, task, *rest = row[: len(groups)]
+            count, worth, rewarded, steps, solved, last, judged = row[len(groups) :]
+            cell = by_cell.setdefault((key, *rest), [0, 0.0, 0, 0])
+            its = by_task.setdefault((key, task), [0, 0.0, 0, None, 0, 0])
+            for place, value in enumerate((count, float(worth or 0), rewarded, int(steps or 0))):
+                cell[place] += value
+            for place, value in ((0, count), (1, float(worth or 0)), (2, rewarded), (5, judged)):
+                its[place] += value
+            its[3] = min((at for at in (its[3], solved) if at is not None), default=None)
+            its[4] = max(its[4], last)
+        cells = [
+            Cell(key, mode or UNSAID, review or UNSAID, _named(models), Outcome(outcome), *sums)
+            for (key, mode, review, *models, outcome), sums in by_cell.items()
+        ]
+        return tuple(cells), tuple(TaskCell(*place, *its) for place, its in sorted(by_task.items()))
 
     return work
 

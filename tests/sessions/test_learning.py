@@ -1,7 +1,7 @@
 """Threads of learning, counted by both databases as they are in memory."""
 
 from sessions.filters import FilterChain
-from sessions.learning import cells, discoveries, latest, recorded_usage, reward_of, task_cells, threads
+from sessions.learning import counts, discoveries, latest, recorded_usage, reward_of, threads
 from sessions.record import Outcome, Session
 
 MADE = [
@@ -33,7 +33,7 @@ def test_threads_are_found_by_their_last_session_and_discovery_runs_are_not_amon
 def test_counts_rewards_and_windows_are_what_they_are_in_memory(store):
     store.append([*MADE, FAILED, FOUND])
     clauses = store.clauses(EVERYTHING)
-    found = store.read(cells(clauses, ["a'b"]))
+    found, tasks = store.read(counts(clauses, ["a'b"]))
     mine = [*MADE[:6], FAILED]
     rewards = [reward for one in mine if (reward := reward_of(one)) is not None]
     assert sum(cell.sessions for cell in found) == 7
@@ -46,7 +46,6 @@ def test_counts_rewards_and_windows_are_what_they_are_in_memory(store):
     assert [(one.id, one.reward) for one in points] == [("s2", 0.2), ("s1", 0.5), ("s0", 0.0)]
     assert points[1].uncertainty == 0.1
 
-    tasks = store.read(task_cells(clauses, ["a'b"]))
     assert [(one.task, one.sessions, one.solved_at, one.last_trial) for one in tasks] == [
         ("", 1, None, 0), ("t0", 2, 0, 1), ("t1", 2, 1, 1), ("t2", 2, 0, 1),
     ]  # fmt: skip
@@ -55,7 +54,7 @@ def test_counts_rewards_and_windows_are_what_they_are_in_memory(store):
 def test_filters_bind_every_count(store):
     store.append(MADE)
     clauses = store.clauses(FilterChain().where(task="t1"))
-    assert sum(cell.sessions for cell in store.read(cells(clauses, ["a'b"]))) == 2
+    assert sum(cell.sessions for cell in store.read(counts(clauses, ["a'b"]))[0]) == 2
     assert [one.id for one in store.read(latest(clauses, ["a'b"], 9))["a'b"]] == ["s4", "s1"]
 
 
