@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ COMMON = 200
 """A shingle that more texts than this share is boilerplate and proposes no pairs."""
 BATCH = 1_000_000
 """Characters that are hashed together."""
+BLOCK = 20_000
+"""Pairs that are looked at together."""
 BASE = 0xD6E8FEB86659FD93
 """An odd number, so that it has an inverse modulo 2**64."""
 ROUNDING = 1e-9
@@ -35,8 +37,10 @@ def near_pairs(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     """
     hashes, owners = _shingles(texts)
     joined = _Joined(len(texts))
-    for holders in _holders(hashes, owners, len(texts)):
-        for a, b in combinations(holders, 2):
+    shared = _Shared(hashes, owners, len(texts))
+    proposed = (pair for holders in _holders(hashes, owners, len(texts)) for pair in combinations(holders, 2))
+    while block := list(islice((pair for pair in proposed if not joined.together(*pair)), BLOCK)):
+        for a, b in shared.near(block):
             if not joined.together(a, b) and _near(texts[a], texts[b]):
                 joined.join(a, b)
                 yield a, b
@@ -139,6 +143,31 @@ def _holders(hashes: Hashes, owners: Indices, count: int) -> Iterable[list[int]]
     for group in np.split(owner, np.flatnonzero(np.diff(kind)) + 1):
         if len(group) > 1:
             yield group.tolist()
+
+
+class _Shared:
+    """How many shingles two texts share, by their hashes, for many pairs at once."""
+
+    def __init__(self, hashes: Hashes, owners: Indices, count: int) -> None:
+        order = np.argsort(owners, kind="stable")
+        self._hashes = hashes[order]
+        self._sizes = np.bincount(owners, minlength=count)
+        self._starts = np.cumsum(self._sizes) - self._sizes
+        self._own = np.sort(hashes ^ (owners.view(np.uint64) * MIX))
+
+    def near(self, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """The pairs that are near by their hashes; equal hashes of different words only add some."""
+        both = np.array(pairs, np.int64)
+        sizes = self._sizes[both]
+        asked, other = np.where(sizes[:, 0] <= sizes[:, 1], both.T, both.T[::-1])
+        smaller, larger = sizes.min(axis=1), sizes.max(axis=1)
+        pair = np.repeat(np.arange(len(both)), smaller)
+        place = np.arange(len(pair)) - np.repeat(np.cumsum(smaller) - smaller, smaller)
+        wanted = self._hashes[self._starts[asked][pair] + place] ^ (other[pair].view(np.uint64) * MIX)
+        found = np.minimum(np.searchsorted(self._own, wanted), len(self._own) - 1)
+        common = np.bincount(pair[self._own[found] == wanted], minlength=len(both))
+        enough = common + ROUNDING >= NEAR * (smaller + larger - common)
+        return [pairs[index] for index in np.flatnonzero(enough)]
 
 
 class _Joined:
