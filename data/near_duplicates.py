@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations, islice
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ BATCH = 1_000_000
 """Characters that are hashed together."""
 BLOCK = 20_000
 """Pairs that are looked at together."""
+LOOK = 8
+"""Shingles that are looked up first."""
 BASE = 0xD6E8FEB86659FD93
 """An odd number, so that it has an inverse modulo 2**64."""
 ROUNDING = 1e-9
@@ -38,12 +40,31 @@ def near_pairs(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     hashes, owners = _shingles(texts)
     joined = _Joined(len(texts))
     shared = _Shared(hashes, owners, len(texts))
-    proposed = (pair for holders in _holders(hashes, owners, len(texts)) for pair in combinations(holders, 2))
-    while block := list(islice((pair for pair in proposed if not joined.together(*pair)), BLOCK)):
+    for block in _blocks(_holders(hashes, owners, len(texts))):
         for a, b in shared.near(block):
             if not joined.together(a, b) and _near(texts[a], texts[b]):
                 joined.join(a, b)
                 yield a, b
+
+
+def _blocks(groups: Iterable[list[int]]) -> Iterator[Indices]:
+    """Every two texts of each group, each pair once a block."""
+    waiting: list[Indices] = []
+    size = 0
+    for group in groups:
+        texts = np.array(group, np.int64)
+        waiting.append(texts[_twos(len(group))])
+        size += len(waiting[-1])
+        if size >= BLOCK:
+            yield np.unique(np.concatenate(waiting), axis=0)
+            waiting, size = [], 0
+    if waiting:
+        yield np.unique(np.concatenate(waiting), axis=0)
+
+
+@cache
+def _twos(count: int) -> Indices:
+    return np.stack(np.triu_indices(count, 1), axis=1)
 
 
 def _near(one: str, other: str) -> bool:
@@ -155,19 +176,28 @@ class _Shared:
         self._starts = np.cumsum(self._sizes) - self._sizes
         self._own = np.sort(hashes ^ (owners.view(np.uint64) * MIX))
 
-    def near(self, pairs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    def near(self, both: Indices) -> list[tuple[int, int]]:
         """The pairs that are near by their hashes; equal hashes of different words only add some."""
-        both = np.array(pairs, np.int64)
+        if not len(both):
+            return []
         sizes = self._sizes[both]
-        asked, other = np.where(sizes[:, 0] <= sizes[:, 1], both.T, both.T[::-1])
         smaller, larger = sizes.min(axis=1), sizes.max(axis=1)
-        pair = np.repeat(np.arange(len(both)), smaller)
-        place = np.arange(len(pair)) - np.repeat(np.cumsum(smaller) - smaller, smaller)
+        missing = smaller - np.ceil(NEAR * (smaller + larger) / (1 + NEAR) - ROUNDING).astype(np.int64)
+        for first in (LOOK, int(smaller.max())):  # most pairs lack too many among the first few
+            looked = np.minimum(smaller, first)
+            kept = looked - self._common(both, looked) <= missing
+            both, smaller, missing = both[kept], smaller[kept], missing[kept]
+        return [(int(a), int(b)) for a, b in both]
+
+    def _common(self, both: Indices, looked: Indices) -> Indices:
+        """How many of the first so many shingles of each pair's smaller text the other one has."""
+        swapped = self._sizes[both[:, 0]] > self._sizes[both[:, 1]]
+        asked, other = np.where(swapped, both[:, 1], both[:, 0]), np.where(swapped, both[:, 0], both[:, 1])
+        pair = np.repeat(np.arange(len(both)), looked)
+        place = np.arange(len(pair)) - np.repeat(np.cumsum(looked) - looked, looked)
         wanted = self._hashes[self._starts[asked][pair] + place] ^ (other[pair].view(np.uint64) * MIX)
         found = np.minimum(np.searchsorted(self._own, wanted), len(self._own) - 1)
-        common = np.bincount(pair[self._own[found] == wanted], minlength=len(both))
-        enough = common + ROUNDING >= NEAR * (smaller + larger - common)
-        return [pairs[index] for index in np.flatnonzero(enough)]
+        return np.bincount(pair[self._own[found] == wanted], minlength=len(both))
 
 
 class _Joined:

@@ -149,7 +149,7 @@ def test_an_older_schema_is_upgraded_and_what_it_held_stays_beside_a_copy(tmp_pa
     record(store)
     assert project(store, tmp_path / "mlruns") == []
     names = {name for (name,) in query(path, "select name from runs")}
-    assert names == {"a run of long ago", "gepa-light-s0 PROMOTE"}
+    assert names == {"a run of long ago", "gepa-light-s0 PROMOTE", "gepa s0: current prompt", "gepa s0: tuned prompt"}
     copy = path.with_name(f"mlflow.{OLDER}.db")
     assert query(copy, "select version_num from alembic_version") == [(OLDER,)]
     assert query(copy, "select name from runs") == [("a run of long ago",)]
@@ -168,7 +168,7 @@ def test_a_schema_that_cannot_be_upgraded_is_refused_once_and_nothing_is_lost(tm
     problems = project(store, tmp_path / "mlruns")
     assert len(problems) == 1
     assert "schema ffff00001111 is not this MLflow's and cannot be upgraded" in problems[0]
-    assert query(path, "select count(*) from runs") == [(1,)]
+    assert query(path, "select count(*) from runs") == [(3,)]  # the search and its two prompts on the holdout
     assert [r.run_id for r in store.unsynced()] == ["t-1"]
     store.close()
     for part in (tmp_path / "mlruns").glob("mlflow.db*"):  # with its write-ahead log
