@@ -52,7 +52,7 @@ def test_every_optimiser_can_say_what_it_will_spend(optimizer, budget):
     def rows(times):
         shape = SearchSize(50, 25, 2, times * rollouts(budget, 50, 25), 20, 4)
         draws = [schedule_of(optimizer).draw(shape, sizes, random.Random(seed)) for seed in range(50)]
-        assert all(draw.trials >= 1 and draw.student.tokens_in >= 300 * draw.student.calls for draw in draws)
+        assert all(draw.trials >= 1 and draw.student.tokens_in > 300 * draw.student.calls - 1 for draw in draws)
         return sum(draw.student.calls for draw in draws) / len(draws)
 
     assert rows(1) >= 25
