@@ -140,7 +140,7 @@ def evaluate(
 
     check_split(split, open_holdout=open_holdout)
     with _at_work("evaluate", task, settings) as (where, found, options):
-        return evaluated(where, found, prompts, split, options, repeat=repeat)
+        return evaluated(where, found, prompts, split, options, repeat=repeat)[1]
 
 
 def gate(
@@ -158,7 +158,7 @@ def gate(
     from commands.gate import judged
 
     with _at_work("gate", task, settings, {"gate.name": name}) as (where, found, options):
-        return judged(where, found, champion, challenger, options)[0]
+        return judged(where, found, champion, challenger, options)[1]
 
 
 def distill(

@@ -55,8 +55,8 @@ def command(
     known = read_annotations(path)
     found = open_task(where, task, settings.overrides(spending.keys()))
     with LiveProgress(Console(stderr=True), found.name) as progress:
-        done = evaluated(where, found, prompts, "train", spending.options(progress))
-        other = evaluated(where, found, pairs, "train", spending.options(progress)) if pairs else None
+        _, done = evaluated(where, found, prompts, "train", spending.options(progress))
+        other = evaluated(where, found, pairs, "train", spending.options(progress))[1] if pairs else None
     console = Console(stderr=True)
     with contextlib.ExitStack() as stack:
         person = Person(who, lambda text: console.input(text, markup=False), console.print)

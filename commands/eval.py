@@ -42,8 +42,12 @@ def command(
     where = place.find()
     found = open_task(where, task, settings.overrides(models.keys(), spending.keys()))
     with LiveProgress(Console(stderr=True), found.name) as progress:
-        evaluation = evaluated(where, found, prompts, split, spending.options(progress), repeat=repeat)
-    return Outcome(_body(found, prompts, evaluation), _text(found, prompts, evaluation), code=_code(evaluation))
+        run_id, evaluation = evaluated(where, found, prompts, split, spending.options(progress), repeat=repeat)
+    return Outcome(
+        {"run_id": run_id, **_body(found, prompts, evaluation)},
+        _text(found, prompts, evaluation),
+        code=_code(evaluation),
+    )
 
 
 def check_split(split: str, *, open_holdout: bool) -> None:
@@ -64,8 +68,8 @@ def check_split(split: str, *, open_holdout: bool) -> None:
 
 def evaluated(
     where: Workspace, task: Task, prompts: str, split: str, options: RunOptions, *, repeat: int = 1
-) -> Evaluation:
-    """Score stored prompts on a split; the evaluation is stored as a run of its own."""
+) -> tuple[str, Evaluation]:
+    """Score stored prompts on a split; the evaluation is stored as a run of its own, whose id comes first."""
     import contextlib
     from dataclasses import replace
 
@@ -89,7 +93,7 @@ def evaluated(
         evaluate = replace(run.evaluate, repeats=repeat)
         found = evaluate(apply_prompts(task.program, chosen), rows, split=split, program_hash=chosen.hash)
         run.record.emit(EventKind.EVALUATION, found)
-        return found
+        return run.id, found
 
 
 def _open(run: OpenRun, prompt: str) -> None:

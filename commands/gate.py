@@ -52,20 +52,20 @@ def command(
     started, where = time.perf_counter(), place.find()
     found = open_task(where, task, settings.overrides(models.keys(), spending.keys(), {"gate.name": name}))
     with LiveProgress(Console(stderr=True), found.name) as progress:
-        verdict, prompts = judged(where, found, champion, challenger, spending.options(progress))
+        run_id, verdict, prompts = judged(where, found, champion, challenger, spending.options(progress))
     gate = found.config.gate.name
     if junit is not None:
         text = junit_text(verdict, suite=f"gate {gate}: {found.name}", seconds=time.perf_counter() - started)
         write_text(Path(junit), redactor(where, found).text(text))
     names = (champion, challenger)
-    body = _body(found, names, prompts, verdict)
+    body = {"run_id": run_id, **_body(found, names, prompts, verdict)}
     return Outcome(body, _text(found, names, verdict), code=STRICT_CODES[verdict.decision] if strict else 0)
 
 
 def judged(
     where: Workspace, task: Task, champion: str, challenger: str, options: RunOptions
-) -> tuple[Verdict, tuple[ProgramPrompts, ProgramPrompts]]:
-    """Ask the task's gate about two stored prompts; the answer is stored as a run of its own."""
+) -> tuple[str, Verdict, tuple[ProgramPrompts, ProgramPrompts]]:
+    """Ask the task's gate about two stored prompts; the answer is stored as a run of its own, whose id comes first."""
     import contextlib
 
     from commands.job import find_prompts
@@ -90,7 +90,7 @@ def judged(
             run.record.emit(EventKind.EVALUATION, evidence.champion)
             run.record.emit(EventKind.EVALUATION, evidence.challenger)
         run.record.emit(EventKind.VERDICT, verdict)
-    return verdict, prompts
+    return run.id, verdict, prompts
 
 
 def _dev_scores(run: OpenRun, prompts: tuple[ProgramPrompts, ProgramPrompts]) -> list[float | None]:
