@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from playbook.entry import Entry, Lifecycle
-from playbook.gain import Contrast
-from playbook.impact import Impact
-from playbook.manifest import Comparison, Manifest, RunMetadata
-from playbook.summary import KeySummary
 from reports.blocks import Banner, Block, Bullets, CurveChart, Facts, Heading, IntervalChart, Paragraph, Report, Table
 from reports.numbers import UNKNOWN, counted, measure, number, percent, quantity, signed, span
+
+if TYPE_CHECKING:  # a page of a run is written without the database of sessions
+    from playbook.gain import Contrast
+    from playbook.impact import Impact
+    from playbook.manifest import Comparison, Manifest, RunMetadata
+    from playbook.summary import KeySummary
 
 SHOWN = 10
 """Entries in the table of impacts; the JSON has all."""

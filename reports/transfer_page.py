@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from playbook.gain import Contrast
-from playbook.transfer import Transfer
+from typing import TYPE_CHECKING
+
 from reports.blocks import Banner, Block, Heading, IntervalChart, Paragraph, Report, Table
 from reports.numbers import counted, number, signed, span
+
+if TYPE_CHECKING:
+    from playbook.gain import Contrast
+    from playbook.transfer import Transfer
 
 READ = (
     "Rows say where a lesson was learned, columns where it was tried; * marks what is shown after correction. The "
