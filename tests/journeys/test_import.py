@@ -45,10 +45,12 @@ def rows(path):
 def test_a_folder_becomes_rows_with_id_transcript_and_where_it_came_from(shop):
     code, out, err = run("import", shop / "notes", "--out", "corpora/notes.jsonl", workspace=shop)
     assert (code, err) == (0, "")
-    assert out.splitlines() == [
+    *told, then = out.splitlines()
+    assert told == [
         f"wrote {shop / 'corpora' / 'notes.jsonl'}: 12 transcripts",
         "  found      12 in 12 files (12 text)",
     ]
+    assert then.startswith(f"next: python cli.py import {shop / 'notes'} --out corpora/notes.jsonl --task NAME --force")
     written = rows(shop / "corpora" / "notes.jsonl")
     assert written[1]["input"] == {
         "transcript": "[user] request 2.0 about oven\n[assistant] done\n[user] request 2.1 about sink"
