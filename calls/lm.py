@@ -76,7 +76,8 @@ def build_lm(spec: ModelSpec, role: str, account: Account, *, env: Mapping[str, 
     if spec.offline:
         line: Transport = LocalTransport(account.ledger, spec, Wire(spec))
     else:
-        line = CourierTransport(account, spec, api_key(spec, role, os.environ if env is None else env))
+        key = api_key(spec, role, os.environ if env is None else env)
+        line = CourierTransport(account.courier, account.check, spec, key)
     try:
         return RoleLM(spec, role, account, line, **options)
     except (ValueError, dspy.LMError) as error:

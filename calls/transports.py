@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from calls.courier import line_to
+from calls.courier import Courier, line_to
 from calls.ledger import Ledger
 from calls.meter import current_repeat
 from calls.models import ModelSpec
 from calls.records import CallSite, Completion, Request
 from calls.wire import Wire
-
-if TYPE_CHECKING:
-    from calls.account import Account
 
 
 @dataclass(frozen=True)
@@ -52,12 +50,14 @@ class LocalTransport:
 
 
 class CourierTransport:
-    """A provider, reached through the courier."""
+    """A provider, reached through the courier; ``check`` ends the wait for an answer by what it raises."""
 
-    def __init__(self, account: Account, spec: ModelSpec, key: str | None) -> None:
-        self.account, self._line = account, line_to(spec, key)
+    def __init__(
+        self, courier: Callable[[], Courier], check: Callable[[], None], spec: ModelSpec, key: str | None
+    ) -> None:
+        self._courier, self._check, self._line = courier, check, line_to(spec, key)
 
     def attempt(self, key: str, site: CallSite, request: Request) -> Response:
         """Have the courier send the request."""
-        delivery = self.account.courier().carry(key, site, self._line, request, self.account.check)
+        delivery = self._courier().carry(key, site, self._line, request, self._check)
         return Response(delivery.answer, delivery.hit, delivery.run_id)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from core.errors import DataError, OutputError
 from data.json_text import JsonError, load_json
-
-NEEDED = ("id", "input", "reference", "output", "score", "comment", "annotator", "at", "prompt_hash")
 
 
 @dataclass(frozen=True)
@@ -42,18 +40,6 @@ class Annotation:
 
 
 FIRST, SECOND, TIE = "first", "second", "tie"
-PAIR_NEEDED = (
-    "id",
-    "input",
-    "reference",
-    "first",
-    "second",
-    "preferred",
-    "comment",
-    "annotator",
-    "at",
-    "prompt_hashes",
-)
 
 
 @dataclass(frozen=True)
@@ -126,23 +112,23 @@ def all_of(text: str, name: str) -> tuple[Annotation | Preferred, ...]:
         if isinstance(values, dict) and "preferred" in values:
             found.append(_preferred(values, f"{name}:{number}"))
             continue
-        missing = [key for key in NEEDED if not isinstance(values, dict) or key not in values]
+        missing = [key for key in _names(Annotation) if not isinstance(values, dict) or key not in values]
         if missing:
             raise DataError(f"{name}:{number}: an annotation needs {', '.join(missing)}")
         score = values["score"]
         if isinstance(score, bool) or not isinstance(score, (int, float)) or not 0 <= score <= 1:
             raise DataError(f"{name}:{number}: score {score!r}; allowed is 0 to 1")
-        found.append(Annotation(**{key: values[key] for key in NEEDED}))
+        found.append(Annotation(**{key: values[key] for key in _names(Annotation)}))
     return tuple(found)
 
 
 def _preferred(values: Mapping[str, Any], where: str) -> Preferred:
-    missing = [key for key in PAIR_NEEDED if key not in values]
+    missing = [key for key in _names(Preferred) if key not in values]
     if missing:
         raise DataError(f"{where}: a preference needs {', '.join(missing)}")
     if values["preferred"] not in (FIRST, SECOND, TIE):
         raise DataError(f"{where}: preferred {values['preferred']!r}; allowed: {FIRST}, {SECOND}, {TIE}")
-    return Preferred(**{key: values[key] for key in PAIR_NEEDED})
+    return Preferred(**{key: values[key] for key in _names(Preferred)})
 
 
 def read_annotations(path: Path) -> tuple[Annotation | Preferred, ...]:
@@ -157,3 +143,8 @@ def read_annotations(path: Path) -> tuple[Annotation | Preferred, ...]:
         return ()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from None
+
+
+def _names(kind: type[Annotation | Preferred]) -> tuple[str, ...]:
+    """What a line of this kind must have."""
+    return tuple(field.name for field in fields(kind))

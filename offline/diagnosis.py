@@ -6,12 +6,13 @@ call that is repeated, and what counts of patterns say; whatever else goes wrong
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast
+
+from offline.reading import object_in, texts_in
 
 _GAP = re.compile(r"([\w.\-]+) without ([\w.\-]+) before it")
 _COUNTS = re.compile(r"(\d+) of (\d+) fail")
@@ -48,19 +49,19 @@ def root_cause(given: Mapping[str, str]) -> dict[str, Any]:
 
 def shared_cause(given: Mapping[str, str]) -> str:
     """The most frequent cause, with its count, and the pattern that says the same, where there is one."""
-    causes = [cause for cause in _listed(given.get("causes", "")) if cause != UNSEEN]
+    causes = [cause for cause in texts_in(given.get("causes", "")) if cause != UNSEEN]
     if not causes:
         return UNSEEN
     ranked = Counter(_gist(cause) for cause in causes).most_common()
     gist, count = ranked[0]
-    same = next((pattern for pattern in _listed(given.get("patterns", "")) if gist in pattern), None)
+    same = next((pattern for pattern in texts_in(given.get("patterns", "")) if gist in pattern), None)
     said = f"{gist}: {count} of {len(causes)} causes."
     return f"{said} Among all sessions: {same}." if same else said
 
 
 def suggested(given: Mapping[str, str]) -> list[dict[str, str]]:
     """Rules for gaps, repeated calls and tools that fail, the best supported first."""
-    causes, patterns = _listed(given.get("causes", "")), _listed(given.get("patterns", ""))
+    causes, patterns = texts_in(given.get("causes", "")), texts_in(given.get("patterns", ""))
     weights: dict[str, float] = {}
     why: dict[str, list[str]] = {}
     for text, weight in [*((p, _weight(p)) for p in patterns), *((c, 1.0) for c in causes)]:
@@ -68,7 +69,7 @@ def suggested(given: Mapping[str, str]) -> list[dict[str, str]]:
         if rule is not None:
             weights[rule] = weights.get(rule, 0.0) + weight
             why.setdefault(rule, []).append(text)
-    known = " ".join(_listed(given.get("guidelines", "")))
+    known = " ".join(texts_in(given.get("guidelines", "")))
     most = int(found[0]) if (found := re.findall(r"\d+", given.get("most", ""))) else 1
     ranked = sorted((rule for rule in weights if rule not in known), key=lambda rule: (-weights[rule], rule))
     return [{"guideline": rule, "why": "; ".join(why[rule][:3])} for rule in ranked[:most]]
@@ -131,28 +132,11 @@ def _actions(text: str) -> list[str]:
 
 def _about(text: str) -> dict[str, Any]:
     """What a digest says of the session as a whole."""
-    found: Any = _object(text).get("session", {})
+    found: Any = object_in(text).get("session", {})
     found = cast(dict[str, Any], found).get("session_metadata", {}) if isinstance(found, dict) else {}
     return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
 
 def _steps(text: str) -> list[dict[str, Any]]:
-    steps: Any = _object(text).get("recent_steps", [])
+    steps: Any = object_in(text).get("recent_steps", [])
     return [cast(dict[str, Any], step) for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
-
-
-def _listed(text: str) -> list[str]:
-    """A list of texts as a prompt shows it: JSON."""
-    try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    return [str(item) for item in cast(list[Any], found)] if isinstance(found, list) else []

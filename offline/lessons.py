@@ -5,13 +5,13 @@ A gap between two sessions becomes an action, and the word that tells requests w
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from offline.diagnosis import UNSEEN, root_cause
+from offline.reading import object_in, texts_in
 from offline.text import STOP, words
 
 _GAP = re.compile(r"([\w.\-]+) without ([\w.\-]+) before it")
@@ -19,11 +19,11 @@ _GAP = re.compile(r"([\w.\-]+) without ([\w.\-]+) before it")
 
 def lessons(given: Mapping[str, str]) -> dict[str, Any]:
     """A note and at most one entry, from the digests of a session and of those before it."""
-    latest, history = given.get("latest_session", ""), _texts(given.get("history", ""))
-    handles = _texts(given.get("handles", ""))
-    task = _object(latest).get("summary", {}).get("task")
+    latest, history = given.get("latest_session", ""), texts_in(given.get("history", ""))
+    handles = texts_in(given.get("handles", ""))
+    task = object_in(latest).get("summary", {}).get("task")
     solved = [one for one in history if _outcome(one) == "success"]
-    beside = sorted(solved, key=lambda one: _object(one).get("summary", {}).get("task") != task)
+    beside = sorted(solved, key=lambda one: object_in(one).get("summary", {}).get("task") != task)
     causes = [root_cause({"session": latest, "solved": one})["root_cause"] for one in beside or ["none"]]
     cause = next((cause for cause in causes if _GAP.search(cause)), causes[0])
     said = given.get("guidance", "").strip() or "nothing"
@@ -45,7 +45,7 @@ def _cue(act: str, digests: Sequence[str]) -> str:
     with_it, without = Counter[str](), Counter[str]()
     counts = [0, 0]
     for text in digests:
-        about = _object(text)
+        about = object_in(text)
         acted = act in str(about.get("session", {}).get("session_metadata", {}).get("actions", "")).split(" > ")
         counts[not acted] += 1
         (with_it if acted else without).update(set(_asked(about)))
@@ -69,20 +69,4 @@ def _asked(about: Mapping[str, Any]) -> list[str]:
 
 
 def _outcome(text: str) -> str:
-    return str(_object(text).get("session", {}).get("session_metadata", {}).get("outcome", ""))
-
-
-def _texts(text: str) -> list[str]:
-    try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return []
-    return [str(one) for one in cast(list[Any], found)] if isinstance(found, list) else []
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        return {}
-    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+    return str(object_in(text).get("session", {}).get("session_metadata", {}).get("outcome", ""))

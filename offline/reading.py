@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 from dspy.lm15 import Request
 
@@ -140,3 +140,22 @@ def _answer(text: str) -> tuple[tuple[str, str], ...]:
             return ()
         return tuple((k, v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)) for k, v in values.items())
     return tuple((name, body.strip()) for name, body in sections(text))
+
+
+def object_in(text: str) -> dict[str, Any]:
+    """The JSON object that a prompt shows; empty where it shows none."""
+    found = _json_in(text)
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+
+
+def texts_in(text: str) -> list[str]:
+    """The list of texts that a prompt shows as JSON; empty where it shows none."""
+    found = _json_in(text)
+    return [str(one) for one in cast(list[Any], found)] if isinstance(found, list) else []
+
+
+def _json_in(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

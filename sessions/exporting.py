@@ -10,6 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +19,7 @@ from core.catalog import Catalog
 from core.errors import OutputError
 from sessions.record import Session
 from sessions.tables import FIELDS, LISTS, MAPPINGS
-from sessions.traces import write_traces
+from sessions.traces import trace
 
 _ROWS = 5_000
 """Sessions in memory at a time."""
@@ -88,10 +89,11 @@ def write_sessions(sessions: Iterable[Session], path: Path, form: SessionFormat)
     return count
 
 
-def _jsonl(sessions: Iterable[Session], handle: IO[bytes]) -> int:
+def _lines(record_of: Callable[[Session], Mapping[str, Any]], sessions: Iterable[Session], handle: IO[bytes]) -> int:
+    """A JSON object a line, as ``record_of`` makes it of a session."""
     count = 0
     for session in sessions:
-        handle.write(json.dumps(plain(session), ensure_ascii=False).encode("utf-8") + b"\n")
+        handle.write(json.dumps(record_of(session), ensure_ascii=False).encode("utf-8") + b"\n")
         count += 1
     return count
 
@@ -148,8 +150,12 @@ def _parquet(sessions: Iterable[Session], handle: IO[bytes]) -> int:
 SESSION_FORMATS: Catalog[SessionFormat] = Catalog(
     "export format of sessions",
     (
-        SessionFormat("jsonl", "one JSON object per line; `sessions import` reads it back", ".jsonl", _jsonl),
-        SessionFormat("traces", "records with learning key, rewards and typed events", ".traces.jsonl", write_traces),
+        SessionFormat(
+            "jsonl", "one JSON object per line; `sessions import` reads it back", ".jsonl", partial(_lines, plain)
+        ),
+        SessionFormat(
+            "traces", "records with learning key, rewards and typed events", ".traces.jsonl", partial(_lines, trace)
+        ),
         SessionFormat("csv", "a table; lists and mappings are JSON in cells", ".csv", _csv),
         SessionFormat("parquet", "the same table in columns", ".parquet", _parquet),
     ),

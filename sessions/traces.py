@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from typing import IO, Any
+from typing import Any
 
 from sessions.learning import KEY, MODE, REVIEW, reward_of
 from sessions.record import Session, Step
@@ -45,12 +43,3 @@ def _event(number: int, step: Step) -> dict[str, Any]:
     kind = "error" if step.error else "tool_call" if step.tool else "message"
     said = {name: value for name in ("text", "tool", "arguments", "result", "error") if (value := getattr(step, name))}
     return {"id": number, "event_type": kind, "actor": step.role, "event": said}
-
-
-def write_traces(sessions: Iterable[Session], handle: IO[bytes]) -> int:
-    """Write traces as JSON lines, and say how many."""
-    count = 0
-    for session in sessions:
-        handle.write(json.dumps(trace(session), ensure_ascii=False).encode("utf-8") + b"\n")
-        count += 1
-    return count
