@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,33 +18,27 @@ from core.diagnosis import Cause, Diagnosis, Suggestion
 from core.digest import DigestSection, digest_budget
 from core.errors import ModelError, UsageError
 from core.evaluation import RowStatus, total
-from core.files import write_text
-from core.optimization import Plan, Range, RoleForecast
 from core.plain import digest, to_plain
 from core.workspace import Workspace
 from data.corpus import Row
-from metrics.evaluate import Evaluator, run_row
-from programs.prompts import predictors, render_messages
+from experiments.asking import CHARS_PER_TOKEN, ROLE, answers_of, plan_by_length, task_over
+from metrics.evaluate import run_row
 from programs.session_analysis import FindSharedCause, SuggestGuidelines
 from sessions.digest import session_digest
 from sessions.patterns import Patterns, conditions_of, mine
 from sessions.record import Outcome, Session
-from tasks.config import ModelsSection, TaskConfig
-from tasks.documents import override
+from tasks.config import ModelsSection
 from tasks.open_run import OpenRun, RunOptions, open_run, redactor
 from tasks.purpose import Purpose
-from tasks.task import Task, assemble
-from tasks.teaching import unjudged
 from tracking.events import EventKind
 
-ROLE = "reflector"
 KIND = "analysis"
 SEEN = 5
 """Failed sessions that are looked at one by one."""
 PATTERNS = 12
 LONGEST_GUIDELINE = 500
 """Characters; what a model writes beyond that is no guideline."""
-CHARS_PER_TOKEN, ANSWER_TOKENS = 4, 250
+ANSWER_TOKENS = 250
 
 
 @dataclass(frozen=True)
@@ -141,12 +136,15 @@ def diagnose(
         ModelError: If no session could be explained.
         BudgetError: If a cap is reached, or the forecast is not accepted; what was answered is not paid again.
     """
-    task = _task(place, question, model, caps or {})
+    task = task_over(place, _rows(place, question, model), partial(_values, question), model, caps or {})
     spec = task.models[ROLE]
     identity = {"question": digest([question.about, question.patterns, question.guidelines, question.suggestions])}
     params = {"about": question.about, "failures": str(question.failures), "looked_at": str(len(question.looked_at))}
     with open_run(place, task, Purpose(KIND, params, identity, (spec,)), options) as run:
-        run.forecast(_plan(task, question))
+        looked_at = len(task.corpus.rows)
+        further = (looked_at > 1) + (question.suggestions > 0)
+        told = looked_at * ANSWER_TOKENS * CHARS_PER_TOKEN + sum(map(len, question.patterns))
+        run.forecast(plan_by_length(task, ANSWER_TOKENS, further, told))
         lm = build_lm(spec, ROLE, run.account)
         causes = _causes(run, lm, question)
         told = [cause.cause for cause in causes if cause.cause]
@@ -218,24 +216,20 @@ def _chosen(
 # The model and what it says
 
 
-def _task(place: Workspace, question: Question, model: str | None, caps: Mapping[str, Any]) -> Task:
-    """The question as a task: its rows are what the model is shown, kept beside the runs without secrets."""
-    values: dict[str, Any] = {
+def _values(question: Question, path: Path) -> dict[str, Any]:
+    """The question as a task file whose rows are at ``path``."""
+    return {
         "task": "session_analysis",
         "description": f"Root causes of {question.about}",
         "program": "root_cause",
         "inputs": {"session": {"type": "text"}, "solved": {"type": "text"}, "guidelines": {"type": "array"}},
         "outputs": {"root_cause": {"type": "text"}},
-        "corpus": {"path": str(_rows(place, question, model))},
+        "corpus": {"path": str(path)},
     }
-    sets = {**({f"models.{ROLE}": model, "models.student": model} if model else {}), **caps}
-    for key, value in sets.items():
-        override(values, {}, f"{key}={value}")
-    return assemble(TaskConfig.model_validate(values), place)
 
 
-def _rows(place: Workspace, question: Question, model: str | None) -> Path:
-    """A file with a row for each session that is looked at."""
+def _rows(place: Workspace, question: Question, model: str | None) -> list[str]:
+    """What the model is shown: a JSON line without secrets for each session that is looked at."""
     spec = find_model(model or ModelsSection().reflector, load_models(place.models))
     provider = spec.model.partition("/")[0]
     chars = digest_budget(DigestSection(), provider) // 2  # two sessions share a prompt
@@ -249,45 +243,11 @@ def _rows(place: Workspace, question: Question, model: str | None) -> Path:
         lines.append(
             redactor(place).json(json.dumps({"id": failed.id, "input": shown, "label": {}}, ensure_ascii=False))
         )
-    path = place.mlruns / "analysis" / f"{digest(lines)}.jsonl"
-    write_text(path, "\n".join(lines) + "\n")
-    return path
-
-
-def _plan(task: Task, question: Question) -> Plan:
-    """What the question is going to cost, by lengths alone: nothing has been asked yet."""
-    spec, predictor = task.models[ROLE], predictors(task.program)[0][1]
-    rows = task.corpus.rows
-    chars = sum(len(m["content"]) for row in rows for m in render_messages(predictor, task.adapter, dict(row.inputs)))
-    told = len(rows) * ANSWER_TOKENS * CHARS_PER_TOKEN + sum(map(len, question.patterns))
-    further = (len(rows) > 1) + (question.suggestions > 0)
-    calls = len(rows) + further
-    sent, received = (chars + further * told) / CHARS_PER_TOKEN, calls * ANSWER_TOKENS
-    price = spec.price(sent, received)
-    role = RoleForecast(_range(calls), _range(sent), _range(received), None if price is None else _range(price))
-    return Plan(
-        trials=len(rows),
-        roles={ROLE: role},
-        calls=role.calls,
-        input_tokens=role.input_tokens,
-        output_tokens=role.output_tokens,
-        cost_usd=role.cost_usd,
-        minutes=_range(calls * spec.latency / 60),
-        mde=None,
-        unit="sessions",
-    )
-
-
-def _range(value: float) -> Range:
-    """Lengths alone say little: up to twice as much."""
-    return Range(value, value / 2, 2 * value)
+    return lines
 
 
 def _causes(run: OpenRun, lm: RoleLM, question: Question) -> tuple[Cause, ...]:
-    section = run.task.config.run
-    evaluate = unjudged(Evaluator(lm, run.task.adapter, run.task.metric, section.threads, section.max_error_share))
-    run.progress.phase("sessions explained", len(question.looked_at))
-    rows = {row.row_id: row for row in evaluate(run.task.program, run.task.corpus.rows, split="train").rows}
+    rows = answers_of(run, lm, "sessions explained")
     found = []
     for failed, solved in question.looked_at:
         row = rows[failed.id]

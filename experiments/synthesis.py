@@ -13,30 +13,24 @@ from calls.models import find_model, load_models
 from core.digest import DigestSection, digest_budget
 from core.errors import ModelError, UsageError
 from core.evaluation import RowStatus, total
-from core.files import write_text
-from core.optimization import Plan, Range, RoleForecast
 from core.plain import digest, to_plain
 from core.synthesis import Proposal, Synthesised
 from core.workspace import Workspace
-from metrics.evaluate import Evaluator
+from experiments.asking import ROLE, answers_of, plan_by_length, task_over
 from playbook.entry import Entry
 from playbook.impact import Impact
 from playbook.pamphlet import told
-from programs.prompts import predictors, render_messages
 from sessions.digest import session_digest
 from sessions.record import Outcome, Session
-from tasks.config import ModelsSection, TaskConfig
-from tasks.documents import override
+from tasks.config import ModelsSection
 from tasks.open_run import RunOptions, open_run, redactor
 from tasks.purpose import Purpose
-from tasks.task import Task, assemble
-from tasks.teaching import unjudged
 from tracking.events import EventKind
 
-ROLE, KIND = "reflector", "synthesis"
+KIND = "synthesis"
 SPLITS = ("train", "dev", "holdout", "train")
 """How rows to tune on are dealt out, in turn."""
-CHARS_PER_TOKEN, ANSWER_TOKENS, LEAST_CHARS = 4, 300, 1_024
+ANSWER_TOKENS, LEAST_CHARS = 300, 1_024
 
 
 @dataclass(frozen=True)
@@ -121,16 +115,14 @@ def synthesise(
         ModelError: If there is no answer at all.
         BudgetError: If a cap is reached, or the forecast is not accepted; what was answered is not paid again.
     """
-    task = _task(place, given, model, caps or {})
+    lines = synthesis_rows(place, given, model)
+    task = task_over(place, lines, lambda path: task_values(path, given.instruction), model, caps or {})
     spec, rows = task.models[ROLE], task.corpus.rows
     identity = {"rows": digest([dict(row.inputs) for row in rows])}
     with open_run(place, task, Purpose(KIND, {"sessions": str(len(rows))}, identity, (spec,)), options) as run:
-        run.forecast(_plan(task))
-        section = task.config.run
+        run.forecast(plan_by_length(task, ANSWER_TOKENS))
         lm = build_lm(spec, ROLE, run.account)
-        evaluate = unjudged(Evaluator(lm, task.adapter, task.metric, section.threads, section.max_error_share))
-        run.progress.phase("sessions learned from", len(rows))
-        answers = {row.row_id: row for row in evaluate(task.program, rows, split="train").rows}
+        answers = answers_of(run, lm, "sessions learned from")
         proposals: list[Proposal] = []
         for row in rows:
             answer = answers[row.id]
@@ -211,33 +203,3 @@ def task_values(path: Path, instruction: str | None) -> dict[str, Any]:
 
 def _handle(given: Material, entry_id: str) -> str:
     return next((entry.action.handle for entry in given.pamphlet if entry.id == entry_id), "")
-
-
-def _task(place: Workspace, given: Material, model: str | None, caps: Mapping[str, Any]) -> Task:
-    lines = synthesis_rows(place, given, model)
-    path = place.mlruns / "analysis" / f"{digest(lines)}.jsonl"
-    write_text(path, "\n".join(lines) + "\n")
-    values = task_values(path, given.instruction)
-    sets = {**({f"models.{ROLE}": model, "models.student": model} if model else {}), **caps}
-    for key, value in sets.items():
-        override(values, {}, f"{key}={value}")
-    return assemble(TaskConfig.model_validate(values), place)
-
-
-def _plan(task: Task) -> Plan:
-    """What it is going to cost, by lengths alone: nothing has been asked yet."""
-    spec, predictor, rows = task.models[ROLE], predictors(task.program)[0][1], task.corpus.rows
-    chars = sum(len(m["content"]) for row in rows for m in render_messages(predictor, task.adapter, dict(row.inputs)))
-    calls, sent, received = len(rows), chars / CHARS_PER_TOKEN, len(rows) * ANSWER_TOKENS
-    price = spec.price(sent, received)
-    role = RoleForecast(_range(calls), _range(sent), _range(received), None if price is None else _range(price))
-    return Plan(
-        trials=calls, roles={ROLE: role}, calls=role.calls, input_tokens=role.input_tokens,
-        output_tokens=role.output_tokens, cost_usd=role.cost_usd, minutes=_range(calls * spec.latency / 60), mde=None,
-        unit="sessions",
-    )  # fmt: skip
-
-
-def _range(value: float) -> Range:
-    """Lengths alone say little: up to twice as much."""
-    return Range(value, value / 2, 2 * value)
