@@ -26,10 +26,8 @@ from sessions.learning import (
     Point,
     TaskCell,
     Thread,
-    counts,
     discoveries,
-    latest,
-    recorded_usage,
+    figures,
     threads,
 )
 from sessions.store import SessionStore
@@ -174,7 +172,7 @@ def summarise(
 ) -> tuple[KeySummary, ...]:
     """The summaries of the keys that are asked for, in their order; ``labels`` overrides categories of entries.
 
-    Counts of all keys are made in one pass of the database each; what is left of a key is done ``batch`` at a time.
+    The sessions of all keys are looked for once; what is left of a key is done ``batch`` at a time.
     """
     clauses = store.clauses(asked.chain)
     found: tuple[Thread, ...] = ()
@@ -184,21 +182,19 @@ def summarise(
     if not keys:
         return ()
     size = max(asked.recent, asked.baseline) if asked.overlapping else asked.recent + asked.baseline
-    by_key, by_task = store.read(counts(clauses, keys))
-    points = store.read(latest(clauses, keys, size))
-    used = store.read(recorded_usage(clauses, keys, MOST_USAGE)) if asked.summary_only else {}
-    seen = {point.task for key in keys for point in points[key]}
+    told = store.read(figures(clauses, keys, points=size, uses=MOST_USAGE if asked.summary_only else 0))
+    seen = {point.task for key in keys for point in told.points[key]}
     runs = store.read(discoveries((), sorted(seen), asked.discoveries)) if asked.discoveries else ()
     counted: list[Counted] = []
     for key in keys:
-        tasks = {point.task for point in points[key]}
+        tasks = {point.task for point in told.points[key]}
         counted.append(
             Counted(
                 key,
-                tuple(cell for cell in by_key if cell.key == key),
-                tuple(task for task in by_task if task.key == key),
-                tuple(points[key]),
-                tuple(used.get(key, ())),
+                tuple(cell for cell in told.cells if cell.key == key),
+                tuple(task for task in told.tasks if task.key == key),
+                tuple(told.points[key]),
+                tuple(told.used[key]),
                 tuple(run for run in runs if run.task in tasks)[: asked.discoveries],
             )
         )

@@ -29,6 +29,7 @@ REVIEWS = ("pending", APPROVED, "rejected", "quarantined")
 """What a reviewer may say of a session."""
 ROLES = ("student", "teacher", "synthesizer", "judge")
 UNSAID = "unsaid"
+USAGE = ("learning_usage", "session")
 Clauses = Sequence[sa.ColumnElement[bool]]
 Work = Callable[[sa.Connection], Any]
 
@@ -113,6 +114,39 @@ class Point:
     events: int | None
 
 
+@dataclass(frozen=True)
+class ThreadFigures:
+    """What the database has counted of some threads.
+
+    Attributes:
+        cells: Their sessions, counted.
+        tasks: The same by task, ordered by key and task.
+        points: By key, the last sessions with a reward, oldest first.
+        used: By key, ``metadata.learning_usage.session`` of the last sessions that have one; text or JSON.
+    """
+
+    cells: tuple[Cell, ...]
+    tasks: tuple[TaskCell, ...]
+    points: Mapping[str, Sequence[Point]]
+    used: Mapping[str, Sequence[Any]]
+
+
+CHOSEN = sa.Table(
+    "thread_sessions",
+    sa.MetaData(),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    *(sa.Column(name, SESSIONS.c.task.type) for name in ("key", "task", "mode", "review", *ROLES, "outcome")),
+    sa.Column("reward", sa.Float(53)),
+    sa.Column("started", SESSIONS.c.task.type),
+    sa.Column("steps", sa.BigInteger),
+    sa.Column("trial", sa.BigInteger),
+    sa.Column("success", sa.Boolean),
+    sa.Column("used", sa.Boolean),
+    prefixes=["temporary"],
+)
+"""What figures need of sessions whose threads were chosen; a table of one transaction."""
+
+
 def reward_of(session: Session) -> float | None:
     """What a session was worth: the judges' score, else its score, else 1 or 0; None where the agent was not judged."""
     if session.outcome is Outcome.INFRASTRUCTURE:
@@ -138,62 +172,90 @@ def threads(clauses: Clauses, limit: int) -> Callable[[sa.Connection], tuple[Thr
     return work
 
 
-def counts(
-    clauses: Clauses, keys: Sequence[str]
-) -> Callable[[sa.Connection], tuple[tuple[Cell, ...], tuple[TaskCell, ...]]]:
-    """The sessions of these threads, counted by the database in one pass; the latter ordered by key and task."""
+def figures(
+    clauses: Clauses, keys: Sequence[str], *, points: int, uses: int
+) -> Callable[[sa.Connection], ThreadFigures]:
+    """What sessions of these threads show: counts of all, and the last ``points`` and ``uses`` sessions of each.
 
-    def work(db: sa.Connection) -> tuple[tuple[Cell, ...], tuple[TaskCell, ...]]:
-        c, reward = SESSIONS.c, _reward(db)
-        groups = [_tag(db, KEY), c.task, _tag(db, MODE), _tag(db, REVIEW), *_models(db), c.outcome]
-        sums = (
-            sa.func.count(), sa.func.sum(reward), sa.func.count(reward), sa.func.sum(c.steps),
-            sa.func.min(c.trial).filter(c.success.is_(True)), sa.func.max(c.trial), sa.func.count(c.success),
-        )  # fmt: skip
-        by_cell: dict[tuple[Any, ...], list[Any]] = {}
-        by_task: dict[tuple[str, str], list[Any]] = {}
-        for row in db.execute(sa.select(*groups, *sums).where(*clauses, *_of(db, keys)).group_by(*groups)):
-            key, task, *rest = row[: len(groups)]
-            count, worth, rewarded, steps, solved, last, judged = row[len(groups) :]
-            cell = by_cell.setdefault((key, *rest), [0, 0.0, 0, 0])
-            its = by_task.setdefault((key, task), [0, 0.0, 0, None, 0, 0])
-            for place, value in enumerate((count, float(worth or 0), rewarded, int(steps or 0))):
-                cell[place] += value
-            for place, value in ((0, count), (1, float(worth or 0)), (2, rewarded), (5, judged)):
-                its[place] += value
-            its[3] = min((at for at in (its[3], solved) if at is not None), default=None)
-            its[4] = max(its[4], last)
-        cells = [
-            Cell(key, mode or UNSAID, review or UNSAID, _named(models), Outcome(outcome), *sums)
-            for (key, mode, review, *models, outcome), sums in by_cell.items()
-        ]
-        return tuple(cells), tuple(TaskCell(*place, *its) for place, its in sorted(by_task.items()))
+    The sessions are looked for once: what the figures need of them goes into a temporary table, which ends with the
+    transaction.
+    """
+
+    def work(db: sa.Connection) -> ThreadFigures:
+        CHOSEN.create(db)
+        db.execute(sa.insert(CHOSEN).from_select(CHOSEN.c.keys(), _chosen(db, clauses, keys)))
+        return ThreadFigures(*_counts(db), _latest(db, keys, points), _recorded_usage(db, keys, uses))
 
     return work
 
 
-def latest(clauses: Clauses, keys: Sequence[str], count: int) -> Callable[[sa.Connection], dict[str, list[Point]]]:
-    """The last ``count`` sessions with a reward of each of these threads, oldest first."""
+def _chosen(db: sa.Connection, clauses: Clauses, keys: Sequence[str]) -> sa.Select[Any]:
+    """The sessions of these threads, in the columns of :data:`CHOSEN`."""
+    c = SESSIONS.c
+    used = _inside(db, c.metadata, *USAGE).is_not(None)
+    told = [_tag(db, KEY), c.task, _tag(db, MODE), _tag(db, REVIEW), *_models(db), c.outcome]
+    measured = [_reward(db), sa.func.coalesce(c.started_at, ""), c.steps, c.trial, c.success, used]
+    return sa.select(c.seq, *told, *measured).where(*clauses, _tag(db, KEY).in_(keys), _ordinary(db))
 
-    def work(db: sa.Connection) -> dict[str, list[Point]]:
-        c, key, reward = SESSIONS.c, _tag(db, KEY), _reward(db)
-        newest = (sa.func.coalesce(c.started_at, "").desc(), c.seq.desc())
-        place = sa.func.row_number().over(partition_by=key, order_by=newest)
-        ranked = sa.select(c.seq, place.label("place")).where(*clauses, *_of(db, keys), reward.is_not(None)).subquery()
-        some = sa.select(ranked.c.seq).where(ranked.c.place <= count)
-        uncertain = sa.func.coalesce(
-            _number(db, "reward_stats", "uncertainty_mean"), _number(db, "reward_stats", "uncertainty")
-        )
-        query = sa.select(
-            key, c.id, c.task, c.trial, c.started_at, reward, uncertain, _tag(db, MODE), _tag(db, REVIEW), *_models(db),
-            c.outcome, _tokens(), c.steps,
-        ).where(c.seq.in_(some)).order_by(sa.func.coalesce(c.started_at, ""), c.seq)  # fmt: skip
-        found: dict[str, list[Point]] = {name: [] for name in keys}
-        for row in db.execute(query):
-            found[row[0]].append(_point(row))
-        return found
 
-    return work
+def _counts(db: sa.Connection) -> tuple[tuple[Cell, ...], tuple[TaskCell, ...]]:
+    c = CHOSEN.c
+    groups = [c.key, c.task, c.mode, c.review, *(c[role] for role in ROLES), c.outcome]
+    sums = (
+        sa.func.count(), sa.func.sum(c.reward), sa.func.count(c.reward), sa.func.sum(c.steps),
+        sa.func.min(c.trial).filter(c.success.is_(True)), sa.func.max(c.trial), sa.func.count(c.success),
+    )  # fmt: skip
+    by_cell: dict[tuple[Any, ...], list[Any]] = {}
+    by_task: dict[tuple[str, str], list[Any]] = {}
+    for row in db.execute(sa.select(*groups, *sums).group_by(*groups)):
+        key, task, *rest = row[: len(groups)]
+        count, worth, rewarded, steps, solved, last, judged = row[len(groups) :]
+        cell = by_cell.setdefault((key, *rest), [0, 0.0, 0, 0])
+        its = by_task.setdefault((key, task), [0, 0.0, 0, None, 0, 0])
+        for place, value in enumerate((count, float(worth or 0), rewarded, int(steps or 0))):
+            cell[place] += value
+        for place, value in ((0, count), (1, float(worth or 0)), (2, rewarded), (5, judged)):
+            its[place] += value
+        its[3] = min((at for at in (its[3], solved) if at is not None), default=None)
+        its[4] = max(its[4], last)
+    cells = [
+        Cell(key, mode or UNSAID, review or UNSAID, _named(models), Outcome(outcome), *sums)
+        for (key, mode, review, *models, outcome), sums in by_cell.items()
+    ]
+    return tuple(cells), tuple(TaskCell(*place, *its) for place, its in sorted(by_task.items()))
+
+
+def _newest(condition: sa.ColumnElement[bool], count: int) -> sa.Subquery:
+    """Of each thread the last ``count`` sessions for which something holds, as ``seq`` and ``key``."""
+    c = CHOSEN.c
+    place = sa.func.row_number().over(partition_by=c.key, order_by=(c.started.desc(), c.seq.desc())).label("place")
+    ranked = sa.select(c.seq, c.key, place).where(condition).subquery()
+    return sa.select(ranked.c.seq, ranked.c.key).where(ranked.c.place <= count).subquery()
+
+
+def _latest(db: sa.Connection, keys: Sequence[str], count: int) -> dict[str, list[Point]]:
+    c, own, newest = SESSIONS.c, CHOSEN.c, _newest(CHOSEN.c.reward.is_not(None), count)
+    uncertain = sa.func.coalesce(
+        _number(db, "reward_stats", "uncertainty_mean"), _number(db, "reward_stats", "uncertainty")
+    )
+    query = sa.select(
+        own.key, c.id, c.task, c.trial, c.started_at, own.reward, uncertain, own.mode, own.review,
+        *(own[role] for role in ROLES), c.outcome, _tokens(), c.steps,
+    ).join(CHOSEN, own.seq == c.seq).join(newest, newest.c.seq == c.seq).order_by(own.started, c.seq)  # fmt: skip
+    found: dict[str, list[Point]] = {name: [] for name in keys}
+    for row in db.execute(query):
+        found[row[0]].append(_point(row))
+    return found
+
+
+def _recorded_usage(db: sa.Connection, keys: Sequence[str], count: int) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {name: [] for name in keys}
+    if count:
+        newest = _newest(CHOSEN.c.used.is_(True), count)
+        query = sa.select(newest.c.key, _inside(db, SESSIONS.c.metadata, *USAGE))
+        for name, text in db.execute(query.join(newest, newest.c.seq == SESSIONS.c.seq)):
+            found[name].append(text)
+    return found
 
 
 def discoveries(clauses: Clauses, tasks: Sequence[str], count: int) -> Callable[[sa.Connection], tuple[Point, ...]]:
@@ -214,26 +276,6 @@ def discoveries(clauses: Clauses, tasks: Sequence[str], count: int) -> Callable[
     return work
 
 
-def recorded_usage(
-    clauses: Clauses, keys: Sequence[str], count: int
-) -> Callable[[sa.Connection], dict[str, list[Any]]]:
-    """``metadata.learning_usage.session`` of the last ``count`` sessions of each thread that have one; text or JSON."""
-
-    def work(db: sa.Connection) -> dict[str, list[Any]]:
-        c, key = SESSIONS.c, _tag(db, KEY)
-        used = _inside(db, c.metadata, "learning_usage", "session")
-        newest = (sa.func.coalesce(c.started_at, "").desc(), c.seq.desc())
-        place = sa.func.row_number().over(partition_by=key, order_by=newest)
-        ranked = sa.select(key.label("key"), used.label("used"), place.label("place"))
-        some = ranked.where(*clauses, *_of(db, keys), used.is_not(None)).subquery()
-        found: dict[str, list[Any]] = {name: [] for name in keys}
-        for name, text in db.execute(sa.select(some.c.key, some.c.used).where(some.c.place <= count)):
-            found[name].append(text)
-        return found
-
-    return work
-
-
 def _point(row: Sequence[Any]) -> Point:
     models, (outcome, tokens, events) = _named(row[9 : 9 + len(ROLES)]), row[9 + len(ROLES) :]
     key, name, task, trial, started, reward, uncertainty, mode, review = row[:9]
@@ -245,10 +287,6 @@ def _point(row: Sequence[Any]) -> Point:
 
 def _named(models: Sequence[str | None]) -> dict[str, str]:
     return {role: model for role, model in zip(ROLES, models, strict=True) if model}
-
-
-def _of(db: sa.Connection, keys: Sequence[str]) -> Clauses:
-    return (_tag(db, KEY).in_(keys), _ordinary(db))
 
 
 def _ordinary(db: sa.Connection) -> sa.ColumnElement[bool]:

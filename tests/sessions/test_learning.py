@@ -1,7 +1,7 @@
 """Threads of learning, counted by both databases as they are in memory."""
 
 from sessions.filters import FilterChain
-from sessions.learning import counts, discoveries, latest, recorded_usage, reward_of, threads
+from sessions.learning import discoveries, figures, reward_of, threads
 from sessions.record import Outcome, Session
 
 MADE = [
@@ -32,8 +32,8 @@ def test_threads_are_found_by_their_last_session_and_discovery_runs_are_not_amon
 
 def test_counts_rewards_and_windows_are_what_they_are_in_memory(store):
     store.append([*MADE, FAILED, FOUND])
-    clauses = store.clauses(EVERYTHING)
-    found, tasks = store.read(counts(clauses, ["a'b"]))
+    told = store.read(figures(store.clauses(EVERYTHING), ["a'b"], points=3, uses=0))
+    found, tasks = told.cells, told.tasks
     mine = [*MADE[:6], FAILED]
     rewards = [reward for one in mine if (reward := reward_of(one)) is not None]
     assert sum(cell.sessions for cell in found) == 7
@@ -42,7 +42,7 @@ def test_counts_rewards_and_windows_are_what_they_are_in_memory(store):
     assert {cell.mode: cell.sessions for cell in found if cell.mode == "unsaid"} == {"unsaid": 1}
     assert [cell.models for cell in found if "teacher" in cell.models] == [{"student": "small", "teacher": "large"}]
 
-    points = store.read(latest(clauses, ["a'b"], 3))["a'b"]
+    points = told.points["a'b"]
     assert [(one.id, one.reward) for one in points] == [("s2", 0.2), ("s1", 0.5), ("s0", 0.0)]
     assert points[1].uncertainty == 0.1
 
@@ -54,8 +54,9 @@ def test_counts_rewards_and_windows_are_what_they_are_in_memory(store):
 def test_filters_bind_every_count(store):
     store.append(MADE)
     clauses = store.clauses(FilterChain().where(task="t1"))
-    assert sum(cell.sessions for cell in store.read(counts(clauses, ["a'b"]))[0]) == 2
-    assert [one.id for one in store.read(latest(clauses, ["a'b"], 9))["a'b"]] == ["s4", "s1"]
+    told = store.read(figures(clauses, ["a'b"], points=9, uses=0))
+    assert sum(cell.sessions for cell in told.cells) == 2
+    assert [one.id for one in told.points["a'b"]] == ["s4", "s1"]
 
 
 def test_recorded_usage_is_read_of_the_newest_sessions_alone(store):
@@ -67,5 +68,7 @@ def test_recorded_usage_is_read_of_the_newest_sessions_alone(store):
         for n in range(1, 4)
     ]  # fmt: skip
     store.append([*used, Session("quiet", tags={"learning_key": "k"})])
-    found = store.read(recorded_usage(store.clauses(EVERYTHING), ["k"], 2))["k"]
+    clauses = store.clauses(EVERYTHING)
+    assert store.read(figures(clauses, ["k"], points=1, uses=0)).used == {"k": []}
+    found = store.read(figures(clauses, ["k"], points=1, uses=2)).used["k"]  # nothing is left of the earlier reading
     assert sorted("u3" in str(one) or "u2" in str(one) for one in found) == [True, True]
