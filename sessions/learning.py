@@ -189,7 +189,7 @@ def figures(
     return work
 
 
-def _chosen(db: sa.Connection, clauses: Clauses, keys: Sequence[str]) -> sa.Select[Any]:
+def _chosen(db: sa.Connection, clauses: Clauses, keys: Sequence[str]) -> Any:
     """The sessions of these threads, in the columns of :data:`CHOSEN`."""
     c = SESSIONS.c
     used = _inside(db, c.metadata, *USAGE).is_not(None)
