@@ -45,6 +45,7 @@ bench: install
 	$(BIN)/python -m bench.gate --pairs 4 --rows 60
 	$(BIN)/python -m bench.placebo --seeds 1 --budget 100 --rows 80
 	$(BIN)/python -m bench.optimizers --seeds 1 --budget 60 --optimizers bootstrap,metaprompt
+	$(BIN)/python -m bench.search --seeds 2 --noise 0.1 --budget 600
 	$(BIN)/python -m bench.forecast --runs 2
 	$(BIN)/python -m bench.record --candidates 20 --times 1
 	$(BIN)/python -m bench.throughput --rows 64 --workers 8 --latency 0.05 --times 1
