@@ -143,7 +143,7 @@ class Search:
     """What the task is for, in the words of its file."""
     limits: Limits = field(default_factory=Limits)
     digest: DigestSection = field(default_factory=DigestSection)
-    """How much of rows and their feedback the reflector is shown."""
+    """How much of rows and their feedback the models that propose are shown."""
     text_of: Callable[[str], str] = str
     """The text that a setting names: a file of the workspace, or ``run:ID``; the name itself outside of a run."""
 
@@ -159,13 +159,23 @@ class Search:
             self.journal.refuse(proposal, str(refused))
             raise
 
-    def shown(self, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
-        """Rows with feedback as the reflector may be shown them: cut where they would not fit its window.
+    def shown(self, rows: Sequence[Mapping[str, Any]], lm: RoleLM | None = None) -> list[Any]:
+        """Rows with feedback as a model - the reflector, unless another is named - may be shown them.
+
+        Their texts are cut where they would not fit its window; rows that fit are given back as they are.
 
         Raises:
             BudgetError: If they do not fit however they are cut.
         """
-        return feedback_digest(rows, self.reflector.spec.model.partition("/")[0], self.digest)
+        return feedback_digest(rows, (lm or self.reflector).spec.model.partition("/")[0], self.digest)
+
+    def shown_examples(self, examples: Sequence[Any], lm: RoleLM) -> list[Any]:
+        """The same for DSPy's examples, which stay what they are: copies with shorter texts where they do not fit."""
+        rows = [dict(example.items()) for example in examples]
+        return [
+            example if after is before else with_values(example, after)
+            for example, before, after in zip(examples, rows, self.shown(rows, lm), strict=True)
+        ]
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -213,6 +223,14 @@ class Optimizer(Protocol):
     def run(self, search: Search) -> None:
         """Search for better prompts."""
         ...
+
+
+def with_values(example: Any, values: Mapping[str, Any]) -> Any:
+    """A copy of a DSPy example with other values, and the same inputs and labels."""
+    copied = example.copy()
+    for name, value in values.items():
+        copied[name] = value
+    return copied
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ here one instruction is written from several, in an order that depends on scores
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import dspy
@@ -61,13 +62,15 @@ def merged(search: Search, predictor: str, parents: Sequence[Candidate], told: s
         dspy.AdapterParseError: If the answer cannot be read.
     """
     texts = {parent.index: parent.prompts.instructions()[predictor] for parent in parents}
+    best = [_best(search, parent, parents) for parent in parents]
+    shown = iter(search.shown([row for rows in best for row in rows]))
     described = [
         {
             "instruction": texts[parent.index],
             "mean score": round(parent.dev_score or 0.0, 4),
-            "best at": _best(search, parent, parents),
+            "best at": list(islice(shown, len(rows))),
         }
-        for parent in parents
+        for parent, rows in zip(parents, best, strict=True)
     ]
     with dspy.context(lm=search.reflector, adapter=dspy.JSONAdapter()):
         written = dspy.Predict(MergeInstructions)(

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import dspy
 from dspy.propose.dataset_summary_generator import create_dataset_summary
+from dspy.teleprompt.mipro_optimizer_v2 import BOOTSTRAPPED_FEWSHOT_EXAMPLES_IN_CONTEXT
 from pydantic import Field
 
 from calls.meter import Meter
@@ -100,7 +101,8 @@ class MiproSchedule(Schedule):
         search = probe.search
         sizes = replace(sizes, shown=probe.run(labelled(search, search.shape.max_demos)))
         with Meter.row() as tally:
-            create_dataset_summary(search.train.examples[:BATCH], BATCH, search.proposer)
+            first = search.shown_examples(search.train.examples[:BATCH], search.proposer)
+            create_dataset_summary(first, BATCH, search.proposer)
         out = tally.worth.output_tokens / 2  # also when it was paid before
         seen = (tally.worth.input_tokens - out) / 2
         return replace(sizes, reflection=Reflection(0.0, seen / BATCH, out, out)) if out > 0 else sizes
@@ -127,18 +129,36 @@ class Mipro:
 
 
 class LimitedMipro(dspy.MIPROv2):
-    """MIPROv2 without the proposed instructions that break a limit of the task; the seed's is always one of them."""
+    """MIPROv2 without the proposed instructions that break a limit of the task; the seed's is always one of them.
+
+    The proposer is shown train rows and demos cut to what its window takes; demos that are tried are whole.
+    """
 
     def __init__(self, search: Search, **settings: Any) -> None:
         super().__init__(**settings)
         self.search = search
 
-    def _propose_instructions(self, program: Any, *rest: Any, **settings: Any) -> dict[int, list[str]]:
-        proposed = super()._propose_instructions(program, *rest, **settings)
+    def _propose_instructions(
+        self, program: Any, trainset: Any, demo_candidates: Any, batch: int, *rest: Any, **settings: Any
+    ) -> dict[int, list[str]]:
+        rows = [
+            example
+            for start in range(0, len(trainset), batch)
+            for example in self.search.shown_examples(trainset[start : start + batch], self.search.proposer)
+        ]
+        demos: Any = demo_candidates and {
+            index: [[self._shown_demo(demo) for demo in demos] for demos in sets]
+            for index, sets in demo_candidates.items()
+        }
+        proposed = super()._propose_instructions(program, rows, demos, batch, *rest, **settings)
         return {
             index: [proposed[index][0], *self._admitted(name, proposed[index][0], proposed[index][1:])]
             for index, (name, _) in enumerate(predictors(program))
         }
+
+    def _shown_demo(self, demo: Any) -> Any:
+        """A demo as long as any three of them may be: so many are shown beside each other."""
+        return self.search.shown_examples([demo] * BOOTSTRAPPED_FEWSHOT_EXAMPLES_IN_CONTEXT, self.search.proposer)[0]
 
     def _admitted(self, name: str, seed: str, texts: Sequence[str]) -> Iterator[str]:
         for text in texts:

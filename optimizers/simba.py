@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import dspy
+from dspy.teleprompt.simba_utils import append_a_rule
 from pydantic import Field
 
+from core.errors import BudgetError
 from core.section import Section
 from metrics.metric import float_metric
-from optimizers.base import Search, SearchSize, journalled
+from optimizers.base import Search, SearchSize, journalled, with_values
 from optimizers.schedule import MANY, Draw, RowCost, Schedule, Sizes, Spent, runs
 from programs.prompts import read_prompts
 
@@ -117,8 +119,50 @@ def build_simba(search: Search) -> Any:
         temperature_for_sampling=settings.sampling,
         temperature_for_candidates=settings.choosing,
     )
-    made.strategies = [limited(search, strategy) for strategy in made.strategies]
+    made.strategies = [
+        limited(search, digested(search, strategy) if strategy is append_a_rule else strategy)
+        for strategy in made.strategies
+    ]
     return made
+
+
+def digested(search: Search, strategy: Callable[..., Any]) -> Callable[..., Any]:
+    """A strategy of SIMBA whose model is shown a row and its best and worst run cut to what its window takes."""
+
+    @functools.wraps(strategy)
+    def shorter(bucket: Any, system: dspy.Module, **rest: Any) -> Any:
+        ends = (bucket[0], bucket[-1])
+        rows = [dict(bucket[0]["example"].items()), *(_told(one) for one in ends)]
+        try:
+            shown = search.shown(rows)
+        except BudgetError as error:  # DSPy drops the program and logs why, where nobody looks
+            if str(error) not in search.journal.notes:
+                search.journal.notes.append(str(error))
+            raise
+        if shown[0] is rows[0]:
+            return strategy(bucket, system, **rest)
+        example = with_values(bucket[0]["example"], shown[0])
+        return strategy([_cut(one, example, told) for one, told in zip(ends, shown[1:], strict=True)], system, **rest)
+
+    return shorter
+
+
+def _told(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What a run of SIMBA tells of itself; steps by number, because every one of them stays."""
+    steps = {
+        str(number): {"inputs": given, "outputs": dict(out)} for number, (_, given, out) in enumerate(one["trace"])
+    }
+    return {"trace": steps, "prediction": dict(one["prediction"] or {}), "output_metadata": one["output_metadata"]}
+
+
+def _cut(one: Mapping[str, Any], example: Any, told: Mapping[str, Any]) -> dict[str, Any]:
+    """A run of SIMBA with what was left of its texts."""
+    steps = [
+        (predictor, step["inputs"], step["outputs"])
+        for (predictor, *_), step in zip(one["trace"], told["trace"].values(), strict=True)
+    ]
+    shown = {"prediction": told["prediction"], "output_metadata": told["output_metadata"]}
+    return {**one, **shown, "example": example, "trace": steps}
 
 
 def limited(search: Search, strategy: Callable[..., Any]) -> Callable[..., Any]:

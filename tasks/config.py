@@ -70,7 +70,7 @@ class OptimizerSection(Section):
     max_demos: int = Field(default=4, ge=0)
     limits: LimitsSection = LimitsSection()
     metadata_digest: DigestSection = Field(
-        default=DigestSection(), description="How much of rows and their feedback a reflection is shown."
+        default=DigestSection(), description="How much of rows and their feedback whoever proposes is shown."
     )
     leave_one_out: str | None = Field(
         default=None,
