@@ -15,13 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock
-
 from calls.packing import keep_texts, pack_messages
 from calls.records import CallSite, Claim, Completion, Entry, Request, storable
 from core.errors import OutputError, StoreError
 from core.evaluation import Usage
 from core.files import keep_private, make_database
+from core.lock import FileLock
 from core.owner import Owner
 from core.redact import NOTHING, Redactor
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import inspect
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from commands.catalog import NAME, Entry, entries
 from commands.flags import EVERYWHERE, mask, unbundled
@@ -36,6 +37,20 @@ class Commands(TyperGroup):
         """The command of this name, or None."""
         entry = self._entries.get(cmd_name)
         return entry and (_folder(cmd_name, entry) if isinstance(entry, str) else _command(entry))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """List the commands by what they say of themselves; their flags are made for their own help alone."""
+        listed = copy.copy(self)
+        vars(listed)["get_command"] = lambda _, name: _listed(name, self._entries[name])
+        super(Commands, listed).format_help(ctx, formatter)
+
+
+def _listed(name: str, entry: Entry | str) -> TyperCommand:
+    """A command as the list of commands shows it."""
+    if isinstance(entry, str):
+        return TyperCommand(name, help=importlib.import_module(f"commands.{name}").__doc__, rich_help_panel=entry)
+    panel = None if entry.group else entry.panel
+    return TyperCommand(name, help=entry.module.command.__doc__, rich_help_panel=panel)
 
 
 def _folder(name: str, panel: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from core.lock import FileLock, Locked
 
 
 class Owner:
@@ -17,7 +17,7 @@ class Owner:
         folder.mkdir(parents=True, exist_ok=True)
         self.name = name
         self._path = folder / f"{name}.lock"
-        self._lock = FileLock(str(self._path), timeout=0, thread_local=False)
+        self._lock = FileLock(str(self._path), timeout=0)
         self._lock.acquire()
 
     def close(self) -> None:
@@ -31,10 +31,10 @@ class Owner:
         path = folder / f"{name}.lock"
         if not path.exists():
             return False
-        probe = FileLock(str(path), timeout=0, thread_local=False)
+        probe = FileLock(str(path), timeout=0)
         try:
             probe.acquire()
-        except Timeout:
+        except Locked:
             return True
         probe.release()
         path.unlink(missing_ok=True)

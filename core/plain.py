@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import pydantic
-from pydantic import TypeAdapter
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Record = TypeVar("Record")
 
 
 def to_plain(value: Any) -> Any:
     """Turn any value into plain JSON data; records become dictionaries, the rest its text."""
-    if isinstance(value, pydantic.BaseModel):
-        return to_plain(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
         mapping = cast(Mapping[Any, Any], value)
         return {str(k): to_plain(v) for k, v in mapping.items()}
@@ -26,6 +25,9 @@ def to_plain(value: Any) -> Any:
         return [to_plain(v) for v in cast(Iterable[Any], value)]
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
+    pydantic = sys.modules.get("pydantic")  # a value is no model of what nobody has loaded
+    if pydantic is not None and isinstance(value, pydantic.BaseModel):
+        return to_plain(value.model_dump(mode="json"))
     return str(value)
 
 
@@ -68,7 +70,10 @@ def md5(text: str) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
+@cache
 def _adapter(kind: type) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # a table of runs does without
+
     return TypeAdapter(kind)
 
 

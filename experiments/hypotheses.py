@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import yaml
-from filelock import FileLock
 from pydantic import Field, ValidationError, field_validator
 
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem
 from core.experiment import Experiment
 from core.files import write_text
+from core.lock import FileLock
 from core.section import Section
 from experiments.measures import MEASURES
 from tasks.documents import read_document

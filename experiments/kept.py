@@ -8,9 +8,8 @@ import threading
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock
-
 from core.errors import OutputError
+from core.lock import FileLock
 from core.plain import from_json, to_json
 from core.redact import NOTHING, Redactor
 from sessions.record import Session

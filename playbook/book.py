@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-from filelock import FileLock, Timeout
 
 from core.errors import StoreError, UsageError
 from core.files import write_text
+from core.lock import FileLock, Locked
 from core.plain import from_json, to_json
 from core.redact import NOTHING, Redactor, from_environment
 from core.workspace import Workspace
@@ -146,7 +146,7 @@ class PlaybookStore:
                 before = path.read_text("utf-8") if path.exists() else json.dumps({"key": key}) + "\n"
                 line = self._redact.json(to_json(revision))
                 write_text(path, before + line + "\n")
-        except Timeout:
+        except Locked:
             raise StoreError(
                 f"{path}: another process has held it for {LOCK_SECONDS} s", hint="wait for it, then try again"
             ) from None

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from filelock import FileLock
-
 from core.errors import DataError
 from core.files import write_text
+from core.lock import FileLock
 from core.plain import md5
 from sessions.contrast import Contrast, adjusted, contrast
 from sessions.metrics import METRICS

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
-from filelock import FileLock
 from sqlalchemy import event, exc
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from core.errors import DataError, OutputError, StoreError
 from core.files import keep_private, make_database
+from core.lock import FileLock
 from core.redact import NOTHING, Redactor
 from core.workspace import Workspace
 from sessions.columns import MEASURES, Totals, read_columns, read_totals

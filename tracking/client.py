@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
+from core.lock import FileLock
 from tracking.database import LOCK, prepare
 from tracking.views import leaderboard_tag
 

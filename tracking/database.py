@@ -10,10 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from core.errors import OutputError, StoreError
 from core.files import keep_private
+from core.lock import FileLock, Locked
 
 LOCK = ".mlflow.lock"
 PARTS = ("", "-wal", "-shm", "-journal")
@@ -42,7 +41,7 @@ def prepare(path: Path, mlruns: Path) -> None:
                 db.execute("pragma journal_mode=wal")
                 if own:
                     _relocate(db, mlruns)
-    except Timeout:
+    except Locked:
         raise OutputError(f"{path}: another process holds the lock") from None
     except sqlite3.DatabaseError as error:
         hint = "move the file away, then: python cli.py sync"

@@ -19,9 +19,8 @@ import warnings
 from itertools import groupby
 from pathlib import Path
 
-from filelock import FileLock
-
 from core.errors import ProvenError, StoreError
+from core.lock import FileLock
 from core.redact import Redactor
 from tracking.client import Client, MlflowRun
 from tracking.handlers import Telling, run_name, tell

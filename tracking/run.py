@@ -7,10 +7,9 @@ import secrets
 import subprocess
 from typing import Any, Protocol
 
-from filelock import Timeout
-
 from core.candidate import Candidate
 from core.errors import StoreError
+from core.lock import Locked
 from core.optimization import RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
@@ -73,7 +72,7 @@ class Run:
         self._projection: Projection = projection or Silent()
         try:
             self._owner = Owner(store.owners, self.id)
-        except Timeout:
+        except Locked:
             raise StoreError(
                 f"run {self.id} is at work in another process", hint=f"wait for it, or: python cli.py stop {self.id}"
             ) from None

@@ -9,11 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from core.candidate import ProgramPrompts
 from core.catalog import did_you_mean
-from core.cells import Matrix
 from core.errors import StoreError
-from core.optimization import Optimization, RunStart
 from core.owner import Owner
 from core.plain import from_json, to_json
 from tracking import openings
@@ -22,6 +19,9 @@ from tracking.events import KINDS, Event, EventKind, kind_of
 from tracking.store_file import REMEDY, StoreFile
 
 if TYPE_CHECKING:
+    from core.candidate import ProgramPrompts
+    from core.cells import Matrix
+    from core.optimization import Optimization, RunStart
     from data.splits import HoldoutIdentity
 
 OUTCOMES = ("optimize", "distill")
@@ -144,6 +144,8 @@ class Store(StoreFile):
         Raises:
             StoreError: If that is not a valid record any more.
         """
+        from core.optimization import RunStart
+
         try:
             return from_json(RunStart, self.events(run_id)[0].payload)
         except (ValueError, IndexError):
@@ -205,6 +207,8 @@ class Store(StoreFile):
         Raises:
             StoreError: If there is no such run, or it did not finish.
         """
+        from core.optimization import Optimization
+
         run = self.run(run_id)
         event = self.last(run.run_id, EventKind.FINISHED)
         if event is None:
@@ -223,6 +227,8 @@ class Store(StoreFile):
         Raises:
             StoreError: If there is no such run, it is not a matrix, or an older version stored it in another form.
         """
+        from core.cells import Matrix
+
         run = self.run(run_id)
         event = self.last(run.run_id, EventKind.MATRIX)
         if event is None:

@@ -9,10 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from core.errors import StoreError
 from core.files import keep_private, make_database
+from core.lock import FileLock
 from core.redact import NOTHING, Redactor
 from tracking.schema import SCHEMA, SCHEMA_VERSION, UPGRADES
 

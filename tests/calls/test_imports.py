@@ -71,4 +71,5 @@ def test_light_commands_load_no_model_client_no_statistics_and_no_mlflow(used, w
     root, run_id = used
     modules = loaded(COMMAND, *words.replace("RUN", run_id).split(), "--workspace", str(root))
     assert "commands.outcome" in modules
-    assert {"dspy", "litellm", "mlflow", "scipy"} & modules == set()
+    assert {"dspy", "litellm", "mlflow", "scipy", "asyncio"} & modules == set()
+    assert "pydantic" not in modules or words == "tasks"

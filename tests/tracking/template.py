@@ -10,8 +10,7 @@ import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from filelock import FileLock
-
+from core.lock import FileLock
 from tracking import database
 
 TEMPLATE = Path(tempfile.gettempdir()) / f"proven-tests-{os.getuid()}" / f"mlflow-{version('mlflow')}.db"
@@ -21,7 +20,7 @@ _make = database._make
 def copied(path: Path, mlruns: Path) -> None:
     """A fresh database at a path, as ``tracking.database`` makes it."""
     TEMPLATE.parent.mkdir(mode=0o700, exist_ok=True)
-    with FileLock(f"{TEMPLATE}.lock"):
+    with FileLock(f"{TEMPLATE}.lock", timeout=600):
         if not TEMPLATE.exists():
             _make(TEMPLATE, TEMPLATE.parent)
     path.parent.mkdir(parents=True, exist_ok=True)
