@@ -177,11 +177,36 @@ class CurveChart(Chart):
 
 
 @dataclass(frozen=True)
-class Tree:
-    """Candidates and what they were made from."""
+class GridChart(Chart):
+    """Scores in [0, 1] of several prompts on many rows: a square each, the stronger the higher; None is no score."""
 
-    nodes: tuple[tuple[int, str, tuple[int, ...], bool], ...]
-    """(index, label, parents, is it the winner)."""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[float | None, ...]], ...]
+    """(label, a score for each column)."""
+    x_label: str = "dev rows, the hardest first"
+
+
+@dataclass(frozen=True)
+class WaterfallChart(Chart):
+    """Amounts that add up to a whole, each beginning where the one before it ends."""
+
+    steps: tuple[tuple[str, float, str], ...]
+    """(label, amount, what else to know of it)."""
+    label: str = "dollars"
+    unit: str = "usd"
+
+    @property
+    def whole(self) -> float:
+        """The sum of all amounts."""
+        return sum(amount for _, amount, _ in self.steps)
+
+
+@dataclass(frozen=True)
+class CalibrationChart(Chart):
+    """Scores that a judge gave against the scores that it should have given, both in [0, 1]; the diagonal is right."""
+
+    points: tuple[tuple[float, float], ...]
+    """(gold score, judge's score)."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +216,43 @@ class Diff:
     title: str
     lines: tuple[tuple[str, str], ...]
     left_out: int = 0
+
+
+@dataclass(frozen=True)
+class Born:
+    """A candidate in a lineage.
+
+    Attributes:
+        index: Its number in the search; 0 is what the search began with.
+        score: Its mean dev score; None where it has none.
+        origin: How it came about, in a word or two.
+        parents: Numbers of those it was made from; a merge has two.
+        winner: Whether it is the one that the search ended with.
+        complete: Whether all dev rows have a score.
+        changes: What it changed, against each of its parents.
+    """
+
+    index: int
+    score: float | None
+    origin: str
+    parents: tuple[int, ...] = ()
+    winner: bool = False
+    complete: bool = True
+    changes: tuple[Diff, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """What it is, in one word: winner, seed, merge or candidate."""
+        if self.winner:
+            return "winner"
+        return "seed" if self.index == 0 else "merge" if len(self.parents) > 1 else "candidate"
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Candidates and what they were made from: a drawn tree in which each leads to what it changed."""
+
+    nodes: tuple[Born, ...]
 
 
 @dataclass(frozen=True)
@@ -250,7 +312,7 @@ class Examples:
 
 
 Words = Banner | Heading | Paragraph | Bullets | Commands | Facts | FullText
-Figure = Table | HeatMap | ScatterChart | Chart | Tree | Diff | Confusion | RowTable | Examples
+Figure = Table | HeatMap | ScatterChart | Chart | Lineage | Diff | Confusion | RowTable | Examples
 Block = Words | Figure
 
 

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.catalog import Catalog
-from reports.blocks import Chart, CurveChart, IntervalChart, MoveChart, Table
-
-Escape = Callable[[object], str]
-WIDE, NARROW = 720, 340
-"""Widths that a chart is drawn in: one for screens and paper, one for phones, where a scaled text cannot be read."""
-
-
-def _ticks(low: float, high: float, count: int = 5) -> list[float]:
-    return [low + (high - low) * i / (count - 1) for i in range(count)]
+from reports.blocks import (
+    CalibrationChart,
+    Chart,
+    CurveChart,
+    GridChart,
+    IntervalChart,
+    MoveChart,
+    Table,
+    WaterfallChart,
+)
+from reports.calibration import calibration, calibration_lines, calibration_table
+from reports.drawn import WIDE, Escape, cut, framed, ticks
+from reports.grid import grid, grid_lines, grid_table
+from reports.waterfall import waterfall, waterfall_lines, waterfall_table
 
 
 def intervals(chart: IntervalChart, escape: Escape, width: int = WIDE) -> str:
@@ -33,8 +38,8 @@ def intervals(chart: IntervalChart, escape: Escape, width: int = WIDE) -> str:
 
     parts = [f'<line class="zero" x1="{x(chart.margin):.1f}" x2="{x(chart.margin):.1f}" y1="6" y2="{height - 28}"/>']
     room = 0.12 if wide else 0.25
-    ticks = [t for t in _ticks(low, high, 5 if wide else 3) if abs(t - chart.margin) > room * (high - low)]
-    labels = [(chart.margin, "0" if chart.margin == 0 else f"{chart.margin:+.2f}"), *((t, f"{t:+.2f}") for t in ticks)]
+    marks = [t for t in ticks(low, high, 5 if wide else 3) if abs(t - chart.margin) > room * (high - low)]
+    labels = [(chart.margin, "0" if chart.margin == 0 else f"{chart.margin:+.2f}"), *((t, f"{t:+.2f}") for t in marks)]
     for tick, text in labels:
         parts.append(f'<text class="soft" x="{x(tick):.1f}" y="{height - 8}" text-anchor="middle">{text}</text>')
     for index, (label, value, start, end) in enumerate(chart.rows):
@@ -44,14 +49,13 @@ def intervals(chart: IntervalChart, escape: Escape, width: int = WIDE) -> str:
         parts.append(f'<circle class="point" cx="{x(value):.1f}" cy="{y}" r="6"/>')
         parts.append(f'<text x="{width - right + 14}" y="{y + 4}">{value:+.3f}</text>')
     title = "Change with its interval; the dashed line is what has to be exceeded"
-    return _svg(width, height, title, "".join(parts), escape)
+    return framed(width, height, title, "".join(parts), escape)
 
 
 def _label(text: str, escape: Escape, left: float, y: float, *, wide: bool) -> str:
     """A row's name: before its line where there is room, else above it."""
     if wide:
-        short = text if len(text) <= 24 else f"{text[:23]}…"
-        return f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(short)}</text>'
+        return f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(cut(text, 24))}</text>'
     return f'<text x="{left}" y="{y - 14}">{escape(text)}</text>'
 
 
@@ -65,7 +69,7 @@ def moves(chart: MoveChart, escape: Escape, width: int = WIDE) -> str:
         return left + (width - left - right) * value
 
     parts = []
-    for tick in _ticks(0.0, 1.0, 5):
+    for tick in ticks(0.0, 1.0, 5):
         parts.append(f'<line class="axis" x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="4" y2="{height - 26}"/>')
         parts.append(f'<text class="soft" x="{x(tick):.1f}" y="{height - 8}" text-anchor="middle">{tick:g}</text>')
     for index, (label, before, after, low, high) in enumerate(chart.rows):
@@ -80,7 +84,7 @@ def moves(chart: MoveChart, escape: Escape, width: int = WIDE) -> str:
         parts.append(f'<circle class="ring" cx="{x(before):.1f}" cy="{y}" r="6"/>')
         parts.append(f'<circle class="point" cx="{x(after):.1f}" cy="{y}" r="6"/>')
     title = "Score before (ring) and tuned (dot); the band is where the tuned score lies, given the one before"
-    return _svg(width, height, title, "".join(parts), escape)
+    return framed(width, height, title, "".join(parts), escape)
 
 
 def curve(chart: CurveChart, escape: Escape, width: int = WIDE) -> str:
@@ -103,7 +107,7 @@ def curve(chart: CurveChart, escape: Escape, width: int = WIDE) -> str:
         return top + (height - top - bottom) * (1 - (score - low) / (high - low))
 
     parts = []
-    for tick in _ticks(low, high):
+    for tick in ticks(low, high):
         parts.append(f'<line class="axis" x1="{left}" x2="{width - right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>')
         parts.append(f'<text class="soft" x="{left - 8}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:.2f}</text>')
     labels = _spread([(level, name) for name, level in chart.levels], y)
@@ -122,7 +126,7 @@ def curve(chart: CurveChart, escape: Escape, width: int = WIDE) -> str:
         f'<text class="soft" x="{middle}" y="{height - 6}" text-anchor="middle">{escape(chart.x_label)}</text>'
     )
     parts.append(f'<text class="soft" x="{left}" y="{top - 2}">{escape(chart.y_label)}</text>')
-    return _svg(width, height, f"{chart.y_label} by {chart.x_label}", "".join(parts), escape)
+    return framed(width, height, f"{chart.y_label} by {chart.x_label}", "".join(parts), escape)
 
 
 def _spread(levels: list[tuple[float, str]], y: Callable[[float], float], gap: float = 18) -> list[float]:
@@ -133,16 +137,28 @@ def _spread(levels: list[tuple[float, str]], y: Callable[[float], float], gap: f
     return places
 
 
-def _svg(width: float, height: float, title: str, body: str, escape: Escape) -> str:
-    return (
-        f'<svg role="img" viewBox="0 0 {width} {height}" width="{width}" height="{height}">'
-        f"<title>{escape(title)}</title>{body}</svg>"
-    )
-
-
 def _interval_table(chart: IntervalChart) -> Table:
     rows = tuple((n, f"{v:+.3f}", f"{low:+.3f} to {high:+.3f}") for n, v, low, high in chart.rows)
     return Table(("", "change", f"interval (to exceed {chart.margin:+.3f})"), rows)
+
+
+def _interval_lines(chart: IntervalChart, width: int) -> tuple[str, ...]:
+    """Intervals drawn with characters on one scale: ``|`` is what has to be exceeded, ``o`` the difference."""
+    edges = [value for _, _, low, high in chart.rows for value in (low, high)] + [chart.margin]
+    start, end = min(edges), max(edges)
+    names = max((len(cut(name, 14)) for name, *_ in chart.rows), default=0)
+    room = max(10, min(50, width - names - 20))
+
+    def place(value: float) -> int:
+        return round((room - 1) * (value - start) / ((end - start) or 1.0))
+
+    lines = []
+    for name, value, low, high in chart.rows:
+        line = ["-" if place(low) <= at <= place(high) else " " for at in range(room)]
+        line[place(chart.margin)] = "|"
+        line[place(value)] = "o"
+        lines.append(f"  {cut(name, 14):<{names}}  {start:+.2f} {''.join(line)} {end:+.2f}")
+    return tuple(lines)
 
 
 def _move_table(chart: MoveChart) -> Table:
@@ -157,11 +173,13 @@ def _curve_table(chart: CurveChart) -> Table:
 
 @dataclass(frozen=True)
 class Drawing:
-    """How one kind of chart is shown: drawn on a page, and as a table where nothing can be drawn."""
+    """How one kind of chart is shown: drawn on a page, as a table in Markdown, as lines in a terminal."""
 
     chart: type[Chart]
     svg: Callable[[Any, Escape, int], str]
     table: Callable[[Any], Table]
+    lines: Callable[[Any, int], tuple[str, ...]] = lambda chart, width: ()
+    """Lines of at most so many characters; none where the sentences around the chart say as much."""
 
     @property
     def name(self) -> str:
@@ -172,9 +190,12 @@ class Drawing:
 CHARTS: Catalog[Drawing] = Catalog(
     "chart",
     (
-        Drawing(IntervalChart, intervals, _interval_table),
+        Drawing(IntervalChart, intervals, _interval_table, _interval_lines),
         Drawing(MoveChart, moves, _move_table),
         Drawing(CurveChart, curve, _curve_table),
+        Drawing(GridChart, grid, grid_table, grid_lines),
+        Drawing(WaterfallChart, waterfall, waterfall_table, waterfall_lines),
+        Drawing(CalibrationChart, calibration, calibration_table, calibration_lines),
     ),
 )
 

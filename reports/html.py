@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from core.display import harmless
-from reports.blocks import Block, Chart, Diff, Heading, HeatMap, Report, ScatterChart, Tree
-from reports.charts import NARROW, WIDE, drawing_of
+from reports.blocks import Block, Born, Chart, Diff, Heading, HeatMap, Lineage, Report, ScatterChart
+from reports.charts import drawing_of
 from reports.diffs import word_changes
+from reports.drawn import NARROW, WIDE
 from reports.heat import drawn_rows
+from reports.lineage import legend, lineage, told
 from reports.scatter import scatter
 from reports.script import SCRIPT, SOURCE
 from reports.style import STYLE
@@ -25,8 +26,6 @@ ALLOWED = r"https?://|[A-Za-z0-9_.-]+\.html$"
 """Where links may lead: to MLflow, and to a page beside this one."""
 CONTENTS = 3
 """Sections up to which a page needs no table of contents."""
-DEEPEST = 30
-"""Generations of candidates that a tree shows."""
 
 
 def render_html(report: Report) -> str:
@@ -93,8 +92,11 @@ def _block(block: Block) -> Markup:
             return Markup(scatter(block, escape))
         case HeatMap():
             return _macro("HeatMap", block, drawn_rows(block))
-        case Tree(nodes):
-            return _macro("Tree", _roots(nodes))
+        case Lineage() if block.nodes:
+            drawn = (Markup(lineage(block, escape, width)) for width in (WIDE, NARROW))
+            return _macro(
+                "Lineage", *drawn, legend(block), [(node, told(node), _changes(node)) for node in block.nodes]
+            )
         case Diff():
             return _macro("Diff", block, word_changes(block.lines))
         case Heading(text):
@@ -107,31 +109,8 @@ def _macro(name: str, *values: Any) -> Markup:
     return getattr(_templates().get_template("blocks.html").module, name)(*values)
 
 
-@dataclass(frozen=True)
-class Branch:
-    """A candidate and those that were made from it first."""
-
-    label: str
-    wins: bool
-    children: tuple[Branch, ...]
-
-
-def _roots(nodes: tuple[tuple[int, str, tuple[int, ...], bool], ...]) -> tuple[Branch, ...]:
-    children: dict[int, list[int]] = {}
-    by_index = {node[0]: node for node in nodes}
-    for index, _, parents, _ in nodes:
-        known = [p for p in parents if p in by_index]
-        if known:
-            children.setdefault(known[0], []).append(index)
-    placed = {child for kids in children.values() for child in kids}
-
-    def branch(index: int, depth: int) -> Branch:
-        _, label, parents, wins = by_index[index]
-        more = f" (also from #{', #'.join(map(str, parents[1:]))})" if len(parents) > 1 else ""
-        inside = tuple(branch(child, depth + 1) for child in children.get(index, ())) if depth < DEEPEST else ()
-        return Branch(label + more, wins, inside)
-
-    return tuple(branch(node[0], 0) for node in nodes if node[0] not in placed)
+def _changes(node: Born) -> Markup:
+    return Markup().join(_macro("Diff", change, word_changes(change.lines)) for change in node.changes)
 
 
 def _anchor(text: str) -> str:

@@ -21,6 +21,7 @@ from reports.blocks import (
     Heading,
     HeatCell,
     HeatMap,
+    Lineage,
     Paragraph,
     Report,
     RowLine,
@@ -28,10 +29,10 @@ from reports.blocks import (
     ScatterChart,
     ScatterPoint,
     Table,
-    Tree,
     Words,
 )
 from reports.charts import drawing_of
+from reports.lineage import told
 from reports.numbers import UNKNOWN, finite, number, quantity, span
 
 MOST_ROWS = 20
@@ -101,8 +102,8 @@ def _figure(block: Figure) -> str:
         case Chart():
             table = drawing_of(block).table(block)
             return _rows(table.columns, table.rows)
-        case Tree(nodes):
-            return "\n".join(f"- {plain(label)}{' **winner**' if wins else ''}" for _, label, _, wins in nodes)
+        case Lineage(nodes):
+            return "\n".join(f"- {plain(told(node))}" for node in nodes)
         case Diff(title, lines, left_out):
             body = "\n".join(f"{mark} {text}" for mark, text in lines) + (f"\n… {left_out} more" if left_out else "")
             return f"### {plain(title)}\n\n{_fence(body)}"

@@ -26,10 +26,10 @@ from reports.blocks import (
     shorten,
 )
 from reports.choice import choice, criteria_map
+from reports.costs import usage_table
 from reports.examples import examples, failures
 from reports.judge import judge_blocks
 from reports.numbers import UNKNOWN, beside, dollars, finite, measure, number, percent, seconds, signed, span
-from reports.optimization import usage_table
 
 REASON_CHARS = 300
 NO_BREAK = "\N{NO-BREAK SPACE}"

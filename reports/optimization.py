@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping
 
-from core.candidate import Candidate
 from core.economy import Distillation
-from core.evaluation import Evaluation, RowStatus, Usage, total
-from core.optimization import LeftOut, Optimization, Range
+from core.evaluation import Evaluation, RowStatus
+from core.optimization import LeftOut, Optimization
 from core.verdict import Decision, Evidence
 from reports.blocks import (
     Banner,
@@ -17,8 +15,6 @@ from reports.blocks import (
     Bullets,
     Commands,
     Confusion,
-    CurveChart,
-    Diff,
     Facts,
     FullText,
     Heading,
@@ -27,13 +23,14 @@ from reports.blocks import (
     Paragraph,
     Report,
     Table,
-    Tree,
     shorten,
 )
-from reports.deciding import CURRENT, banner_sentence, recommended
+from reports.costs import cost_blocks
+from reports.deciding import banner_sentence, recommended
 from reports.distillation_page import distillation_blocks
-from reports.numbers import beside, dollars, measure
+from reports.numbers import beside, measure
 from reports.rows import row_table
+from reports.search import search_blocks, winners_changes
 
 TONES = {Decision.PROMOTE: "good", Decision.HOLD: "bad", Decision.INCONCLUSIVE: "open"}
 DIFF_LINES, LINE_CHARS, PROMPT_CHARS = 400, 600, 60_000
@@ -63,12 +60,12 @@ def optimization_report(
         *_evidence(o),
         *(distillation_blocks(o, distillation) if distillation else []),
         *_left_out(o),
-        *_search(o),
+        *search_blocks(o),
         *_prompts(o),
         *_fields(o),
         *_beside(o),
         *_rows(o),
-        *_cost(o),
+        *cost_blocks(o),
         *_failures(o),
         *_provenance(o),
     ]
@@ -142,7 +139,9 @@ def _difference(part: LeftOut) -> str:
 
 def _evidence(o: Optimization) -> list[Block]:
     evidence = o.verdict.evidence
-    blocks: list[Block] = [Heading("Evidence"), Bullets(o.verdict.reasons)]
+    said = {f"[{check.name}] {check.message}" for check in o.verdict.checks}
+    reasons = tuple(reason for reason in o.verdict.reasons if reason not in said)
+    blocks: list[Block] = [Heading("Evidence"), *([Bullets(reasons)] if reasons else [])]
     if evidence is not None:
         if evidence.low is not None and evidence.high is not None:
             lifts = [("lift", evidence.delta, evidence.low, evidence.high)]
@@ -187,55 +186,15 @@ def _decided(evidence: Evidence) -> Facts:
     )
 
 
-def _search(o: Optimization) -> list[Block]:
-    points = tuple((c.index, c.dev_score) for c in o.candidates if c.dev_score is not None)
-    best: list[tuple[int, float]] = []
-    for index, score in points:
-        best.append((index, max(score, best[-1][1]) if best else score))
-    evidence = o.verdict.evidence
-    levels = (("holdout before", evidence.baseline), ("holdout tuned", evidence.candidate)) if evidence else ()
-    winner = o.candidates[o.winner_index]
-    nodes = tuple(
-        (
-            c.index,
-            f"#{c.index} {number(c.dev_score)}{'' if c.complete else ' (incomplete)'}",
-            c.parents,
-            c.index == winner.index,
-        )
-        for c in o.candidates
-    )
-    return [
-        Heading("Search"),
-        Paragraph(
-            f"{len(o.candidates)} candidates on {o.splits.dev} dev rows; the winner is #{winner.index} "
-            f"({_origin(o, winner)}) with {number(winner.dev_score)}; {o.had_to_beat or CURRENT} had "
-            f"{number(o.candidates[0].dev_score)}."
-        ),
-        CurveChart(points, tuple(best), levels, "candidate", "dev score"),
-        Tree(nodes),
-    ]
-
-
-def _origin(o: Optimization, candidate: Candidate) -> str:
-    """Where a candidate came from; the first one is what the search began with."""
-    return candidate.found if candidate.index else (o.had_to_beat or CURRENT)
-
-
 def _prompts(o: Optimization) -> list[Block]:
     blocks: list[Block] = [Heading("What changed in the prompt")]
-    before = {p.predictor: p for p in o.baseline.prompts}
-    for prompt in o.winner.prompts:
-        old = before[prompt.predictor]
-        lines = []
-        for line in difflib.ndiff(old.text.splitlines(), prompt.text.splitlines()):
-            if line[0] in "+- ":
-                lines.append((line[0], shorten(line[2:], LINE_CHARS)))
-        if all(mark == " " for mark, _ in lines):
-            blocks.append(Paragraph(f"{prompt.predictor}: unchanged."))
+    whole = {prompt.predictor: prompt.text for prompt in o.winner.prompts}
+    for predictor, diff in winners_changes(o.baseline, o.winner, DIFF_LINES, LINE_CHARS):
+        if all(mark == " " for mark, _ in diff.lines):
+            blocks.append(Paragraph(f"{predictor}: unchanged."))
         else:
-            left_out = max(0, len(lines) - DIFF_LINES)
-            blocks.append(Diff(prompt.predictor, tuple(lines[:DIFF_LINES]), left_out))
-        blocks.append(FullText(f"{prompt.predictor}: the whole tuned prompt", shorten(prompt.text, PROMPT_CHARS)))
+            blocks.append(diff)
+        blocks.append(FullText(f"{predictor}: the whole tuned prompt", shorten(whole[predictor], PROMPT_CHARS)))
     return blocks
 
 
@@ -294,51 +253,6 @@ def _rows(o: Optimization) -> list[Block]:
     told = ", ".join(f"{counts[kind]} {word}" for kind, word in KINDS.items() if counts[kind])
     what = "Largest changes first; filter by gain, loss or same, or by any word of a row."
     return [Heading("Every holdout row"), Paragraph(f"{told}. {what}"), table]
-
-
-def _cost(o: Optimization) -> list[Block]:
-    """What was paid, by role, and how well the forecast did."""
-    whole, plan = o.total_usage, o.plan
-    actual = (
-        ("calls", plan.calls, whole.calls, "{:,.0f}"),
-        ("tokens in", plan.input_tokens, whole.input_tokens, "{:,.0f}"),
-        ("tokens out", plan.output_tokens, whole.output_tokens, "{:,.0f}"),
-        ("nominal dollars" if o.offline else "dollars", plan.cost_usd, whole.cost_usd, "{:.4f}"),
-        ("minutes", plan.minutes, o.seconds / 60, "{:.2f}"),
-    )
-    forecast = tuple(_forecast_row(*line) for line in actual)
-    return [
-        Heading("Cost and time"),
-        Paragraph(
-            f"The run took {o.seconds:.1f} s. Cached calls are free."
-            + (" Prices of the embedded model are nominal: nobody is billed." if o.offline else "")
-        ),
-        usage_table(o.usage, nominal=o.offline),
-        Heading("Forecast against actual"),
-        Table(("", "forecast", "80 % interval", "actual", "off by"), forecast, (1, 2, 3, 4)),
-    ]
-
-
-def usage_table(usage: Mapping[str, Usage], *, nominal: bool = False) -> Table:
-    """What was paid, by role and in all; ``nominal`` money is nobody's."""
-    head = ("role", "calls", "cached", "tokens in", "tokens out", "nominal money" if nominal else "money", "failed")
-    rows = tuple(_cost_row(role, u) for role, u in sorted(usage.items()))
-    return Table(head, rows, (1, 2, 3, 4, 5, 6), totals=(_cost_row("all", total(usage.values())),))
-
-
-def _cost_row(role: str, u: Usage) -> tuple[str, ...]:
-    tokens = (f"{u.input_tokens:,}", f"{u.output_tokens:,}")
-    return (role, str(u.calls), str(u.hits), *tokens, dollars(u.cost_usd), str(u.errors))
-
-
-def _forecast_row(name: str, forecast: Range | None, actual: float | None, form: str) -> tuple[str, ...]:
-    if forecast is None:
-        return (name, "unknown", "", "unknown" if actual is None else form.format(actual), "")
-    said = (name, form.format(forecast.expected), f"{form.format(forecast.low)} to {form.format(forecast.high)}")
-    if actual is None:
-        return (*said, "unknown", "")
-    off = f"{actual / forecast.expected - 1:+.0%}" if forecast.expected > 0 else ""
-    return (*said, form.format(actual), off)
 
 
 def _failures(o: Optimization) -> list[Block]:

@@ -77,10 +77,6 @@ for (const text of document.querySelectorAll(".copy")) {
   text.parentElement.classList.add("copied");
   text.before(button(text, "copy the whole text"));
 }
-const closed = () => [...document.querySelectorAll("details:not([open])")];
-let opened = [];
-addEventListener("beforeprint", () => { opened = closed(); opened.forEach(item => { item.open = true; }); });
-addEventListener("afterprint", () => opened.forEach(item => { item.open = false; }));
 })();"""
 
 SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()}'"

@@ -24,8 +24,8 @@ code,pre{font:.84rem/1.5 ui-monospace,Menlo,Consolas,monospace}pre{margin:0;whit
 .diff .same{color:var(--soft)}.diff .same::before{content:"  "}
 details{border:1px solid var(--line);border-radius:.5rem;margin:.5rem 0;background:var(--card)}summary{cursor:pointer;padding:.5rem .8rem}
 .sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:.8rem;padding:.2rem .8rem .8rem}
-.sides h4{margin:.2rem 0;font-size:.8rem;color:var(--soft);font-weight:600}.tree{columns:2 16rem;font-size:.88rem}
-.tree span.win{font-weight:700;color:var(--good)}svg{max-width:100%;height:auto;display:block}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
+.sides h4{margin:.2rem 0;font-size:.8rem;color:var(--soft);font-weight:600}
+svg{max-width:100%;height:auto;display:block}svg text{fill:var(--ink);font:13px system-ui,sans-serif}
 svg .soft{fill:var(--soft)}svg .axis{stroke:var(--line)}svg .zero{stroke:var(--soft);stroke-dasharray:4 3}
 svg .point{fill:var(--blue)}svg .best{stroke:var(--blue);fill:none;stroke-width:2}svg .level{stroke:var(--orange);stroke-dasharray:6 4}
 svg .bar{stroke:var(--blue);stroke-width:3}svg .range{stroke:var(--blue);stroke-width:14;opacity:.22}svg .ring{fill:var(--paper);stroke:var(--blue);stroke-width:2.5}.narrow{display:none}.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(18rem,1fr));gap:1rem}
@@ -51,9 +51,18 @@ padding:.1rem .5rem;border:1px solid var(--line);border-radius:.3rem;background:
 .rows details{margin:0;background:none;border:0}.rows summary{padding:0;overflow-wrap:anywhere}.rows pre{font-size:.78rem}.rows small{color:var(--soft)}
 .meter{display:block;height:.35rem;width:4.5rem;margin:.25rem 0 0 auto;background:var(--card)}.meter i{display:block;height:100%;background:var(--soft)}.meter.gain i{background:var(--good)}.meter.loss i{background:var(--bad)}
 .field{padding:.1rem .35rem;margin:.15rem 0;border-left:3px solid var(--line)}.field.hit{background:var(--goodbg);border-color:var(--good)}.field.miss{background:var(--badbg);border-color:var(--bad)}.field.part{background:var(--openbg);border-color:var(--open)}.field small{color:var(--ink)}
-@media print{.narrow,.copied>button,.full>button,.toc{display:none}.rows pre,.full pre{max-height:none!important}details{break-inside:avoid}details::details-content{content-visibility:visible;display:block}main{max-width:none}.filter{display:none}tr[hidden]{display:table-row}
-th button::after{content:""}.scroll{overflow:visible}table{font-size:.75rem}.filterable{font-size:.6rem}.filterable :is(td,th){padding:.2rem}td.n{white-space:normal}
-.scroll tbody td:first-child,.scroll th:first-child{min-width:0;position:static}.heat td{min-width:0}}
+.lineage .scroll svg{max-width:none}.born rect{fill:var(--card);stroke:var(--soft);stroke-width:1.5}.born.seed rect{fill:var(--paper);stroke-width:2}.born.merge rect{fill:var(--openbg);stroke:var(--open)}
+.born.winner rect{fill:var(--goodbg);stroke:var(--good);stroke-width:3}.born.partly rect{stroke-dasharray:4 3}.born:hover rect,.born:focus rect{stroke:var(--blue);stroke-width:3}.edge{fill:none;stroke:var(--line);stroke-width:2}
+.edge.won{stroke:var(--good);stroke-width:2.5}.edge.merging{stroke-dasharray:5 4}.legend{color:var(--soft);font-size:.9rem}.nodes>details{margin:.3rem .8rem;background:var(--paper)}.nodes{font-size:.9rem;padding-bottom:.2rem}
+.changes{padding:0 .8rem .5rem;scroll-margin-top:3rem}.changes h3{font-size:.85rem;margin:.4rem 0}svg .step{fill:var(--blue)}svg .sum{fill:var(--soft)}svg .point.seen{fill-opacity:.6}
+svg [class^=q]{fill:var(--blue);fill-opacity:.06}svg .q1{fill-opacity:.22}svg .q2{fill-opacity:.38}svg .q3{fill-opacity:.55}svg .q4{fill-opacity:.75}svg .q5{fill-opacity:1}
+.narrow>svg>text{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
+@media print{@page{margin:12mm}html{font-size:10.5px}body{font-size:1rem}main{max-width:none;padding:0}h2{margin:1.2rem 0 .4rem;break-after:avoid}.narrow,.copied>button,.full,.full>button,.toc,.nodes,.filter,.legend{display:none}
+details{border:0;background:none;margin:.2rem 0}details:not([open])>summary{display:none}.facts::details-content{content-visibility:visible;display:block}.scroll{overflow:visible}th button::after{content:""}tr,.banner,svg{break-inside:avoid}
+svg{max-width:44rem}.commands div{padding:.1rem .4rem;margin:.1rem 0}.commands small{display:inline;margin-left:.6rem}.diff{max-height:15cm}.sides pre{max-height:9cm;overflow:hidden}.filterable{font-size:.8rem}.filterable :is(td,th){padding:.15rem}td.n{white-space:normal}
+.rows pre,.rows td:nth-child(n+5)>pre,.rows .field pre{max-height:4.5em;overflow:hidden}.rows details>pre{display:none}.rows details>summary{display:block!important}.scroll tbody td:first-child,.scroll th:first-child{min-width:0;position:static}.heat td,.rows td:nth-child(n+5){min-width:0}
+.scroll tbody tr:nth-child(n+21),.rows tbody tr:nth-child(n+7){display:none}.scroll:has(tbody tr:nth-child(21))::after{content:"Paper shows the first 20 lines; the page has them all."}
+.scroll:has(.rows tbody tr:nth-child(7))::after{content:"Paper shows the first 6 rows; the page has them all."}}
 @media (max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}.wide{display:none}.narrow{display:block}.scatter .scroll>svg{min-width:0;max-width:100%}
 .scroll>table{width:max-content;min-width:100%}td{max-width:17rem}.scroll tbody td:first-child,.scroll th:first-child{min-width:0;max-width:8rem}
 .scroll .heat th:first-child{max-width:4.5rem;padding:.2rem}.heat td{min-width:6.1rem;max-width:7rem;padding:.35rem .4rem}.heat td small{font-size:.74rem}.heat td em{font-size:.84rem}}

@@ -11,6 +11,7 @@ from reports.blocks import (
     Banner,
     Block,
     Bullets,
+    Chart,
     Commands,
     Diff,
     Facts,
@@ -18,12 +19,14 @@ from reports.blocks import (
     Heading,
     HeatCell,
     HeatMap,
-    IntervalChart,
+    Lineage,
     Paragraph,
     Report,
     ScatterChart,
     Table,
 )
+from reports.charts import drawing_of
+from reports.lineage import tree_lines
 from reports.numbers import finite, number, quantity, span
 
 COLOURS = {"good": "bold green", "bad": "bold red", "open": "bold yellow", "note": "blue"}
@@ -96,10 +99,12 @@ def _figure(block: Block, console: Console) -> None:
             _heat_map(block, console)
         case ScatterChart():
             _front(block, console)
-        case IntervalChart(rows, _):
-            for name, value, low, high in rows:
-                if name == "lift":
-                    console.print(f"  {_ruler(value, low, high)}", highlight=False, markup=False)
+        case Chart():
+            for line in drawing_of(block).lines(block, console.width):
+                console.print(Text(harmless(line)), highlight=False)
+        case Lineage():
+            for line in tree_lines(block, console.width - 2):
+                console.print(Text(f"  {harmless(line)}"), highlight=False)
         case Diff():
             _diff(block, console)
         case _:
@@ -163,19 +168,3 @@ def _diff(diff: Diff, console: Console) -> None:
     more = len(changed) - DIFF_LINES + diff.left_out
     if more > 0:
         console.print(Text(f"  … {more} more changed lines in the report"), highlight=False)
-
-
-def _ruler(value: float, low: float, high: float, width: int = 50) -> str:
-    """An interval drawn with characters: ``|`` is zero, ``o`` the lift."""
-    start, end = min(low, 0.0), max(high, 0.0)
-    span = (end - start) or 1.0
-
-    def place(number: float) -> int:
-        return round((width - 1) * (number - start) / span)
-
-    line = [" "] * width
-    for index in range(place(low), place(high) + 1):
-        line[index] = "-"
-    line[place(0.0)] = "|"
-    line[place(value)] = "o"
-    return f"{start:+.2f} {''.join(line)} {end:+.2f}"
