@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final, Protocol, Self
 
 from core.catalog import Catalog
 from core.plain import canonical
+from metrics.matching import best_matching
 
 
 class _Absent:
@@ -214,7 +215,7 @@ class Records:
     A pair scores the weighted mean of its fields; the sum over the optimal assignment is divided by the length of the
     longer list, so that a missing and an invented record cost the same. Two empty lists agree.
 
-    Reference: Kuhn, "The Hungarian method for the assignment problem", 1955 (``scipy.optimize``).
+    The matching is :func:`metrics.matching.best_matching`.
     """
 
     fields: Mapping[str, Comparator]
@@ -255,14 +256,11 @@ class Records:
 
     def match(self, gold: Any, produced: Any) -> list[tuple[int, int, float]]:
         """The best matching as (gold index, produced index, score), in gold order."""
-        from scipy.optimize import linear_sum_assignment
-
         left, right = _records(gold), _records(produced)
         if not left or not right:
             return []
         scores = [[self.pair(g, p) for p in right] for g in left]
-        rows, columns = linear_sum_assignment(scores, maximize=True)
-        return [(int(i), int(j), scores[i][j]) for i, j in zip(rows, columns, strict=True)]
+        return [(i, j, scores[i][j]) for i, j in best_matching(scores)]
 
     def compare(self, gold: Any, produced: Any) -> float:
         """Return the matched agreement over the longer list's length."""
