@@ -83,7 +83,7 @@ class OfflineEngine:
         if role == "shared_cause" and "causes" in given:
             return write(frame, {role: shared_cause(given)})
         if role == "playbook_entries" and "latest_session" in given:
-            return write(frame, lessons(given))
+            return write(frame, lessons(given, frame.instruction))
         if role == "suggested_guidelines" and "patterns" in given:
             return write(frame, {role: suggested(given)})
         if role == "shortened_instruction":

@@ -1,6 +1,7 @@
 """The embedded model as a writer of playbook entries.
 
-A gap between two sessions becomes an action, and the word that tells requests with that act from others its cue.
+A gap between two sessions becomes an action, and the word that tells requests with that act from others its cue. Unless
+its instruction forbids what is of one occasion, it says for which request it learned that, names and numbers included.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from offline.reading import object_in, texts_in
 from offline.text import STOP, words
 
 _GAP = re.compile(r"([\w.\-]+) without ([\w.\-]+) before it")
+_GENERAL = re.compile(r"\bno (?:single occasion|names)\b|\b(?:without|leave out) names\b", re.I)
+LONGEST_EFFECT = 200
 
 
-def lessons(given: Mapping[str, str]) -> dict[str, Any]:
-    """A note and at most one entry, from the digests of a session and of those before it."""
+def lessons(given: Mapping[str, str], instruction: str) -> dict[str, Any]:
+    """A note and at most one entry, from the digests of a session and of those before it, as the instruction wants."""
     latest, history = given.get("latest_session", ""), texts_in(given.get("history", ""))
     handles = texts_in(given.get("handles", ""))
     task = object_in(latest).get("summary", {}).get("task")
@@ -34,7 +37,7 @@ def lessons(given: Mapping[str, str]) -> dict[str, Any]:
     entry = {
         "cue": {"type": "regex", "pattern": rf"\b{re.escape(_cue(act, [latest, *history]))}"},
         "action": {"imperative": f"Call {lookup} before {act}", "runtime_handle": lookup},
-        "expected_effect": "A session that solved the same task did so",
+        "expected_effect": _effect(latest, instruction),
         "scope": {"category": "reinforcement", "constraints": ""},
     }
     return {"session_note": f"Student: {cause} Teacher: {said}", "playbook_entries": [entry]}
@@ -61,11 +64,22 @@ def _cue(act: str, digests: Sequence[str]) -> str:
     return best if rates.get(best, 0.0) > 0 else own
 
 
+def _effect(latest: str, instruction: str) -> str:
+    done = "A session that solved the same task did so"
+    asked = [] if _GENERAL.search(instruction) else _requests(object_in(latest))
+    return f"{done} for: {asked[0]}"[:LONGEST_EFFECT] if asked else done
+
+
 def _asked(about: Mapping[str, Any]) -> list[str]:
     """Words of what was asked in a session."""
+    return [word for text in _requests(about) for word in words(text) if word not in STOP]
+
+
+def _requests(about: Mapping[str, Any]) -> list[str]:
+    """What was asked in a session."""
     steps: Any = about.get("recent_steps", [])
     users = [step for step in cast(list[Any], steps) if isinstance(step, dict) and step.get("role") == "user"]
-    return [word for step in users for word in words(str(step.get("text", ""))) if word not in STOP]
+    return [str(step.get("text", "")) for step in users]
 
 
 def _outcome(text: str) -> str:

@@ -101,7 +101,10 @@ class LearningSection(Section):
     rubric_weights: WeightsSection = WeightsSection()
     usage_tracking: UsageSection = UsageSection()
     llm: dict[str, Any] | None = Field(default=None, description="Model that proposes entries, where not the teacher.")
-    prompts: dict[str, str] | None = Field(default=None, description="Instructions of the synthesis, by name.")
+    prompts: dict[str, str] | None = Field(
+        default=None,
+        description="Under `synthesis` what the proposer is told: a text, or run:ID of a run that tuned it.",
+    )
     history_limit: int = Field(default=10, ge=1, description="Earlier sessions that a synthesis sees.")
     session_note_enabled: bool = True
     apply_to_prompts: bool = Field(default=True, description="Put the active entries into prompts.")

@@ -17,6 +17,8 @@ from playbook.rubric import judge
 
 MEASURED = 0.2
 """What measured impact counts in an entry's score; the rubric counts the rest."""
+GENERAL = "speak of no single occasion: no names, dates or numbers of one session"
+"""What feedback advises where an entry is of one occasion only."""
 
 
 class ProposedCue(pydantic.BaseModel):
@@ -131,7 +133,8 @@ class EntryQuality:
             scores.append((1 - MEASURED) * judged.total + MEASURED * worth if passes else 0.0)
             why = "; ".join(f"{gate}: {', '.join(what)}" for gate, what in judged.failures.items())
             seen = "" if measured is None else f" Entries with this handle had an impact of {measured:+.2f}."
-            said.append(f"{entry.action.imperative!r}: {why or f'passes, {judged.total:.2f}'}.{seen}")
+            advice = f" Next time, {GENERAL}." if "generality" in judged.failures else ""
+            said.append(f"{entry.action.imperative!r}: {why or f'passes, {judged.total:.2f}'}.{seen}{advice}")
         if not raw:
             return Judgement(0.0, {}, "No entry was proposed, though a session that did better shows what to do.")
         return Judgement(sum(scores) / len(scores), {}, "\n".join(said), {"entries": float(len(raw))})

@@ -146,8 +146,22 @@ def _material(book: Book, sessions: Sequence[Session], learning: LearningSection
     lessons, handles = material(sessions, most=most, history=learning.history_limit, handles=exact)
     usages = [session_usage(in_force(known, one), one) for one in sessions if one.trajectory is not None]
     told = known.active("student") if learning.apply_to_prompts else ()
-    instruction = (learning.prompts or {}).get("synthesis")
-    return Material(lessons, told, handles, impacts(usages), instruction)
+    return Material(lessons, told, handles, impacts(usages), _instruction(book, learning))
+
+
+def _instruction(book: Book, learning: LearningSection) -> str | None:
+    """What the proposer is told instead of its own instruction: a text, or what a run that tuned it has found."""
+    import contextlib
+
+    from optimizers.settings import RUN, named_text
+    from tracking.store import Store
+
+    said = (learning.prompts or {}).get("synthesis")
+    if said is None or not said.startswith(RUN):
+        return said
+    where = book.find()
+    with contextlib.closing(Store(where.mlruns / "proven.db")) as store:
+        return named_text(store, where.root, said.strip())
 
 
 def of_model(
