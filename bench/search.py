@@ -56,13 +56,18 @@ def cell_of(record: SearchRecord) -> Cell:
 
 
 def read(path: Path) -> list[SearchRecord]:
-    """The searches in a file, in its order; a last line that a kill has cut is cut off the file."""
+    """The searches in a file, in its order."""
+    return [_record(body) for body in stored(path)]
+
+
+def stored(path: Path) -> list[dict]:
+    """The objects in a file of JSON lines; a last line that a kill has cut is cut off the file."""
     if not path.exists():
         return []
     whole, _, torn = path.read_bytes().rpartition(b"\n")
     if torn:
         path.write_bytes(whole + b"\n" if whole else b"")
-    return [_record(json.loads(line)) for line in whole.decode().splitlines() if line]
+    return [json.loads(line) for line in whole.decode().splitlines() if line]
 
 
 def _record(body: dict) -> SearchRecord:
@@ -87,7 +92,8 @@ def target(name: str, seed: int, noise: float) -> float:
     return world(name, seed, noise).target
 
 
-def _mean(values: Sequence[float], scale: float = 1.0, digits: int = 3, sign: str = "") -> str:
+def mean_with_interval(values: Sequence[float], scale: float = 1.0, digits: int = 3, sign: str = "") -> str:
+    """A mean of ``scale`` times the values, and its interval where there are two."""
     values = [scale * value for value in values]
     if not values:
         return "-"
@@ -114,9 +120,9 @@ def row(records: Sequence[SearchRecord]) -> str:
         f"{first.world} {first.noise:g}",
         first.policy,
         "-" if first.world in NULLS else f"{'never' if median == math.inf else median} ({n - reached.count(None)})",
-        _mean([r.final for r in records]),
+        mean_with_interval([r.final for r in records]),
         "-" if first.world in NULLS else _share(sum(r.final >= t for r, t in zip(records, targets, strict=True)), n),
-        _mean([r.claim - r.real for r in records if r.claim is not None], 100, 1, "+"),
+        mean_with_interval([r.claim - r.real for r in records if r.claim is not None], 100, 1, "+"),
         _share(sum(r.adopted for r in records), n),
         f"{statistics.mean(r.proposals for r in records):.0f}",
         f"{statistics.mean(r.cpu for r in records):.2f}",
