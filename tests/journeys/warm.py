@@ -12,6 +12,7 @@ It listens on a Unix socket; a request is one JSON object {argv, cwd, env, execu
 standard streams, and of a socket where the words end in its number. The answer is the exit code.
 """
 
+import atexit
 import gc
 import importlib
 import json
@@ -22,6 +23,8 @@ import select
 import signal
 import socket
 import sys
+import threading
+import traceback
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[2]
@@ -63,7 +66,26 @@ def run(request: dict, handed: list[int]) -> None:
             runpy.run_module(name, run_name="__main__")
     else:
         importlib.import_module("cli").main()
-    sys.exit()
+
+
+def ended(request: dict, handed: list[int]) -> int:
+    """Run the command as the interpreter would, to the last thread and exit function; the code that it ends with."""
+    code: object = 0
+    try:
+        run(request, handed)
+    except SystemExit as stop:
+        code = stop.code
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    if code is not None and not isinstance(code, int):
+        print(code, file=sys.stderr)
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code or 0
 
 
 def answer(connection: socket.socket) -> None:
@@ -74,7 +96,7 @@ def answer(connection: socket.socket) -> None:
     child = os.fork()
     if child == 0:
         connection.close()
-        run(request, handed)
+        os._exit(ended(request, handed))  # taking down all that was loaded costs more than a short command
     for handle in handed:
         os.close(handle)
     _, status = os.waitpid(child, 0)
