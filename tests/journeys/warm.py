@@ -75,7 +75,7 @@ def ended(request: dict, handed: list[int]) -> int:
         run(request, handed)
     except SystemExit as stop:
         code = stop.code
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - told as the interpreter tells it
         traceback.print_exc()
         code = 1
     threading._shutdown()
