@@ -31,12 +31,14 @@ def command(
 
     from rich.console import Console
 
+    from commands.report import card_page
+    from core.files import write_text
     from core.plain import to_json
     from experiments.bench import open_bench
     from experiments.judging import examine_judge
     from metrics.calibration import too_noisy
-    from reports.blocks import Heading, Report
-    from reports.judge import judge_blocks
+    from reports import render_html
+    from reports.blocks import Banner
     from reports.progress import LiveProgress
     from tasks.open_run import open_task
     from tracking.events import EventKind
@@ -48,13 +50,18 @@ def command(
         LiveProgress(Console(stderr=True), found.name) as progress,
         open_bench(where, found, "judge-card", spending.options(progress), params) as bench,
     ):
-        rated = Path(scores) if scores else None
+        run, rated = bench.run, Path(scores) if scores else None
         card = examine_judge(bench, scores=rated, rows=rows, repeats=repeats, planned=planned)
-        bench.run.record.emit(EventKind.JUDGE_CARD, card)
-        run_id = bench.run.id
+        run.record.emit(EventKind.JUDGE_CARD, card)
+        page = card_page(run.store, run.id, place.quoted, run.tracker.links(found.name, run.id))
+        path = where.mlruns / "reports" / f"{run.id}.html"
+        write_text(path, render_html(page))
+        run.record.emit(EventKind.REPORT, {"path": str(path)})
     section = found.config.judge
     sought = section.sought if section is not None else 0.05
-    refusal = too_noisy(card, sought)
-    body = {"task": task, **json.loads(to_json(card)), "sought": sought, "refusal": refusal, "run_id": run_id}
-    page = Report(f"Judge card: {task}", (Heading("The judge"), *judge_blocks(card, found.config.matrix.margin)))
-    return Outcome(body, f"\n{refusal or f'good enough to search for a lift of {sought:.2f}'}", page)
+    body = {
+        "task": task, **json.loads(to_json(card)), "sought": sought, "refusal": too_noisy(card, sought),
+        "run_id": run.id, "report": str(path),
+    }  # fmt: skip
+    verdict = next(block.title for block in page.blocks if isinstance(block, Banner))
+    return Outcome(body, f"\nverdict  {verdict}\nreport   {path}", page)

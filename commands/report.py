@@ -11,6 +11,8 @@ from commands.flags import Place, Settings
 from commands.outcome import Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from core.workspace import Workspace
     from reports.blocks import Report
     from tracking.projection import Tracker
@@ -129,9 +131,28 @@ def run_page(store: Store, run_id: str, tracker: Tracker | None, workspace: str 
     links = tracker.links(store.run(run_id).task, run_id) if tracker is not None else {}
     if store.has(run_id, EventKind.MATRIX):
         return matrix_report(store.matrix(run_id), links=links)
+    if store.has(run_id, EventKind.JUDGE_CARD):
+        return card_page(store, run_id, workspace, links)
     event = store.last(run_id, EventKind.DISTILLATION)
     study = from_json(Distillation, event.payload) if event is not None else None
     return optimization_report(store.optimization(run_id), links=links, distillation=study, workspace=workspace)
+
+
+def card_page(store: Store, run_id: str, workspace: str | None, links: Mapping[str, str]) -> Report:
+    """The page of an examined judge, for what its task seeks with it."""
+    from core.cells import JudgeCard
+    from core.plain import from_json
+    from metrics.calibration import too_noisy
+    from reports import JudgeUse, judge_report
+    from tracking.events import EventKind
+
+    start, event = store.started(run_id), store.last(run_id, EventKind.JUDGE_CARD)
+    assert event is not None  # whoever asks has looked
+    card = from_json(JudgeCard, event.payload)
+    sought = float((start.config.get("judge") or {}).get("sought", 0.05))
+    margin = float((start.config.get("matrix") or {}).get("margin", 0.05))
+    use = JudgeUse(sought, margin, too_noisy(card, sought), start.tags.get("offline") == "true")
+    return judge_report(card, start.task, use, links=links, workspace=workspace)
 
 
 def _of_matrix(where: Workspace, target: str) -> str:

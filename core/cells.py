@@ -132,6 +132,8 @@ class JudgeCard:
     notes: tuple[str, ...] = ()
     preference: ScoreEstimate | None = None
     """Share of people's preferences between two answers that its scores agree with; equal scores count half."""
+    points: tuple[tuple[float, float], ...] = ()
+    """(human or gold score, the judge's score) of each output that has both, as they went into the agreement."""
 
 
 @dataclass(frozen=True)

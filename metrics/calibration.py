@@ -105,7 +105,8 @@ def examine(
     if strange:
         notes.append(f"{strange} of the failed ones were scores outside [0, 1]")
     sheet = _Sheet(_distinct(pairs), repeats, answers)
-    rho, kappa = _agreement(sheet, pairs, human, notes)
+    points = _points(sheet, pairs, human)
+    rho, kappa = (None, None) if human is None else _agreement(points, notes)
     noise = _measure("noise", notes, lambda: noise_sd(sheet.repeated())) if repeats > 1 else None
     if repeats == 1:
         notes.append("noise: not measured, because nothing was judged twice")
@@ -121,6 +122,7 @@ def examine(
         resolvable=None if noise is None else _resolvable(noise.value, planned_rows, notes),
         failed=failed,
         notes=tuple(notes),
+        points=tuple((gold, score) for _, score, gold in points),
     )
 
 
@@ -279,21 +281,25 @@ def _ask(
     return answers, sum(score is None for score in answers.values()), strange
 
 
-def _agreement(
-    sheet: _Sheet, pairs: Sequence[JudgedPair], human: Sequence[float] | None, notes: list[str]
-) -> tuple[ScoreEstimate | None, ScoreEstimate | None]:
-    if human is None:
-        return None, None
-    both = [
+def _points(
+    sheet: _Sheet, pairs: Sequence[JudgedPair], human: Sequence[float] | None
+) -> list[tuple[str, float, float]]:
+    """(row, judged, human) of every pair that has both scores."""
+    return [
         (pair.row_id, score, gold)
-        for pair, gold in zip(pairs, human, strict=True)
+        for pair, gold in zip(pairs, human or (), strict=human is not None)
         if (score := sheet.score(pair)) is not None
     ]
+
+
+def _agreement(
+    both: Sequence[tuple[str, float, float]], notes: list[str]
+) -> tuple[ScoreEstimate | None, ScoreEstimate | None]:
     rows, judged, gold = [row for row, _, _ in both], [score for _, score, _ in both], [score for _, _, score in both]
     groups = rows if len(set(rows)) < len(rows) else None
     rho = _measure("spearman", notes, lambda: spearman(judged, gold, groups=groups))
     kappa = _measure("kappa", notes, lambda: weighted_kappa(_tenths(judged), _tenths(gold), TENTHS, groups=groups))
-    if rho is not None and rho.low <= 0:
+    if rho is not None and rho.low <= 0 <= rho.high:
         notes.append("the agreement with human scores cannot be told from none")
     return rho, kappa
 

@@ -2,6 +2,7 @@
 
 from reports.experiment_page import experiment_report
 from reports.html import render_html
+from reports.judge_page import JudgeUse, judge_report
 from reports.learning_page import learning_overview, learning_report
 from reports.markdown import render_markdown
 from reports.matrix_page import matrix_report
@@ -12,8 +13,10 @@ from reports.terminal import print_report
 from reports.transfer_page import transfer_report
 
 __all__ = [
+    "JudgeUse",
     "Reigning",
     "experiment_report",
+    "judge_report",
     "learning_overview",
     "learning_report",
     "matrix_report",

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from core.cells import JudgeCard, ScoreEstimate
-from reports.blocks import Block, Bullets, Paragraph, Table, shorten
-from reports.numbers import UNKNOWN, finite, number, percent, span
+from reports.blocks import Block, Bullets, CalibrationChart, Paragraph, Table, shorten
+from reports.numbers import counted, finite, number, percent, span
 
 NOTE_CHARS = 400
 
 
 def judge_blocks(card: JudgeCard, margin: float) -> list[Block]:
     """What the judge can be trusted with; ``margin`` is what a comparison has to resolve, on the [0, 1] scale."""
+    blocks: list[Block] = [
+        Paragraph(f"{card.judge}, examined on {counted(card.rows, 'row')}."),
+        measures(card, margin),
+    ]
+    if card.points:
+        blocks.append(CalibrationChart(card.points))
+    if card.notes:
+        blocks.append(Bullets(tuple(shorten(note, NOTE_CHARS) for note in card.notes)))
+    return blocks
+
+
+def measures(card: JudgeCard, margin: float) -> Table:
+    """Each number of the card with its interval and what it means."""
     rows = (
         _row(
             "rank agreement (Spearman)",
@@ -19,25 +32,19 @@ def judge_blocks(card: JudgeCard, margin: float) -> list[Block]:
         ),
         _row("agreement (weighted kappa)", card.kappa, _agreement(card.kappa, "gives the gold score, to a tenth,")),
         _row("agreement with people's preferences", card.preference, _preference(card.preference)),
-        _row("preferences that flip", card.flip_rate, _flips(card.flip_rate)),
-        _row("pull of the second place", card.order_bias, _pull(card.order_bias)),
+        _row("flips when the order is swapped", card.flip_rate, _flips(card.flip_rate)),
+        _row("position bias", card.order_bias, _pull(card.order_bias)),
         _row("noise of one score", card.noise, _noise(card.noise)),
-        _row("reference against itself", card.self_score, _self(card.self_score)),
-        ("smallest lift it can resolve", number(card.resolvable), "-", "-", _resolvable(card.resolvable, margin)),
-        ("unusable judgements", f"{card.failed:,}", "-", "-", "They are left out, never scored 0."),
+        _row("reference judged against itself", card.self_score, _self(card.self_score)),
+        ("smallest lift it can show", number(card.resolvable), "-", "-", _resolvable(card.resolvable, margin)),
+        ("unusable judgements", f"{card.failed:,}", "-", "-", "Left out, never scored 0."),
     )
-    blocks: list[Block] = [
-        Paragraph(f"{card.judge}, examined on {card.rows:,} rows."),
-        Table(("measure", "value", "interval", "measured on", "what it means"), rows, (1, 2, 3)),
-    ]
-    if card.notes:
-        blocks.append(Bullets(tuple(shorten(note, NOTE_CHARS) for note in card.notes)))
-    return blocks
+    return Table(("measure", "value", "95 % interval", "measured on", "what it means"), rows, (1, 2, 3))
 
 
 def _row(name: str, estimate: ScoreEstimate | None, meaning: str) -> tuple[str, ...]:
     if estimate is None:
-        return (name, UNKNOWN, UNKNOWN, "-", "Not measured.")
+        return (name, "-", "-", "-", "Not measured.")
     return (name, number(estimate.value), span(estimate.low, estimate.high), f"{estimate.n:,}", meaning)
 
 
@@ -70,29 +77,29 @@ def _preference(estimate: ScoreEstimate | None) -> str:
 def _flips(estimate: ScoreEstimate | None) -> str:
     share = _value(estimate)
     if share is None:
-        return "How often a preference turns round with the order of presentation."
-    return f"About {percent(max(0.0, share))} of preferences turn round when the two answers change places; 0 is right."
+        return "How often a preference flips when the two answers change places."
+    return f"{percent(max(0.0, share))} of preferences flip when the two answers change places; 0 is ideal."
 
 
 def _pull(estimate: ScoreEstimate | None) -> str:
     bias = _value(estimate)
     if bias is None or _covers(estimate, 0.0):
-        return "No pull of the first or the second place is shown."
-    return f"The answer shown {'second' if bias > 0 else 'first'} is favoured by about {abs(bias):.3f}."
+        return "No position bias is shown; 0 is ideal."
+    return f"The answer shown {'second' if bias > 0 else 'first'} gets {abs(bias):.3f} more for its place; 0 is ideal."
 
 
 def _noise(estimate: ScoreEstimate | None) -> str:
     spread = _value(estimate)
     if spread is None:
-        return "How far a score moves when the same judgement is really repeated."
-    return f"When the same judgement is really repeated, its score moves by about {abs(spread):.3f}."
+        return "How far a score moves when the judge is asked again."
+    return f"Asked again, a score moves by about {abs(spread):.3f}."
 
 
 def _self(estimate: ScoreEstimate | None) -> str:
     score = _value(estimate)
     if score is None or _covers(estimate, 1.0):
-        return "Equal texts get full marks, as they should; nothing else is shown."
-    return f"Equal texts should get 1; the judge takes off about {max(0.0, 1 - score):.3f} for nothing."
+        return "Equal texts get full marks, as they should."
+    return f"Equal texts should get 1; the judge takes off {max(0.0, 1 - score):.3f}."
 
 
 def _resolvable(lift: float | None, margin: float) -> str:
@@ -100,4 +107,4 @@ def _resolvable(lift: float | None, margin: float) -> str:
     if known is None:
         return "Not measured."
     fine = "finer than" if known < margin else "coarser than" if known > margin else "equal to"
-    return f"With 80 % power on these rows; {fine} the margin of {number(margin)}."
+    return f"On the planned rows, with 80 % power; {fine} the margin of {number(margin)}."

@@ -36,6 +36,7 @@ SHOWN = (
     "Rows without a score",
     "Worth knowing", "Models and prompts", "The choice",
     "Quality and cost", "The judge", "Racing",
+    "Is it right?", "Does the order of the answers sway it?", "How much does it scatter?",
 )  # fmt: skip
 DIFF_LINES = 14
 SQUARE = 19

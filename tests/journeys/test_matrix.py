@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -162,6 +163,10 @@ def test_the_judge_s_card_is_measured_and_shown_in_the_report(own):
     assert card["self_score"]["value"] == pytest.approx(1.0)
     assert card["order_bias"]["value"] == pytest.approx(0.0)
     assert card["refusal"] is None
+    page = Path(card["report"]).read_text("utf-8")
+    assert "Agreement not measured" in page
+    again = json.loads(run("report", card["run_id"], "--json", workspace=root)[1])
+    assert Path(again["path"]).read_text("utf-8").split('<h2 id="in-mlflow"')[0] == page.split('<h2 id="in-mlflow"')[0]
     report = json.loads(run("report", "condensation", "--json", workspace=root)[1])
     matrix = Store(root / "mlruns" / "proven.db").matrix(report["run_id"])
     assert matrix.judge is not None

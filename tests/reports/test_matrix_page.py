@@ -266,19 +266,21 @@ def test_the_judge_card_says_what_each_number_means_and_what_was_not_measured():
         "0.710", "0.550 to 0.820", "60",
         "It orders answers as the gold scores do better than chance (0); 1 would be perfect.",
     )  # fmt: skip
-    assert card["preferences that flip"][3] == (
-        "About 8 % of preferences turn round when the two answers change places; 0 is right."
+    assert card["flips when the order is swapped"][3] == (
+        "8 % of preferences flip when the two answers change places; 0 is ideal."
     )
-    assert card["pull of the second place"][3] == "No pull of the first or the second place is shown."
-    assert card["reference against itself"] == ("unknown", "unknown", "-", "Not measured.")
-    assert card["smallest lift it can resolve"][3] == "With 80 % power on these rows; finer than the margin of 0.050."
+    assert card["position bias"][3] == "No position bias is shown; 0 is ideal."
+    assert card["reference judged against itself"] == ("-", "-", "-", "Not measured.")
+    assert card["smallest lift it can show"][3] == (
+        "On the planned rows, with 80 % power; finer than the margin of 0.050."
+    )
 
 
 def test_a_judge_that_is_no_better_than_chance_is_called_so():
     weak = JudgeCard("j", 10, spearman=ScoreEstimate(0.2, -0.1, 0.5, 10), self_score=ScoreEstimate(0.9, 0.85, 0.95, 10))
     card = {row[0]: row[4] for row in table(matrix_report(replace(sample(), judge=weak)), "The judge").rows}
     assert "not shown" in card["rank agreement (Spearman)"]
-    assert card["reference against itself"] == "Equal texts should get 1; the judge takes off about 0.100 for nothing."
+    assert card["reference judged against itself"] == "Equal texts should get 1; the judge takes off 0.100."
 
 
 def test_failures_are_grouped_by_error_and_name_their_rows():
