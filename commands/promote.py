@@ -35,7 +35,8 @@ def command(
     from commands.production import contender_table, provenance_of, told, usable_prompt, write_champion
     from core.errors import GateRefusalError, UsageError
     from core.verdict import Decision
-    from tasks.open_run import open_store, open_task, tracking
+    from tasks.open_run import open_store, open_task
+    from tracking.projection import following
 
     if run == "seed":
         raise UsageError("the seed is no run", hint=f"python cli.py rollback {task} --to-seed")
@@ -53,7 +54,7 @@ def command(
         provenance = provenance_of(outcome, forced=forced) | {"source": taken.source}
         if not already:
             reason = "; ".join([*([f"forced although {worse}"] if worse else []), *outcome.verdict.reasons])
-            with tracking(where, store) as tracker:
+            with following(store, where.mlruns) as tracker:
                 store.promote(found.name, outcome.run_id, outcome.winner, provenance, forced, reason)
                 tracker.nudge()
     path = write_champion(where, found, outcome.winner, provenance)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,10 +14,13 @@ from commands.outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from playbook.manifest import Earlier, RunMetadata
+    from core.workspace import Workspace
+    from playbook.manifest import Earlier, Manifest, RunMetadata
     from playbook.summary import Asked, KeySummary
 
 EXAMPLE = "python cli.py report-learning --recent-window 10 --baseline-window 50 --limit 5"
+TASK, KIND = "learning_report", "learning"
+"""What a report that compares is called in the record and in MLflow."""
 WHICH, HOW, ABOUT = "Which sessions", "How they are looked at", "Conditions, for the manifest"
 
 
@@ -103,7 +107,55 @@ def command(
         hint = "sessions name their thread in tags.learning_key; see docs/learning.md"
         return Outcome({"learning_keys": []}, f"no session with a learning key fits\n  hint: {hint}", code=1)
     folder = Path(out).expanduser() if out else where.mlruns / "learning"
-    return written(with_controls(found, controls), about, earlier, folder, markdown=not no_markdown)
+    return reported(where, with_controls(found, controls), about, earlier, folder, markdown=not no_markdown)
+
+
+def reported(
+    where: Workspace,
+    found: Sequence[KeySummary],
+    about: RunMetadata,
+    earlier: Earlier | None,
+    folder: Path,
+    *,
+    markdown: bool,
+) -> Outcome:
+    """Write a report, and keep it as a run where it compares keys with controls or with an earlier report."""
+    index, outcome = _written(found, about, earlier, folder, markdown=markdown)
+    if earlier is None and not any(one.control for one in found):
+        return outcome
+    run_id = _recorded(where, found, index)
+    return replace(outcome, body={**outcome.body, "run_id": run_id}, text=f"{outcome.text}\nrun     {run_id}")
+
+
+def _recorded(where: Workspace, found: Sequence[KeySummary], index: Manifest) -> str:
+    """Keep a report that compares as a run, whose keys stand beside each other in MLflow; says the run's id."""
+    import contextlib
+
+    from commands.flags import typed
+    from core.optimization import RunStart, SplitInfo
+    from core.plain import digest
+    from core.redact import from_environment
+    from playbook.compared import compared
+    from tracking.events import EventKind
+    from tracking.projection import following
+    from tracking.run import Run, new_run_id
+    from tracking.store import Store
+
+    run_id, now = new_run_id(TASK), index.run_metadata.evaluated_at
+    record = compared(run_id, now, found, index)
+    data = digest([record.conditions, [one.key for one in found]])
+    start = RunStart(
+        run_id, TASK, typed(), now, record.conditions, {"stage": KIND}, SplitInfo(0, 0, 0, data, ""), {},
+        {"kind": KIND, "run": run_id}, KIND,
+    )  # fmt: skip
+    with (
+        contextlib.closing(Store(where.mlruns / "proven.db", from_environment(where.root))) as store,
+        following(store, where.mlruns) as tracker,
+    ):
+        run = Run(store, start, tracker)
+        run.emit(EventKind.LEARNING, record)
+        run.finish()
+    return run_id
 
 
 def _tags(given: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -119,9 +171,9 @@ def _filters(asked: Asked) -> dict[str, tuple[str, ...]]:
     return {name: values for name, values in named.items() if values}
 
 
-def written(
+def _written(
     found: Sequence[KeySummary], about: RunMetadata, earlier: Earlier | None, folder: Path, *, markdown: bool
-) -> Outcome:
+) -> tuple[Manifest, Outcome]:
     """Write the files of every key, then the manifest that names them."""
     from core.files import write_text
     from core.plain import to_json
@@ -147,7 +199,7 @@ def written(
     overview = learning_overview(found, index)
     write_text(folder / "index.html", render_html(overview))
     write_text(folder / INDEX, to_json(index) + "\n")
-    return Outcome(_body(index, folder), f"\nreport  {folder / 'index.html'}", overview)
+    return index, Outcome(_body(index, folder), f"\nreport  {folder / 'index.html'}", overview)
 
 
 def _body(index: Any, folder: Path) -> dict[str, Any]:

@@ -28,11 +28,12 @@ def command(
     from commands.production import check_return, seed_provenance, told, write_champion
     from programs.prompts import read_prompts
     from tasks.current import current_prompt
-    from tasks.open_run import open_store, open_task, tracking
+    from tasks.open_run import open_store, open_task
+    from tracking.projection import following
 
     where = place.find()
     found = open_task(where, task, [])
-    with contextlib.closing(open_store(where)) as store, tracking(where, store) as tracker:
+    with contextlib.closing(open_store(where)) as store, following(store, where.mlruns) as tracker:
         if to_seed:
             seed = read_prompts(found.program)
             champion = store.rollback_to_seed(found.name, seed, seed_provenance(found, seed))

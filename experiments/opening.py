@@ -11,10 +11,11 @@ from calls.models import ModelSpec
 from core.optimization import Plan, RunStart, SplitInfo
 from core.progress import Progress
 from core.workspace import Workspace
-from tasks.open_run import OpenRun, RunOptions, open_run, open_store, redactor, tracking
+from tasks.open_run import OpenRun, RunOptions, open_run, open_store, redactor
 from tasks.purpose import Purpose
 from tasks.task import Task
 from tracking.events import EventKind
+from tracking.projection import following
 from tracking.run import Run, Silent, code_version, continuable, new_run_id
 from tracking.store import Store
 
@@ -78,7 +79,7 @@ def open_record(place: Workspace, about: About, options: RunOptions) -> Iterator
         if earlier is not None:
             options.progress.note(f"continuing run {earlier.run_id} ({store.state(earlier)})")
             start = store.started(earlier.run_id)
-        tracker = stack.enter_context(tracking(place, store)) if options.track else Silent()
+        tracker = stack.enter_context(following(store, place.mlruns)) if options.track else Silent()
         record = Run(store, start, tracker)
         try:
             yield Opened(record, store, options.progress, lambda plan: _forecast(record, options.progress, plan))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from tasks.config import own_code_of
 from tasks.purpose import Purpose, start_of
 from tasks.task import ROLES, Outline, Task, assemble, bound_metric, outline, read_config, student_evaluator
 from tracking.events import EventKind
-from tracking.projection import LaterTracker, Tracker, postponed
+from tracking.projection import Tracker, following
 from tracking.run import Run, Silent, continuable, differences, untold
 from tracking.store import Store
 
@@ -165,7 +164,7 @@ def open_run(place: Workspace, task: Task, purpose: Purpose, options: RunOptions
         start = start_of(task, purpose, options.command)
         if not options.new:
             start = _continued(store, ledger, start, options.progress)
-        tracker = stack.enter_context(tracking(place, store)) if options.track else Silent()
+        tracker = stack.enter_context(following(store, place.mlruns)) if options.track else Silent()
         record = Run(store, start, tracker)
         account = Account(ledger, record.id, task.name, policy_of(task, purpose))
         account.stop_requested = lambda: store.stop_requested(record.id)
@@ -310,15 +309,3 @@ def redactor(place: Workspace, task: Task | None = None) -> Redactor:
 def open_store(place: Workspace, redact: Redactor | None = None) -> Store:
     """The workspace's own record."""
     return Store(place.mlruns / "proven.db", redact or redactor(place))
-
-
-@contextlib.contextmanager
-def tracking(place: Workspace, store: Store) -> Iterator[Tracker]:
-    """Project the store into MLflow while the block runs; what it could not take is said at the end."""
-    tracker = (LaterTracker if postponed(os.environ) else Tracker)(store, place.mlruns)
-    try:
-        yield tracker
-    finally:
-        tracker.close()
-        for problem in tracker.problems:
-            sys.stderr.write(f"mlflow: {problem}; your results are safe, run `python cli.py sync` later\n")

@@ -43,6 +43,8 @@ class EventKind(StrEnum):
     """``Diagnosis``."""
     SYNTHESIS = "synthesis"
     """``Synthesised``."""
+    LEARNING = "learning"
+    """``LearningComparison``."""
     DISTILLATION = "distillation"
     """``Distillation``."""
     PROVENANCE = "provenance"

@@ -13,6 +13,7 @@ from core.candidate import Candidate
 from core.cells import JudgeCard, Matrix
 from core.evaluation import Evaluation
 from core.experiment import Experiment, PairResult
+from core.learned import LearningComparison
 from core.optimization import Optimization, RunStart
 from core.plain import from_json, to_json
 from core.verdict import Verdict
@@ -22,6 +23,7 @@ from tracking.cells import tell_matrix
 from tracking.client import MlflowRun, milliseconds, safe_name
 from tracking.events import Event, EventKind
 from tracking.holdout import Rows, tell_holdout
+from tracking.learned import tell_learning
 from tracking.store import Store
 
 STATES = {
@@ -167,6 +169,10 @@ def _experiment(telling: Telling, event: Event) -> None:
     tell_experiment(telling.run, from_json(Experiment, event.payload))
 
 
+def _learning(telling: Telling, event: Event) -> None:
+    tell_learning(telling.run, from_json(LearningComparison, event.payload))
+
+
 def _finished(telling: Telling, event: Event) -> None:
     o, run = from_json(Optimization, event.payload), telling.run
     rows = Rows.of(telling.store.started(telling.run_id))
@@ -235,6 +241,7 @@ HANDLERS: Mapping[EventKind, Handler] = {
     EventKind.SWEEP: _document("sweep.json"),
     EventKind.DIAGNOSIS: _document("diagnosis.json"),
     EventKind.SYNTHESIS: _document("synthesis.json"),
+    EventKind.LEARNING: _each(_learning),
     EventKind.DISTILLATION: _document("distillation.json"),
     EventKind.PROVENANCE: _document("provenance.json"),
     EventKind.FINISHED: _each(_finished),

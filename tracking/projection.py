@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from core.errors import UsageError
@@ -146,6 +146,18 @@ class LaterTracker(Tracker):
 
     def close(self) -> None:
         """There is nobody to wait for."""
+
+
+@contextlib.contextmanager
+def following(store: Store, mlruns: Path) -> Iterator[Tracker]:
+    """Project the store into MLflow while the block runs; what it could not take is said at the end."""
+    tracker = (LaterTracker if postponed(os.environ) else Tracker)(store, mlruns)
+    try:
+        yield tracker
+    finally:
+        tracker.close()
+        for problem in tracker.problems:
+            sys.stderr.write(f"mlflow: {problem}; your results are safe, run `python cli.py sync` later\n")
 
 
 class _Process:

@@ -36,7 +36,7 @@ def command(
     """Learn from the chosen sessions in each way, try each playbook on the same tasks, and report all keys together."""
     import datetime as dt
 
-    from commands.report_learning import written
+    from commands.report_learning import reported
     from core.errors import UsageError
     from experiments.learning_sweep import WITHOUT, read_variants
     from playbook.book import open_playbooks
@@ -63,7 +63,7 @@ def command(
     with place.open() as store:
         found = summarise(store, open_playbooks(where), Asked((*keys, *controls), trajectories=10_000))
     folder = Path(out).expanduser() if out else where.mlruns / "learning"
-    return written(with_controls(found, controls), about, None, folder, markdown=True)
+    return reported(where, with_controls(found, controls), about, None, folder, markdown=True)
 
 
 def _tried(
