@@ -2,12 +2,17 @@
 
 import json
 import shutil
+from collections import defaultdict
+from statistics import fmean
 
 import pytest
 
-from core.workspace import HOME
+from core.workspace import HOME, Workspace
+from sessions.filters import FilterChain
+from sessions.store import open_sessions
 from tests.journeys.commands import run
 
+MODELS = ("offline/small", "offline/large")
 POLITE = {
     "cue": {"type": "keyword", "pattern": "please"},
     "action": {"imperative": "Be friendly to the customer", "handle": "report_completion"},
@@ -27,6 +32,19 @@ def asked(place, *words, code=0):
     found, out, err = run(*words, "--json", workspace=place, check=False)
     assert found == code, err
     return json.loads(out)
+
+
+def gain(place, entry, model):
+    """Tasks that an entry was tried on with a model, and what it gained there: mean of means, each task once."""
+    with open_sessions(Workspace(place)) as store:
+        sides = defaultdict(lambda: defaultdict(list))
+        for session in store.sessions(FilterChain().where(model=model, **{"tags.entry": entry})):
+            sides[session.task, session.trial][session.tags["injected"]].append(float(session.success))
+    tasks = defaultdict(list)
+    for (task, _), side in sides.items():
+        if side["on"] and side["off"]:
+            tasks[task].append(side["on"][0] - side["off"][0])
+    return len(tasks), pytest.approx(fmean(map(fmean, tasks.values())))
 
 
 def test_from_sessions_to_a_lesson_that_is_shown_to_help(place):
@@ -58,6 +76,11 @@ def test_from_sessions_to_a_lesson_that_is_shown_to_help(place):
     again = asked(place, "playbook", "trial", look["id"], *tried)
     assert again["experiment"]["run_id"] == useful["experiment"]["run_id"], "nobody tries until it suits"
     assert len(asked(place, "playbook", "show", look["id"], "--key", "shop")["history"]) == len(history)
+
+    asked(place, "playbook", "trial", look["id"], *tried, "--set", "model_id=offline/large")
+    cells = asked(place, "playbook", "transfer", "--key", "shop", "--by", "model")["cells"]
+    gains = {(cell["source"], cell["target"]): (cell["tasks"], cell["delta"]) for cell in cells}
+    assert gains == {("offline/small", model): gain(place, look["id"], model) for model in MODELS}
 
     told = ["--where", f"tags.entry={look['id']}"]
     reviewed = asked(place, "playbook", "review", "--key", "shop", "--record", *told)["playbook_impact"]
