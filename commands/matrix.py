@@ -72,7 +72,7 @@ def _dry_run(where: Workspace, task: Task, options: RunOptions) -> Outcome:
     from tracking.events import EventKind
 
     with open_bench(where, task, "forecast", options, {"steps": "matrix"}) as bench:
-        plan = plan_matrix(bench, STEPS[:3])
+        plan = bench.run.priced(plan_matrix(bench, STEPS[:3]))
         bench.run.record.emit(EventKind.FORECAST, plan)
     body = _plan_body(task.name, len(bench.grid.cells), plan)
     return Outcome(body, "\n".join(plan_lines(task.name, "matrix", plan)))

@@ -99,7 +99,7 @@ def _dry_run(where: Workspace, task: Task, options: RunOptions) -> Outcome:
     from tracking.events import EventKind
 
     with open_run(where, task, purpose_of(task, dry=True), options) as run:
-        plan = forecast(run)
+        plan = run.priced(forecast(run))
         run.record.emit(EventKind.FORECAST, plan)
     name = task.config.optimizer.name
     return Outcome(_plan_body(task, name, plan), "\n".join(plan_lines(task.name, name, plan)))

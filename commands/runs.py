@@ -26,6 +26,8 @@ def command(
 ) -> Outcome:
     """List runs with their state, verdict and what they have paid."""
     import contextlib
+    import shutil
+    import sys
 
     from calls.ledger import Ledger
     from core.redact import from_environment
@@ -38,7 +40,8 @@ def command(
         contextlib.closing(Ledger(where.mlruns / "ledger.db", redact)) as ledger,
     ):
         rows = [_row(store, ledger, run) for run in store.runs(task, limit)]
-    return Outcome({"runs": rows}, _table(rows))
+    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return Outcome({"runs": rows}, table(rows, columns))
 
 
 def _row(store: Store, ledger: Ledger, run: RunSummary) -> dict[str, Any]:
@@ -61,6 +64,7 @@ def _row(store: Store, ledger: Ledger, run: RunSummary) -> dict[str, Any]:
         "failed": usage.errors,
         "tokens": usage.input_tokens + usage.output_tokens,
         "cost_usd": usage.cost_usd,
+        "nominal": store.started(run.run_id).tags.get("offline") == "true",
         "forecast": None if plan is None else _forecast(plan, usage.calls, usage.cost_usd),
     }
 
@@ -92,27 +96,45 @@ def _said(row: dict[str, Any]) -> str:
     return f"{text(found['low'])} to {text(found['high'])} -> {text(found['actual'])}"
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
-    import shutil
-    import sys
+HEADS = ("run", "kind", "state", "verdict", "money", "calls", "failed", "forecast -> paid")
+FIRST_LOOK = 5
+"""Columns that a narrow screen shows; the others are for wide ones and for pipes."""
+NOMINAL = "* nominal: the embedded model answered, and nobody is billed"
 
-    from core.money import money
 
+def table(rows: list[dict[str, Any]], columns: int | None) -> str:
+    """The runs as lines for a screen of so many columns, or for a pipe; a run's id is never cut.
+
+    Where an id leaves no room for the rest, the rest stands below it.
+    """
     if not rows:
         return "no runs yet; start one: python cli.py optimize extraction"
-    wide = not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
-    heads = ("run", "kind", "state", "verdict", "money", "calls", "failed", "forecast -> paid")[: None if wide else 5]
-    cells = [
-        (
-            *(str(row[name] or "-") for name in ("run_id", "kind", "state", "verdict")),
-            money(row["cost_usd"]),
-            *(str(row[name]) for name in ("calls", "failed")),
-            _said(row),
-        )[: len(heads)]
-        for row in rows
-    ]
-    widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) for line in [heads, *cells]]
+    narrow = columns is not None and columns < WIDE
+    heads = HEADS[: FIRST_LOOK if narrow else None]
+    lines = [heads, *(_cells(row)[: len(heads)] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    if columns is not None:
+        widths[0] = max(4, min(widths[0], columns - sum(widths[1:]) - 2 * len(widths[1:])))
+    said = []
+    for cells in lines:
+        if len(cells[0]) > widths[0]:
+            said.append(cells[0])
+            cells = ("", *cells[1:])
+        said.append(_joined(cells, widths))
+    if any(row["nominal"] and row["cost_usd"] for row in rows):
+        said.append(NOMINAL)
     if any(row["state"] not in ("finished", "running") for row in rows):
-        lines.append("continue one with: python cli.py resume RUN")
-    return "\n".join(line.rstrip() for line in lines)
+        said.append("continue one with: python cli.py resume RUN")
+    return "\n".join(said)
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    from core.money import money
+
+    paid = money(row["cost_usd"]) + ("*" if row["nominal"] and row["cost_usd"] else "")
+    about = (str(row[name] or "-") for name in ("run_id", "kind", "state", "verdict"))
+    return (*about, paid, str(row["calls"]), str(row["failed"]), _said(row))
+
+
+def _joined(cells: tuple[str, ...], widths: list[int]) -> str:
+    return "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)).rstrip()

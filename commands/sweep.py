@@ -87,6 +87,7 @@ def _swept(
         if dry_run:
             from reports.progress import plan_lines
 
+            plan = run.priced(plan)
             run.record.emit(EventKind.FORECAST, plan)
             return Outcome(_plan_body(base.name, plan), "\n".join(plan_lines(base.name, "sweep", plan)))
         run.forecast(plan)

@@ -90,6 +90,8 @@ class Plan:
     notes: tuple[str, ...] = ()
     unit: str = "trials"
     verdicts: tuple[LiftForecast, ...] = ()
+    nominal: bool = False
+    """Whether embedded models alone are asked, so that its money is nobody's."""
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.cells import Cell, ComparisonOutcome, Matrix
 from reports.blocks import Banner, shorten
 from reports.numbers import counted, dollars, finite, number, percent, signed, span
 
 FIT = (ComparisonOutcome.BETTER, ComparisonOutcome.GOOD_ENOUGH)
-NAME_CHARS, UNFIT_NAMED = 80, 3
+NAME_CHARS, UNFIT_NAMED, NAMED = 80, 3, 4
 LIKELY = 0.8
 """From this probability on, a cell that is not proven good enough is named as the likely choice."""
 
@@ -22,17 +24,29 @@ def answer(m: Matrix) -> Banner:
 
 
 def _unfit(m: Matrix) -> list[str]:
-    cells = [cell for cell in m.cells if cell.defects]
-    if not cells:
+    """Cells that are not to be used, those with the same defects together."""
+    groups: dict[str, list[str]] = {}
+    for cell in m.cells:
+        if cell.defects:
+            groups.setdefault(", ".join(map(short, cell.defects)), []).append(cell_name(cell))
+    if not groups:
         return []
-    told = "; ".join(f"{cell_name(cell)}: {', '.join(map(short, cell.defects))}" for cell in cells[:UNFIT_NAMED])
-    more = f"; and {len(cells) - UNFIT_NAMED} more" if len(cells) > UNFIT_NAMED else ""
-    return [f"Not to be used, whatever the score: {told}{more}."]
+    told = [f"{listed(names)}: {defects}" for defects, names in list(groups.items())[:UNFIT_NAMED]]
+    more = f"; and {len(groups) - UNFIT_NAMED} more" if len(groups) > UNFIT_NAMED else ""
+    return [f"Not to be used, whatever the score: {'; '.join(told)}{more}."]
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them; of many the first."""
+    first, *rest = names
+    if len(names) > NAMED:
+        return f"{', '.join(names[:NAMED])} and {len(names) - NAMED} more"
+    return " and ".join([", ".join([first, *rest[:-1]]), rest[-1]]) if rest else first
 
 
 def _equal(m: Matrix) -> list[str]:
     names = [cell_name(cell) for cell in m.cells if cell.comparison.outcome is ComparisonOutcome.EQUAL]
-    return [f"Every output is that of {short(m.reference)} itself: {', '.join(names[:4])}."] if names else []
+    return [f"Same outputs as {short(m.reference)} on every row: {listed(names)}."] if names else []
 
 
 def likely_choice(m: Matrix) -> Cell | None:
@@ -50,16 +64,20 @@ def likely_choice(m: Matrix) -> Cell | None:
 
 def _likely(m: Matrix, cell: Cell, reference: Cell | None) -> Banner:
     s = cell.comparison
-    cost = f"{dollars(cell.cost_per_1000)} for 1000 rows"
-    if reference is not None:
-        cost += f", the reference {dollars(reference.cost_per_1000)}"
     return Banner(
         f"Likely {cell_name(cell)}, not proven",
-        f"With a probability of {percent(s.likely)} it is at most {number(m.margin)} worse than {short(m.reference)} "
-        f"(Student's posterior of the mean difference on {counted(s.n, 'row')}, {signed(s.delta)}; a belief, no test), "
-        f"at {cost}. {_settle(m, [cell])} Until then {short(m.reference)} is the safe choice.",
+        f"It is at most {number(m.margin)} worse than {short(m.reference)} with a probability of {percent(s.likely)} "
+        f"({signed(s.delta)} on {counted(s.n, 'row')}). {price(m, cell, reference)} {_settle(m, [cell])} Until then "
+        f"{short(m.reference)} is the safe choice.",
         "open",
     )
+
+
+def price(m: Matrix, cell: Cell, reference: Cell | None) -> str:
+    """What a thousand rows cost with a cell and with the reference, in a sentence."""
+    beside = "" if reference is None else f", the reference {dollars(reference.cost_per_1000)}"
+    nominal = " (nominal)" if m.offline else ""
+    return f"It costs {dollars(cell.cost_per_1000)} for 1,000 rows{beside}{nominal}."
 
 
 def _answer(m: Matrix) -> Banner:
@@ -71,7 +89,7 @@ def _answer(m: Matrix) -> Banner:
     if chosen is not None:
         cheaper = [c for c in open_cells if _cheaper(c, chosen)]
         more = (
-            f" Of cheaper cells, {counted(len(cheaper), 'is', 'are')} still open. {_settle(m, cheaper)}"
+            f" {counted(len(cheaper), 'cheaper cell is', 'cheaper cells are')} still open. {_settle(m, cheaper)}"
             if cheaper
             else ""
         )
@@ -81,7 +99,7 @@ def _answer(m: Matrix) -> Banner:
         tail = f" and {len(fit) - 4} more" if len(fit) > 4 else ""
         return Banner(
             "Good enough, price unknown",
-            f"{names}{tail} hold up against {short(m.reference)}, but which is the cheapest cannot be said while "
+            f"{names}{tail} hold up against {short(m.reference)}; which is the cheapest cannot be said while "
             "prices are missing.",
             "open",
         )
@@ -96,7 +114,7 @@ def _answer(m: Matrix) -> Banner:
         count = f"{counted(len(open_cells), 'cell is', 'cells are')} open, {counted(worse, 'is', 'are')} worse"
         return Banner("Cannot tell", f"{shown}: {count}. {_settle(m, open_cells)}".strip(), "open")
     if any(cell.comparison.outcome is not ComparisonOutcome.WORSE for cell in others):
-        return Banner(f"Keep {short(m.reference)}", "No other cell is both its own and fit for use.", "bad")
+        return Banner(f"Keep {short(m.reference)}", "No other cell gives other answers and is fit for use.", "bad")
     return Banner(
         "None is good enough",
         f"All {counted(len(others), 'other cell is', 'other cells are')} worse than {short(m.reference)}; keep it.",
@@ -111,15 +129,12 @@ def _cheaper(one: Cell, other: Cell) -> bool:
 
 def _chosen(m: Matrix, chosen: Cell, reference: Cell | None) -> str:
     s = chosen.comparison
-    lead = f"The cheapest cell that is {s.outcome.value}"
-    against = short(m.reference)
-    interval = f"{span(s.low, s.high, sign=True)} at {percent(1 - m.alpha)} over all cells"
-    gap = f"{signed(s.delta)} against {against}, interval {interval}"
-    allowed = f" ({number(m.margin)} less is still good enough)" if s.outcome is ComparisonOutcome.GOOD_ENOUGH else ""
-    cost = f"It costs {dollars(chosen.cost_per_1000)} for 1000 rows"
-    if reference is not None:
-        cost += f", the reference {dollars(reference.cost_per_1000)}"
-    return f"{lead}: {gap}{allowed}, on {counted(s.n, 'row')}. {cost}."
+    allowed = f"; {number(m.margin)} less is still good enough" if s.outcome is ComparisonOutcome.GOOD_ENOUGH else ""
+    return (
+        f"The cheapest cell that is {s.outcome.value}: {signed(s.delta)} against {short(m.reference)} on "
+        f"{counted(s.n, 'row')} ({percent(1 - m.alpha)} interval {span(s.low, s.high, sign=True)}{allowed}). "
+        f"{price(m, chosen, reference)}"
+    )
 
 
 def _settle(m: Matrix, cells: list[Cell]) -> str:

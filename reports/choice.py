@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.cells import Cell, ComparisonOutcome, Matrix
 from reports.answer import FIT, cell_name
-from reports.blocks import Block, Heading, HeatCell, HeatMap, Paragraph, Table
+from reports.blocks import Block, Facts, Heading, HeatCell, HeatMap, Paragraph, Table
 from reports.numbers import UNKNOWN, dollars, finite, number, percent, signed
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -23,13 +23,25 @@ def choice(m: Matrix) -> list[Block]:
     return [
         Heading("The choice"),
         Paragraph(
-            "Proven cells first, the cheapest at the top; then the likely ones. Likely is the probability of being at "
-            f"most {number(m.margin)} worse than the reference: Student's posterior of the mean difference, never "
-            "nearer to certain than Laplace's rule allows for so many rows. It is a belief for a choice that cannot "
-            "wait, not a test. The price of knowing is that of the answers of both cells on the rows still needed."
+            "Proven cells first, the cheapest at the top; then by how likely it is that a cell is at most "
+            f"{number(m.margin)} worse than the reference. A likely cell is not a proven one."
         ),
-        Table(("rank", "cell", "what is known", "likely", "score", "$ per 1000", "to know it"), rows, (0, 3, 4, 5)),
+        Table(("rank", "cell", "what is known", "likely", "score", per_thousand(m), "to know it"), rows, (0, 3, 4, 5)),
+        Facts(HOW, "How was this decided?"),
     ]
+
+
+HOW = (
+    ("likely", "Student's posterior of the mean difference, never nearer to certain than Laplace's rule allows for so "
+     "many rows: a belief for a choice that cannot wait, no test"),
+    ("proven", "intervals of the difference to the reference, row by row; they hold together for all cells"),
+    ("to know it", "rows that would settle it, and what the answers of both cells cost on them"),
+)  # fmt: skip
+
+
+def per_thousand(m: Matrix) -> str:
+    """The head of a column with the price of a thousand rows."""
+    return f"{'nominal ' if m.offline else ''}$ per 1,000"
 
 
 def _rank(cell: Cell) -> tuple[int, float, float]:
@@ -50,12 +62,12 @@ def _rank(cell: Cell) -> tuple[int, float, float]:
 
 def _known(cell: Cell) -> str:
     if cell.defects:
-        return f"not to be used: {'; '.join(cell.defects)}"
+        return "not to be used"
     outcome = cell.comparison.outcome
     if outcome is ComparisonOutcome.REFERENCE:
         return "the reference, the safe choice"
     if outcome is ComparisonOutcome.EQUAL:
-        return "equal: every output is the reference's"
+        return "same outputs as the reference"
     if outcome is ComparisonOutcome.CANNOT_TELL:
         return "stopped early" if cell.stopped else "not proven"
     return f"proven {outcome.value}"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.evaluation import Usage, total
+from core.evaluation import Evaluation, Usage, total
 from core.optimization import Optimization, Range
 from reports.blocks import Block, Heading, Paragraph, Table, WaterfallChart
-from reports.numbers import counted, dollars
+from reports.numbers import counted, dollars, money_word
 
 NOMINAL = "Money of the embedded model is nominal: nobody is billed."
 
@@ -41,6 +41,12 @@ def cost_words(usage: Mapping[str, Usage], *, nominal: bool) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
+def price_of(evaluation: Evaluation | None) -> float | None:
+    """What a thousand rows cost with a prompt, by the rows of an evaluation; None where that is unknown."""
+    worth = evaluation.worth.cost_usd if evaluation is not None and evaluation.rows else None
+    return None if worth is None or evaluation is None else 1000 * worth / len(evaluation.rows)
+
+
 def cascade(usage: Mapping[str, Usage], *, nominal: bool = False) -> list[WaterfallChart]:
     """Each role's part of the whole: money, or tokens where a price is unknown; nothing where there was nothing."""
     whole = total(usage.values())
@@ -51,11 +57,6 @@ def cascade(usage: Mapping[str, Usage], *, nominal: bool = False) -> list[Waterf
         steps.append((role, _amount(paid, unit), f"{counted(paid.calls, 'call')}{cached}"))
     chart = WaterfallChart(tuple(steps), unit if unit == "tokens" else money_word(nominal=nominal), unit)
     return [chart] if chart.whole > 0 else []
-
-
-def money_word(*, nominal: bool) -> str:
-    """What dollars are called: those of embedded models are nobody's."""
-    return "nominal dollars" if nominal else "dollars"
 
 
 def _amount(paid: Usage, unit: str) -> float:

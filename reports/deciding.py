@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.optimization import Optimization
@@ -38,7 +39,7 @@ GROUNDS = (
     Ground("coverage", "too many holdout rows have no score", "see which calls failed", "python cli.py calls {run}"),
     Ground("lift", "the tuned prompt is not shown to be better", "search longer", SEARCH),
     Ground("not worse", "the tuned prompt may be worse by more than is allowed", "search longer", SEARCH),
-    Ground("beats a constant", "it is not shown to beat one fixed answer to every row", "search longer", SEARCH),
+    Ground("beats a constant", "it is not shown to beat one fixed answer", "search longer", SEARCH),
     Ground("guard", "a guarded field may have got worse", "read what changed", DIFF),
     Ground("dimensions", "a field got worse behind a better total", "read what changed", DIFF),
     Ground("overfit", "what it gained in the search is not there on unseen rows", "search from another seed", SEARCH),
@@ -77,9 +78,18 @@ def recommended(o: Optimization) -> tuple[str, str]:
         return f"python cli.py promote {o.task}", "make it the prompt that the next run has to beat"
     if o.verdict.decision is Decision.INCONCLUSIVE and o.verdict.evidence is not None:
         return ROWS.format(task=o.task), _more_rows(o.verdict.evidence)
+    few = _too_few(o.verdict.checks)
+    if few is not None:
+        return ROWS.format(task=o.task), f"add rows; {few}"
     ground = _ground(deciding(o)) or GROUNDS[0]
     names = {"task": o.task, "seed": o.seed + 1, "run": o.run_id, "base": o.params.get("baseline", "seed")}
     return ground.command.format(**names), ground.action
+
+
+def _too_few(checks: Sequence[Check]) -> str | None:
+    """That no search can help while the holdout is too small to show anything; None where it is not."""
+    unseen = [c for c in checks if c.required and c.name in ("lift", "not worse") and "too few" in c.message]
+    return next((c.message for c in unseen if c.status is not CheckStatus.PASS), None)
 
 
 def deciding(o: Optimization) -> Check | None:

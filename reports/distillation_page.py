@@ -129,10 +129,10 @@ def distillation_blocks(o: Optimization, d: Distillation) -> list[Block]:
 def _kept(o: Optimization) -> list[Block]:
     evaluation, opened = judged(o), o.holdout_candidate is not None
     scores = [row.score for row in evaluation.scored if row.score is not None]
-    where = "holdout rows that no optimiser had seen" if opened else "dev rows; the holdout stayed closed"
+    where = "unseen rows" if opened else "dev rows; the holdout stayed closed"
     before = o.holdout_baseline.mean if o.holdout_baseline else None
     sentence = (
-        f"The student's verdicts agree with the teacher's to {_share(evaluation.mean)} "
+        f"Agreement with the teacher: {_share(evaluation.mean)} "
         f"({_between(agreement_interval(scores))}) on {len(scores)} {where}."
     )
     if opened:
@@ -173,7 +173,12 @@ def _savings(o: Optimization, d: Distillation) -> list[Block]:
     table = Table(
         ("per 1000 verdicts", "teacher", "student", "saved"),
         (
-            ("money", _dollars(e.teacher_cost, 1000), _dollars(e.student_cost, 1000), _dollars(cost_saved, 1000)),
+            (
+                "nominal money" if o.offline else "money",
+                _dollars(e.teacher_cost, 1000),
+                _dollars(e.student_cost, 1000),
+                _dollars(cost_saved, 1000),
+            ),
             ("minutes, one at a time", *(_minutes(v) for v in (e.teacher_latency, e.student_latency, time_saved))),
         ),
         (1, 2, 3),
@@ -182,17 +187,16 @@ def _savings(o: Optimization, d: Distillation) -> list[Block]:
         (
             ("teacher", ", ".join(d.teacher.names) or UNKNOWN),
             ("verdicts with a measured teacher", str(d.teacher.rows)),
-            ("tuning cost of this run", _dollars(e.tuning_cost)),
+            ("nominal tuning cost" if o.offline else "tuning cost of this run", _dollars(e.tuning_cost)),
             ("verdicts that repay the tuning", even_text(e.break_even)),
         )
     )
     notes = []
     if not d.teacher.rows:
-        notes.append("The gold does not say what the teacher cost; freeze verdicts with --teacher to measure it.")
+        notes.append("What the teacher cost is not in the gold; ask it with --teacher to measure it.")
     if o.total_usage.hits:
         notes.append(
-            f"{o.total_usage.hits} answers came from the ledger, given earlier in this run or another; tuning counts "
-            "only what this run paid."
+            f"{o.total_usage.hits:,} answers came from the cache and are free: tuning counts only what this run paid."
         )
     return [Heading("What it saves"), table, facts, *([Bullets(tuple(notes))] if notes else [])]
 
@@ -210,10 +214,18 @@ def _transfers(o: Optimization, transfers: Sequence[Transfer]) -> list[Block]:
     return [
         Heading("The same prompt on other models"),
         Paragraph(
-            "On the same holdout rows. Evaluated only: nothing was tuned for these models, and no gate has judged."
+            "On the same holdout rows. Measured only: nothing was tuned for these models, and nothing is proven."
         ),
         Table(
-            ("model", "agreement", "95 % interval", "money per 1000", "seconds per verdict", "failed", ""),
+            (
+                "model",
+                "agreement",
+                "95 % interval",
+                f"{'nominal ' if o.offline else ''}money per 1000",
+                "seconds per verdict",
+                "failed",
+                "",
+            ),
             tuple(rows),
             (1, 2, 3, 4, 5),
         ),

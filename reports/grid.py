@@ -9,6 +9,8 @@ LEVELS = 6
 SHADES = " ·░▒▓█"
 """Levels from 0 to 1 in characters."""
 TALLEST = 18
+LINES = 20
+"""Candidates that a terminal shows."""
 
 
 def level(score: float) -> int:
@@ -64,7 +66,7 @@ def grid_lines(chart: GridChart, width: int) -> tuple[str, ...]:
     room = max(1, width - names - 4)
     lines = [
         f"  {cut(name, 16):<{names}}  " + "".join("?" if s is None else SHADES[level(s)] for s in scores[:room])
-        for name, scores in chart.rows
+        for name, scores in chart.rows[:LINES]
     ]
-    more = len(chart.columns) - room
-    return (*lines, f"  {chart.x_label}{f'; {more} more on the page' if more > 0 else ''}; █ is 1, blank is 0")
+    cut_off = len(chart.columns) > room or len(chart.rows) > LINES
+    return (*lines, f"  {chart.x_label}{'; the page has more' if cut_off else ''}; █ is 1, blank is 0")

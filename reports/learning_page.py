@@ -18,8 +18,8 @@ if TYPE_CHECKING:  # a page of a run is written without the database of sessions
 SHOWN = 10
 """Entries in the table of impacts; the JSON has all."""
 OBSERVED = (
-    "Differences between sessions in which an entry fired and others are observed, not caused: the sessions decide "
-    "where it fires. `same tasks` compares each task with itself; only `playbook trial` tells what an entry causes."
+    "Observed, not caused: the sessions decide where an entry fires. `same tasks` compares each task with itself; only "
+    "`playbook trial` tells what an entry causes."
 )
 
 
@@ -80,7 +80,12 @@ def _banner(summary: KeySummary) -> Banner:
     if found.low is not None and found.high is not None and (found.low > 0 or found.high < 0):
         tone = "good" if found.low > 0 else "bad"
     word = {"good": "Improved", "bad": "Declined", "open": "No change shown"}[tone]
-    return Banner(word, f"{summary.key}: the recent mean is {signed(found.delta)} from the baseline's.", tone)
+    interval = span(found.low, found.high, sign=True)
+    return Banner(
+        word,
+        f"{summary.key}: mean reward {signed(found.delta)} in the last sessions ({interval}).",
+        tone,
+    )
 
 
 def _momentum(summary: KeySummary) -> list[Block]:
@@ -103,7 +108,7 @@ def _momentum(summary: KeySummary) -> list[Block]:
         facts.append(("drift", f"the latest reward is far from the baseline (z {number(found.drift.z, 1)})"))
     blocks: list[Block] = [Heading("Reward momentum"), Facts(tuple(facts))]
     if found.overlapping:
-        blocks.append(Paragraph("The baseline contains the recent window, which makes the delta smaller than it is."))
+        blocks.append(Paragraph("The baseline contains the recent sessions too, so the difference looks smaller."))
     return blocks
 
 

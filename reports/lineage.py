@@ -12,6 +12,9 @@ ROW, NODE_WIDTH, NODE_HEIGHT = 54, 62, 26
 WIDEST, NARROWEST = 150, 84
 """Columns of a generation: as wide as there is room for, and never so narrow that nodes touch."""
 
+LINES = 20
+"""Candidates that the tree shows in a terminal."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -108,11 +111,12 @@ def tree_lines(tree: Lineage, width: int) -> tuple[str, ...]:
         children.setdefault(next(iter(parents[index]), None), []).append(index)
     lines: list[str] = []
     waiting = [(index, 0) for index in reversed(children.get(None, []))]
-    while waiting:
+    while waiting and len(lines) < LINES:
         index, depth = waiting.pop()
         lines.append(cut(f"{'  ' * min(depth, 10)}{told(by_index[index])}", width))
         waiting += [(child, depth + 1) for child in reversed(children.get(index, []))]
-    return tuple(lines)
+    more = len(tree.nodes) - len(lines)
+    return (*lines, f"{more} more on the page") if more else tuple(lines)
 
 
 def _line_of_winner(nodes: Sequence[Born], parents: Mapping[int, tuple[int, ...]]) -> set[int]:

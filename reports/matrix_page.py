@@ -25,21 +25,33 @@ from reports.blocks import (
     Table,
     shorten,
 )
-from reports.choice import choice, criteria_map
-from reports.costs import usage_table
+from reports.choice import choice, criteria_map, per_thousand
+from reports.costs import cascade, cost_words, usage_table
 from reports.examples import examples, failures
 from reports.judge import judge_blocks
-from reports.numbers import UNKNOWN, beside, dollars, finite, measure, number, percent, seconds, signed, span
+from reports.numbers import (
+    UNKNOWN,
+    beside,
+    dollars,
+    finite,
+    measure,
+    money_word,
+    number,
+    percent,
+    seconds,
+    signed,
+    span,
+)
 
 REASON_CHARS = 300
 NO_BREAK = "\N{NO-BREAK SPACE}"
 OFFLINE = (
     "The answers or the judgements come from the embedded offline stand-in, a small rule learner, not from a language "
-    "model. The comparison and its statistics are real; the scores say nothing about any language model."
+    "model. The comparison is real; the scores say nothing about any language model, and money is nominal."
 )
 CRITERIA = (
-    "Mean of each criterion, and how far it lies from the reference's. A criterion on which a cell gets next to "
-    "nothing has collapsed: the weighted score hides it, and the cell is not to be used."
+    "The mean of each criterion, and how far it lies from the reference's. Where a cell gets next to nothing the "
+    "criterion has collapsed: the weighted score hides that, and the cell is not to be used."
 )
 
 
@@ -66,6 +78,7 @@ def matrix_report(matrix: Matrix, links: Mapping[str, str] | None = None) -> Rep
     blocks: list[Block] = [
         answer(matrix),
         *([Banner("Offline stand-in", OFFLINE, "note")] if matrix.offline else []),
+        *_next(matrix),
         *_criteria(matrix),
         *_grid(matrix),
         *choice(matrix),
@@ -79,7 +92,6 @@ def matrix_report(matrix: Matrix, links: Mapping[str, str] | None = None) -> Rep
         *_race(matrix.race),
         *_cost(matrix),
         *_origin(matrix),
-        *_next(matrix),
     ]
     return Report(f"{matrix.task}: prompts × models", tuple(blocks), dict(links or {}))
 
@@ -123,9 +135,9 @@ def _grid(m: Matrix) -> list[Block]:
     return [
         Heading("Models and prompts"),
         Paragraph(
-            f"Mean {m.metric} score of each cell with its interval. ◆ is the reference, {short(m.reference)}; the "
-            "others are compared with it row by row: ▲ better, ✓ good enough (shown to be at most "
-            f"{number(m.margin)} worse), ▼ worse, = equal to the letter, ? cannot tell."
+            f"Mean {m.metric} score of each cell with its interval. ◆ is the reference, {short(m.reference)}; each "
+            f"other cell is compared with it row by row: ▲ better, ✓ good enough (at most {number(m.margin)} worse), "
+            "▼ worse, = same outputs, ? cannot tell."
         ),
         HeatMap("model", tuple(map(short, prompts)), rows),
     ]
@@ -147,8 +159,8 @@ def _scatter(m: Matrix) -> list[Block]:
     said = f"On the front: {', '.join(front)}." if front else "No cell is on the front."
     return [
         Heading("Quality and cost"),
-        Paragraph(f"Up is better, left is cheaper; no cell on the line is beaten on both. {said}"),
-        ScatterChart(tuple(points), "US dollars for 1000 rows", "mean score", levels),
+        Paragraph(f"Up is better, left is cheaper. On the front, nothing else is both better and cheaper. {said}"),
+        ScatterChart(tuple(points), f"{money_word(nominal=m.offline)} for 1,000 rows", "mean score", levels),
     ]
 
 
@@ -171,14 +183,14 @@ def _criteria(m: Matrix) -> list[Block]:
 
 def _cells(m: Matrix) -> list[Block]:
     head = (
-        "cell", "outcome", "score", "interval", "difference", "its interval", "rows", "needed", "$ per 1000",
+        "cell", "outcome", "score", "interval", "difference", "its interval", "rows", "needed", per_thousand(m),
         "median latency", "failed", "why",
     )  # fmt: skip
     return [
         Heading("All cells"),
         Paragraph(
-            f"Differences are cell minus reference on the same rows; their intervals hold together at "
-            f"{percent(1 - m.alpha)} over all cells. Needed is about how many rows would settle a ?."
+            f"A difference is the cell minus the reference on the same rows; the intervals hold for all cells at once "
+            f"with {percent(1 - m.alpha)}. Needed: about so many rows would settle a ?."
         ),
         Table(head, tuple(_cell(cell) for cell in m.cells), (2, 3, 4, 5, 6, 7, 8, 9, 10), filterable=True),
     ]
@@ -212,8 +224,8 @@ def _companions(m: Matrix) -> list[Block]:
     return [
         Heading("Beside the judge"),
         Paragraph(
-            "Means of measures that stand beside the score and do not enter it: of the texts, which no model had a "
-            "hand in, and of how the judge was asked and how far its judgements lie apart."
+            "Means of measures that do not enter the score: of the texts themselves, and of how the judge was asked "
+            "and how far its judgements lie apart."
         ),
         Table(
             ("cell", *(short(beside(name)) for name in names)),
@@ -237,11 +249,9 @@ def _race(race: RaceInfo | None) -> list[Block]:
 
 
 def _cost(m: Matrix) -> list[Block]:
-    said = (
-        f"The matrix took {seconds(m.seconds)}. A call from the ledger was paid before, by this run or another, and "
-        "cost nothing again."
-    )
-    return [Heading("Cost and time"), Paragraph(said), usage_table(m.usage)]
+    said = " ".join([f"The matrix took {seconds(m.seconds)}.", *cost_words(m.usage, nominal=m.offline)])
+    charts = cascade(m.usage, nominal=m.offline)
+    return [Heading("Cost and time"), Paragraph(said), *charts, usage_table(m.usage, nominal=m.offline)]
 
 
 def _origin(m: Matrix) -> list[Block]:
@@ -276,7 +286,7 @@ def _next(m: Matrix) -> list[Block]:
     if needed:
         lines += _more_rows(m, task, min(needed))
     lines.append(
-        (f"python cli.py matrix {task} --set matrix.margin=0.1", "another idea of good enough; pays nothing twice")
+        (f"python cli.py matrix {task} --set matrix.margin=0.1", "try a wider margin; repeated calls are free")
     )
     return [Heading("Next"), Commands(tuple(lines))]
 
@@ -287,5 +297,5 @@ def _more_rows(m: Matrix, task: str, needed: int) -> list[tuple[str, str]]:
     count = needed if m.available is None else min(needed, m.available)
     if count <= rows:
         return []
-    said = "more rows for what is open" if count == needed else f"all rows there are; {needed:,} would be needed"
+    said = "more rows for what is open" if count == needed else f"{needed:,} rows needed; the corpus has {count:,}"
     return [(f"python cli.py matrix {task} --set corpus.count={count}", said)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 UNKNOWN = "unknown"
+LEAST = 1e-5
+"""Differences below this are of rounding, and shown as 0."""
 
 
 def finite(value: float | None) -> float | None:
@@ -24,9 +26,11 @@ def measure(value: float | None) -> str:
 
 
 def signed(value: float | None) -> str:
-    """A difference with its sign."""
+    """A difference with its sign; one that three decimals would hide has more."""
     known = finite(value)
-    return UNKNOWN if known is None else _large(known) or f"{known:+.3f}"
+    if known is None:
+        return UNKNOWN
+    return _large(known) or (f"{known:+.1g}" if LEAST <= abs(known) < 5e-4 else f"{known:+.3f}")
 
 
 def span(low: float | None, high: float | None, *, sign: bool = False) -> str:
@@ -46,6 +50,11 @@ def dollars(value: float | None) -> str:
     if large:
         return f"${large}"
     return f"${known:,.2f}" if abs(known) >= 1 or known == 0 else f"${known:,.4f}"
+
+
+def money_word(*, nominal: bool) -> str:
+    """What dollars are called: those of embedded models are nobody's."""
+    return "nominal dollars" if nominal else "dollars"
 
 
 def seconds(value: float | None) -> str:

@@ -25,10 +25,10 @@ from reports.blocks import (
     Table,
     shorten,
 )
-from reports.costs import cost_blocks
+from reports.costs import cost_blocks, price_of
 from reports.deciding import banner_sentence, recommended
 from reports.distillation_page import distillation_blocks
-from reports.numbers import beside, measure
+from reports.numbers import beside, dollars, measure
 from reports.rows import row_table
 from reports.search import search_blocks, winners_changes
 
@@ -55,6 +55,7 @@ def optimization_report(
     blocks: list[Block] = [
         Banner(o.verdict.decision.value, banner_sentence(o), TONES[o.verdict.decision]),
         *_move(o),
+        Paragraph(_price(o)),
         *([Banner("Offline stand-in", OFFLINE, "note")] if o.offline else []),
         *_next(o, f" --workspace {workspace}" if workspace else ""),
         *_evidence(o),
@@ -79,6 +80,16 @@ def _move(o: Optimization) -> list[Block]:
         return []
     low, high = (None if end is None else _score_at(evidence.baseline + end) for end in (evidence.low, evidence.high))
     return [MoveChart((("holdout score", evidence.baseline, evidence.candidate, low, high),))]
+
+
+def _price(o: Optimization) -> str:
+    """What the run has paid, and what a thousand rows cost with either prompt."""
+    nominal = "nominal " if o.offline else ""
+    said = f"This run cost {nominal}{dollars(o.total_usage.cost_usd)} and took {o.seconds:.1f} s."
+    before, after = price_of(o.holdout_baseline), price_of(o.holdout_candidate)
+    if after is None:
+        return said
+    return f"{said} 1,000 rows cost {nominal}{dollars(after)} with the tuned prompt, {dollars(before)} before."
 
 
 def _score_at(value: float) -> float:

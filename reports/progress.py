@@ -31,6 +31,7 @@ def plan_lines(task: str, optimizer: str, plan: Plan) -> list[str]:
     """The forecast, a few lines long: expected values with their 80 % intervals."""
     roles = ", ".join(f"{forecast.calls.expected:.0f} {role}" for role, forecast in plan.roles.items())
     cost = "unknown, a price is missing" if plan.cost_usd is None else _span(plan.cost_usd, money)
+    cost += ", nominal: the embedded model is free" if plan.nominal and plan.cost_usd is not None else ""
     lines = [
         f"{task}: {optimizer}, {_what(plan)}; intervals hold in 80 % of runs",
         f"  calls   {_span(plan.calls, _count)}: {roles}",

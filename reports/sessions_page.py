@@ -8,6 +8,7 @@ from reports.blocks import (
     Banner,
     Block,
     Bullets,
+    Commands,
     Facts,
     Heading,
     IntervalChart,
@@ -22,7 +23,7 @@ from sessions.contrast import Contrast
 from sessions.frontier import Frontier
 from sessions.metrics import METRICS, Estimate
 from sessions.record import Outcome
-from sessions.study import Study
+from sessions.study import GroupStudy, Study
 from stats import Placed
 
 GOALS = (0.8, 0.9)
@@ -37,24 +38,38 @@ DRAWN = 30
 
 def sessions_report(study: Study, *, extra: tuple[Block, ...] = (), links: Mapping[str, str] | None = None) -> Report:
     """The report of a study; ``extra`` blocks, such as findings, stand before the explanation of the metrics."""
-    blocks: list[Block] = [_banner(study), _facts(study), Heading("How often it succeeds, and at what price")]
-    blocks += [_rates(study), Paragraph(RATES), _prices(study)]
+    blocks: list[Block] = [_banner(study), Heading("Next"), Commands(_next(study))]
+    blocks += [Heading("How often it succeeds, and at what price"), _rates(study), Paragraph(RATES), _prices(study)]
     if any(one.passes for one in study.groups):
         blocks += [Heading("How reliably: pass^k"), Paragraph(PASSES), _passes(study)]
     if study.frontier is not None:
         blocks += _frontier(study.frontier)
     if study.contrasts:
         blocks += _contrasts(study)
-    blocks += [*extra, *_rest(study)]
+    blocks += [*extra, *_rest(study), _facts(study), Facts(HOW, "How was this decided?")]
     return Report("Sessions of agents", tuple(blocks), links or {})
 
 
 RATES = (
-    "Wilson's interval is about these tasks. Where tasks repeat, the wider one is about tasks like these: sessions of "
-    "one task are alike, so a task counts once. Failures of the infrastructure and unknown outcomes are left out of "
-    "every rate and counted here."
+    "Each rate with two intervals: for these tasks, and, wider, for tasks like these. Failures of the infrastructure "
+    "and unknown outcomes are in no rate; they are counted here."
 )
-PASSES = "The chance that k repeats of a task all succeed, averaged over tasks (unbiased; Yao et al. 2024)."
+PASSES = "The chance that k repeats of a task all succeed, averaged over tasks."
+HOW = (
+    ("95 % on these tasks", "Wilson's interval"),
+    ("95 % on tasks like these", "sessions of one task are alike, so a task counts once"),
+    ("pass^k", "unbiased; Yao et al. 2024"),
+    ("p, corrected", "Holm, over all questions of a table"),
+    ("a front's intervals", "Wilson, Bonferroni: they hold together for all configurations"),
+)
+
+
+def _next(study: Study) -> tuple[tuple[str, str], ...]:
+    lines = [("python cli.py sessions patterns", "see what failed sessions have in common")]
+    if len(study.groups) > 1:
+        by = " ".join(f"--by {name}" for name in study.by)
+        lines.append((f"python cli.py sessions tasks {by}", "see how many tasks would show a difference"))
+    return tuple(lines)
 
 
 def _banner(study: Study) -> Banner:
@@ -63,7 +78,20 @@ def _banner(study: Study) -> Banner:
     out = study.sessions - decided
     rate = f"{percent(counts[Outcome.SUCCESS] / decided)} of {decided:,} succeeded" if decided else "none can be judged"
     title = counted(study.sessions, "session")
-    return Banner(title, f"{rate}; {out:,} are left out (infrastructure or unknown).", "note")
+    best = max(study.groups, key=lambda one: one.estimates["success_rate"].value or 0.0, default=None)
+    named = f" Best: {best.group.name}, {_rate(best)}." if best is not None and len(study.groups) > 1 else ""
+    price = _price(study)
+    return Banner(title, f"{rate}; {out:,} left out (infrastructure or unknown).{named}{price}", "note")
+
+
+def _rate(one: GroupStudy) -> str:
+    found = one.estimates["success_rate"]
+    return f"{percent(found.value)} ({percent(found.low)} to {percent(found.high)})"
+
+
+def _price(study: Study) -> str:
+    known = [v for one in study.groups if (v := one.estimates["total_cost"].value) is not None]
+    return f" They cost {quantity(sum(known), 'usd')} where that is known." if known else " What they cost is unknown."
 
 
 def _outcomes(study: Study) -> dict[Outcome, int]:
@@ -81,7 +109,7 @@ def _facts(study: Study) -> Facts:
         *((outcome.value.replace("_", " "), f"{count:,}") for outcome, count in counts.items()),
         ("grouped by", ", ".join(study.by) or "nothing"),
         ("dollars known", quantity(sum(known), "usd") if known else UNKNOWN),
-    ))  # fmt: skip
+    ), "What went in")  # fmt: skip
 
 
 def _rates(study: Study) -> Table:
@@ -125,8 +153,8 @@ def _frontier(found: Frontier) -> list[Block]:
         ScatterChart(points, label, "success rate", unit=unit),
         Bullets(tuple(_reaching(found, goal, unit) for goal in GOALS)),
         Paragraph(
-            "The intervals hold together for all configurations (Wilson, Bonferroni). Behind means that one that is no "
-            "dearer is better by more than chance explains; not clearly behind may be chance."
+            "Behind: another one that is no dearer is better by more than chance explains. Not clearly behind: that "
+            "may be chance."
         ),
     ]
     if found.unpriced:
@@ -170,8 +198,8 @@ def _contrasts(study: Study) -> list[Block]:
     ))  # fmt: skip
     blocks.append(
         Paragraph(
-            f"A task counts once however often it was repeated. p is corrected for all {len(study.contrasts)} "
-            f"questions (Holm); {sum(one.p_adjusted <= LEVEL for one in study.contrasts)} are below {LEVEL}."
+            f"A task counts once however often it was repeated. Of {len(study.contrasts)} questions, "
+            f"{sum(one.p_adjusted <= LEVEL for one in study.contrasts)} are shown (*), corrected for their number."
         )
     )
     return blocks

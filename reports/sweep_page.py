@@ -17,10 +17,13 @@ def sweep_report(sweep: Sweep) -> Report:
     leader = sweep.standings[0].entry
     behind = [s for s in sweep.standings if s.p_value is not None and s.p_value <= LEVEL / 2]
     others = len(sweep.standings) - 1
-    sentence = f"{leader.patch or 'the task as it is'}: shown to be ahead of {len(behind)} of {others} others"
+    offline = any(standing.entry.offline for standing in sweep.standings)
+    name = leader.patch or "the task as it is"
+    sentence = f"{name}: holdout {_number(leader.score)}; shown to be ahead of {len(behind)} of {others} others"
+    columns = tuple("nominal cost" if offline and column == "cost" else column for column in COLUMNS)
     blocks = [
         Banner("Leads", sentence, "good" if others and len(behind) == others else "open"),
-        Table(COLUMNS, tuple(_row(standing) for standing in sweep.standings), numeric=(1, 3, 5, 6)),
+        Table(columns, tuple(_row(standing) for standing in sweep.standings), numeric=(1, 3, 5, 6)),
         Bullets(tuple(_notes(sweep))),
     ]
     return Report(f"Sweep of {sweep.task}", tuple(blocks))
@@ -45,7 +48,7 @@ def _row(standing: Standing) -> tuple[str, ...]:
 def _notes(sweep: Sweep) -> list[str]:
     notes = list(sweep.notes)
     if any(standing.entry.offline for standing in sweep.standings):
-        notes.append("the embedded offline stand-in answered, not a language model")
+        notes.append("the embedded offline stand-in answered, not a language model; money is nominal")
     return notes
 
 

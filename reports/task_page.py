@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.candidate import ProgramPrompts
-from core.evaluation import Evaluation
 from core.optimization import Optimization
 from core.verdict import Decision, Evidence
 from reports.blocks import (
@@ -26,6 +25,7 @@ from reports.blocks import (
     Table,
     shorten,
 )
+from reports.costs import price_of
 from reports.deciding import lift_line, recommended
 from reports.numbers import counted, dollars, number, signed, span
 
@@ -88,7 +88,7 @@ def _banner(task: str, judged: Sequence[Optimization], best: Optimization | None
     if best is None:
         return Banner("Nothing was compared yet", f"No run of {task} has opened the current holdout.", "open")
     evidence = _evidence(best)
-    price = _price(best.holdout_candidate)
+    price = price_of(best.holdout_candidate)
     cost = f" It costs {dollars(price)} for 1,000 rows{_nominal(best)}." if price is not None else ""
     scores = f"{number(evidence.candidate)} instead of {number(evidence.baseline)}, {lift_line(evidence)}"
     if best.verdict.decision is not Decision.PROMOTE:
@@ -134,12 +134,6 @@ def _lifts(judged: Sequence[Optimization]) -> list[Block]:
     return [Heading("Lift of each run"), Paragraph(said), IntervalChart(rows)]
 
 
-def _price(evaluation: Evaluation | None) -> float | None:
-    """What a thousand rows cost with a prompt."""
-    worth = evaluation.worth.cost_usd if evaluation is not None and evaluation.rows else None
-    return None if worth is None or evaluation is None else 1000 * worth / len(evaluation.rows)
-
-
 def _nominal(o: Optimization) -> str:
     return " (nominal)" if o.offline else ""
 
@@ -152,9 +146,10 @@ def _costs(judged: Sequence[Optimization], best: Optimization | None) -> list[Bl
         evidence = _evidence(o)
         start = f"{o.had_to_beat or 'current prompt'} ({o.params.get('student', '')})"
         found.setdefault(
-            o.baseline.hash, (start, _price(o.holdout_baseline), evidence.baseline, "what had to be beaten", "note", "")
+            o.baseline.hash,
+            (start, price_of(o.holdout_baseline), evidence.baseline, "what had to be beaten", "note", ""),
         )
-        line = (_name(o), _price(o.holdout_candidate), evidence.candidate, o.verdict.decision.value, tone, mark)
+        line = (_name(o), price_of(o.holdout_candidate), evidence.candidate, o.verdict.decision.value, tone, mark)
         found[o.winner.hash] = line
     points = list(found.values())
     if best is None or not any(price for _, price, *_ in points):

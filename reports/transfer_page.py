@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from playbook.transfer import Transfer
 
 READ = (
-    "Rows say where a lesson was learned, columns where it was tried; * marks what is shown after correction. The "
-    "diagonal is where it was learned, and is no transfer. A task counts once."
+    "A row is where a lesson was learned, a column where it was tried; * is shown, after correction for the number of "
+    "cells. On the diagonal it was tried where it was learned, which is no transfer. A task counts once."
 )
 
 
@@ -21,12 +21,12 @@ def transfer_report(found: Transfer, by: str, alone: int) -> Report:
     """The page of a matrix."""
     shown = sum(one.shown for (source, target), one in found.cells.items() if source != target)
     off = sum(source != target for source, target in found.cells)
-    sentence = f"A gain is shown in {shown} of {counted(off, 'cell')} where the lesson was not learned."
+    sentence = f"Lessons tried where they were not learned: a gain is shown in {shown} of {counted(off, 'cell')}."
     rows = tuple(
         (source, *(_cell(found.cells.get((source, target))) for target in found.groups)) for source in found.groups
     )
     blocks: list[Block] = [
-        Banner("Carries over" if shown else "Not shown to carry over", sentence, "good" if shown else "open"),
+        Banner("Lessons carry over" if shown else "Not shown to carry over", sentence, "good" if shown else "open"),
         Table((f"learned on ({by})", *found.groups), rows),
         Paragraph(READ),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from dotenv import load_dotenv
@@ -89,6 +89,10 @@ class OpenRun:
         """How the task's rows are run by its student and judged by its metric."""
         return student_evaluator(self.task, self.account, self.lms["student"])
 
+    def priced(self, plan: Plan) -> Plan:
+        """The forecast, which says whether its money is anybody's."""
+        return replace(plan, nominal=all(spec.offline for spec in self.specs))
+
     def forecast(self, plan: Plan) -> None:
         """Say and store what is going to be spent, and ask where that may be more than a person spends unthinkingly.
 
@@ -98,6 +102,7 @@ class OpenRun:
             BudgetError: If the person says no; nothing but the pilot was spent.
             UsageError: If nobody is there to answer.
         """
+        plan = self.priced(plan)
         self.progress.plan(plan)
         if self.store.has(self.id, EventKind.FORECAST):
             return

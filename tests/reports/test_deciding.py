@@ -21,7 +21,7 @@ def held(name, message):
 def test_a_hold_with_a_proven_lift_says_what_decided_it_and_not_the_lift():
     numbers = "0.280 against 0.238 for the same answer to every row"
     message = f"not proven better than a constant: {numbers} (p = 0.2); it may have learned frequencies only"
-    why = "it is not shown to beat one fixed answer to every row"
+    why = "it is not shown to beat one fixed answer"
     said = banner_sentence(held("beats a constant", message))
     assert said == f"Keep the current prompt: {why} ({numbers}). Next: search longer."
 

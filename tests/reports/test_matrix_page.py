@@ -16,7 +16,18 @@ from core.cells import Cell, CellComparison, ComparisonOutcome, JudgeCard, Matri
 from core.evaluation import Evaluation, Usage
 from core.plain import from_json, to_json
 from reports import matrix_report, print_report, render_html, render_markdown
-from reports.blocks import Banner, Examples, Facts, Heading, HeatMap, Report, ScatterChart, ScatterPoint, Table
+from reports.blocks import (
+    Banner,
+    Commands,
+    Examples,
+    Facts,
+    Heading,
+    HeatMap,
+    Report,
+    ScatterChart,
+    ScatterPoint,
+    Table,
+)
 from reports.script import SCRIPT
 from tests.reports.sample import HOSTILE, sample, without_winner
 
@@ -58,14 +69,14 @@ def in_terminal(report, **options):
     return out.getvalue()
 
 
-def test_the_answer_comes_first_and_the_commands_come_last():
+def test_the_answer_comes_first_and_what_to_do_next_right_after_it():
     report = matrix_report(sample())
-    assert [type(block) for block in report.blocks[:3]] == [Banner, Banner, Heading]
+    assert [type(block) for block in report.blocks[:4]] == [Banner, Banner, Heading, Commands]
     assert report.blocks[1].title == "Offline stand-in"
     assert headings(report) == [
-        "Criterion by criterion", "Models and prompts", "The choice", "Quality and cost", "All cells",
+        "Next", "Criterion by criterion", "Models and prompts", "The choice", "Quality and cost", "All cells",
         "Rows worth reading", "Beside the judge", "The judge", "Rows without a score", "Worth knowing", "Racing",
-        "Cost and time", "Where rows and references came from", "Next",
+        "Cost and time", "Where rows and references came from",
     ]  # fmt: skip
 
 
@@ -73,10 +84,10 @@ def test_the_banner_names_the_cheapest_cell_that_holds_up_and_what_it_costs():
     banner = matrix_report(sample()).blocks[0]
     assert (banner.title, banner.tone) == ("Use default @ haiku", "good")
     assert banner.sentence == (
-        "The cheapest cell that is good enough: -0.024 against default @ opus, interval -0.046 to -0.002 at 95 % over "
-        "all cells (0.050 less is still good enough), on 15 rows. It costs $1.60 for 1000 rows, the reference $24.00. "
-        "Of cheaper cells, 2 are still open. About 38 rows would settle tighter @ haiku (it has 15 now), about 210 "
-        "all of them."
+        "The cheapest cell that is good enough: -0.024 against default @ opus on 15 rows (95 % interval -0.046 to "
+        "-0.002; 0.050 less is still good enough). It costs $1.60 for 1,000 rows, the reference $24.00 (nominal). "
+        "2 cheaper cells are still open. About 38 rows would settle tighter @ haiku (it has 15 now), about 210 all of "
+        "them."
     )
 
 
@@ -97,7 +108,7 @@ def test_the_banner_names_the_cheapest_cell_that_holds_up_and_what_it_costs():
         ((), "Nothing to compare", "open", "default @ opus is the only cell."),
         (
             (CellComparison(ComparisonOutcome.BETTER, 0.02, 0.01, 0.03, 15),), "Good enough, price unknown", "open",
-            "tighter @ opus hold up against default @ opus, but which is the cheapest cannot be said while prices are "
+            "tighter @ opus hold up against default @ opus; which is the cheapest cannot be said while prices are "
             "missing.",
         ),
     ],
@@ -160,7 +171,9 @@ def test_the_table_of_all_cells_has_every_number_of_a_cell():
 def test_criteria_are_a_heat_map_on_the_first_screen_with_weights_and_distances_from_the_reference():
     report = matrix_report(sample())
     grid = next(block for block in report.blocks if isinstance(block, HeatMap))
-    assert report.blocks.index(grid) == 4  # after the answer, what is a stand-in, the heading and one sentence
+    assert (
+        report.blocks.index(grid) == 6
+    )  # after the answer, what is a stand-in, what is next, the heading and one sentence
     assert [text.replace("\xa0", " ") for text in grid.columns] == [
         "signal_preservation (40 %)", "compression (25 %)", "downstream_utility (20 %)", "coherence (15 %)",
     ]  # fmt: skip
@@ -189,7 +202,7 @@ def test_a_cell_with_a_defect_is_named_in_the_banner_and_never_recommended():
     )
     choice = table(matrix_report(found), "The choice")
     assert choice.rows[-1][1:3] == (
-        "default @ haiku", "not to be used: compression has collapsed: 0.000; 15 of 15 outputs are their input again",
+        "default @ haiku", "not to be used",
     )  # fmt: skip
     grid = next(block for block in matrix_report(found).blocks if isinstance(block, HeatMap))
     square = dict(zip(grid.columns, dict(grid.rows)["default @ haiku"], strict=True))["compression (25\xa0%)"]
@@ -205,9 +218,9 @@ def test_where_nothing_is_proven_the_page_ends_in_a_likely_choice_with_its_price
     banner = report.blocks[0]
     assert (banner.title, banner.tone) == ("Likely default @ haiku, not proven", "open")
     assert banner.sentence == (
-        "With a probability of 91 % it is at most 0.050 worse than default @ opus (Student's posterior of the mean "
-        "difference on 15 rows, -0.010; a belief, no test), at $1.60 for 1000 rows, the reference $24.00. About 40 "
-        "rows would settle default @ haiku (it has 15 now). Until then default @ opus is the safe choice."
+        "It is at most 0.050 worse than default @ opus with a probability of 91 % (-0.010 on 15 rows). It costs $1.60 "
+        "for 1,000 rows, the reference $24.00 (nominal). About 40 rows would settle default @ haiku (it has 15 now). "
+        "Until then default @ opus is the safe choice."
     )
     assert table(report, "The choice").rows == (
         ("1", "default @ opus", "the reference, the safe choice", "-", "0.842", "$24.00", "-"),
@@ -222,8 +235,8 @@ def test_a_cell_that_is_equal_to_the_letter_is_called_equal_and_not_recommended(
     cells = (whole.cells[0], replace(whole.cells[3], comparison=equal))
     report = matrix_report(replace(whole, cells=cells, cheapest=None))
     assert (report.blocks[0].title, report.blocks[0].tone) == ("Keep default @ opus", "bad")
-    assert "Every output is that of default @ opus itself: default @ haiku." in report.blocks[0].sentence
-    assert table(report, "The choice").rows[1][2] == "equal: every output is the reference's"
+    assert "Same outputs as default @ opus on every row: default @ haiku." in report.blocks[0].sentence
+    assert table(report, "The choice").rows[1][2] == "same outputs as the reference"
 
 
 def test_the_scatter_draws_what_is_known_and_lists_the_rest():
@@ -231,7 +244,7 @@ def test_the_scatter_draws_what_is_known_and_lists_the_rest():
     assert page.count('<path class="mark') == 9
     assert page.count('<path class="best"') == 1
     assert page.count(", cost unknown") == 3
-    assert "US dollars for 1000 rows (log scale)" in page
+    assert "nominal dollars for 1,000 rows (log scale)" in page
 
 
 def test_free_models_are_drawn_on_a_linear_axis():
@@ -395,7 +408,7 @@ def test_long_texts_are_clipped_and_the_page_stays_below_two_megabytes():
 def test_numbers_sort_as_numbers_and_totals_stay_at_the_end():
     page = render_html(matrix_report(sample()))
     assert '<table class="sortable filterable">' in page
-    assert '<th class="n">$ per 1000</th>' in page
+    assert '<th class="n">nominal $ per 1,000</th>' in page
     assert "<tfoot><tr><td>all</td>" in page
 
 
@@ -414,8 +427,7 @@ def test_the_terminal_shows_the_grid_plain_in_a_pipe_and_coloured_on_a_screen():
     report = matrix_report(sample())
     text = in_terminal(report, width=100)
     assert "\x1b" not in text
-    line = next(line for line in text.splitlines() if line.startswith("haiku"))
-    assert line.split("  ")[0] == "haiku"
+    line = next(line for line in text.splitlines() if line.startswith("haiku  "))
     assert re.sub(r"\s+", " ", line).strip() == "haiku 0.818 ✓ good enough 0.809 ? cannot tell 0.704 ▼ worse"
     assert "front  0.861 at $19.20  tighter @ opus  ▲ better" in text
     coloured = in_terminal(report, width=100, force_terminal=True, color_system="standard")
