@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -125,7 +124,9 @@ def columns_of(sessions: Sequence[Session], redact: Redactor) -> list[Column]:
     Raises:
         DataError: If one has no id, its outcome contradicts its success, or a number or a moment cannot be kept.
     """
-    columns: list[Column] = list(zip(*map(_values, sessions), strict=True))
+    # A dataclass fills its dictionary in the order of its fields, and that is read twice as fast as each by name.
+    found = zip(*(vars(session).values() for session in sessions), strict=True)
+    columns: list[Column] = [column for _, column in zip(FIELDS, found, strict=False)]
     if not all(columns[_ID]):
         raise DataError("a session needs an id; received an empty one")
     if not set(zip(columns[_SUCCESS], columns[_OUTCOME], strict=True)) <= _AGREE:
@@ -172,10 +173,12 @@ def _trees(name: str, column: Column, redact: Redactor) -> Column:
 
 def _moments(ids: Column, name: str, column: Column) -> Column:
     known: dict[str | None, str | None] = {None: None}
-    for session_id, when in zip(ids, column, strict=True):
-        if when not in known:
-            known[when] = _moment(session_id, name, when)
-    return [known[when] for when in column]
+    try:
+        known |= {when: utc(when) for when in set(column) - {None}}
+    except ValueError:
+        for session_id, when in zip(ids, column, strict=True):
+            known[when] = None if when is None else _moment(session_id, name, when)
+    return column if len(known) == 1 else [known[when] for when in column]
 
 
 def _texts(column: Column, redact: Redactor) -> Column:
@@ -197,7 +200,6 @@ def _places(*kinds: str) -> tuple[int, ...]:
     return tuple(FIELDS.index(field.name) for field in fields(Session) if field.type in kinds)
 
 
-_values = attrgetter(*FIELDS)
 _TEXTS = _places("str")
 _NUMBERS = _places("int", "int | None", "float | None")
 _MOMENTS = _places("str | None")
