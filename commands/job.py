@@ -121,7 +121,7 @@ def _body(result: Optimization, report: Path) -> dict[str, Any]:
         **verdict_body(result.verdict, result.splits.holdout),
         "mde": evidence.mde if evidence else result.plan.mde,
         "dev_baseline": result.dev_baseline.mean,
-        "dev_candidate": result.candidates[result.winner_index].dev_score,
+        "dev_candidate": result.candidates[result.winner_index].claim,
         "candidates": len(result.candidates),
         "refused": dict(result.refused),
         "left_out": [asdict(part) for part in result.left_out],

@@ -50,6 +50,31 @@ class ProgramPrompts:
 
 
 @dataclass(frozen=True)
+class Belief:
+    """What a search believes of a candidate, from all that it knows of its relatives as well.
+
+    Attributes:
+        score: Expected mean score on rows like those of dev.
+        lift: Expected difference to the seed; drawn towards zero as far as the evidence is thin.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        better: Probability that it is better than the seed.
+        rows: Scores of its own that count as evidence.
+        edit: What the changes against its first parent are believed to bring; None where it has none.
+        picked: Whether the search stands by it; a candidate that it does not stand by is never chosen.
+    """
+
+    score: float
+    lift: float
+    low: float
+    high: float
+    better: float
+    rows: int
+    edit: float | None = None
+    picked: bool = False
+
+
+@dataclass(frozen=True)
 class Candidate:
     """One proposed set of prompts and what it scored on dev.
 
@@ -62,6 +87,7 @@ class Candidate:
         complete: False when any of its evaluations had a failed call.
         usage: What the whole run had spent when this candidate was scored.
         optimizer: Who found it, where several optimisers searched.
+        belief: What the search believes of it, where its optimiser has a belief.
     """
 
     index: int
@@ -73,6 +99,12 @@ class Candidate:
     complete: bool = True
     usage: Usage = field(default_factory=Usage)
     optimizer: str = ""
+    belief: Belief | None = None
+
+    @property
+    def claim(self) -> float | None:
+        """What the search says that it scores on dev: its belief where there is one, else the mean of its rows."""
+        return self.dev_score if self.belief is None else self.belief.score
 
     @property
     def found(self) -> str:

@@ -133,7 +133,7 @@ def entry_of(patch: str, config: Mapping[str, Any], result: Optimization) -> Ent
         verdict=result.verdict.decision.value,
         scores={row.row_id: row.score for row in judged if row.score is not None},
         measured=digest([config.get(key) for key in ("metric", "outputs", "judge", "inputs")]),
-        dev=result.candidates[result.winner_index].dev_score,
+        dev=result.candidates[result.winner_index].claim,
         usage=result.total_usage,
         offline=result.offline,
     )

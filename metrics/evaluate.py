@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from statistics import fmean as mean
@@ -74,19 +74,19 @@ class Evaluator:
         results: dict[str, RowResult] = {}
 
         def work(row: Row) -> RowResult:
-            return _skipped(row) if stop.is_set() else self._row(program, row)
+            return _skipped(row) if stop.is_set() else self.row(program, row)
 
         def done(result: RowResult) -> None:
             results[result.row_id] = result
             if on_row is not None and result.status is not RowStatus.SKIPPED:
                 on_row(result, len(results), len(rows))
-            self._stop_if_failing(results, len(rows))
+            self.check_failing(results.values(), len(rows))
 
         pool = ThreadPoolExecutor(max_workers=max(1, self.threads), thread_name_prefix="evaluate")
         try:
             alone = 0 if self.lm.account.has_answered(self.lm.spec) else 1
             for row in rows[:alone]:
-                done(self._row(program, row))
+                done(self.row(program, row))
             futures: list[Future[RowResult]] = [
                 pool.submit(contextvars.copy_context().run, work, row) for row in rows[alone:]
             ]
@@ -105,7 +105,7 @@ class Evaluator:
             pool.shutdown(wait=False, cancel_futures=True)
         return Evaluation(split, program_hash, tuple(results[row.id] for row in rows))
 
-    def _row(self, program: dspy.Module, row: Row) -> RowResult:
+    def row(self, program: dspy.Module, row: Row) -> RowResult:
         """Run and judge one row, ``repeats`` times; its score is the mean, unless one of the times failed."""
         times = [self._once(program, row, repeat) for repeat in range(self.repeats)]
         first = next((time for time in times if time.status is not RowStatus.OK), times[0])
@@ -135,9 +135,13 @@ class Evaluator:
         status, judgement, error, tally = judge_row(self.metric, row, answer.values, repeat)
         return _Time(answer, status, judgement, error, tally)
 
-    def _stop_if_failing(self, results: dict[str, RowResult], planned: int) -> None:
-        """Raise once too many rows failed; a few rows at the start are allowed to be unlucky."""
-        errors = [r.error or "" for r in results.values() if r.status is RowStatus.LM_ERROR]
+    def check_failing(self, results: Collection[RowResult], planned: int) -> None:
+        """Raise once too many rows failed; a few rows at the start are allowed to be unlucky.
+
+        Raises:
+            ModelError: With the most frequent error.
+        """
+        errors = [r.error or "" for r in results if r.status is RowStatus.LM_ERROR]
         hopeless = len(errors) == planned
         if hopeless or len(errors) > self.max_error_share * max(len(results), FEW_ROWS):
             dominant, count = Counter(errors).most_common(1)[0]

@@ -9,8 +9,9 @@ from optimizers.bootstrap import Bootstrap
 from optimizers.gepa import Gepa
 from optimizers.metaprompt import Metaprompt
 from optimizers.mipro import Mipro
+from optimizers.race import Race
 from optimizers.simba import Simba
 
 OPTIMIZERS: Catalog[Optimizer] = Catalog(
-    "optimizer", cast(Sequence[Optimizer], (Gepa(), Mipro(), Bootstrap(), Simba(), Metaprompt()))
+    "optimizer", cast(Sequence[Optimizer], (Gepa(), Mipro(), Bootstrap(), Simba(), Metaprompt(), Race()))
 )

@@ -6,14 +6,15 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import dspy
 
 from calls.lm import RoleLM
 from calls.meter import Meter
-from core.candidate import Candidate, ProgramPrompts
+from core.candidate import Belief, Candidate, ProgramPrompts
 from core.digest import DigestSection, feedback_digest
 from core.evaluation import total
 from core.limits import Limits, RefusedError
@@ -70,7 +71,12 @@ class Journal:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def record(
-        self, origin: str, prompts: ProgramPrompts, dev_scores: Mapping[str, float], parents: Sequence[int] = ()
+        self,
+        origin: str,
+        prompts: ProgramPrompts,
+        dev_scores: Mapping[str, float],
+        parents: Sequence[int] = (),
+        belief: Belief | None = None,
     ) -> int:
         """Note a candidate that was scored on dev; a row without a score is left out, never scored zero.
 
@@ -92,6 +98,7 @@ class Journal:
                 complete=set(dev_scores) == set(self.dev_ids),
                 usage=total(self.meter.snapshot().values()),
                 optimizer=self.optimizer,
+                belief=belief,
             )
             self._seen[prompts.hash] = index
             self.candidates.append(candidate)
@@ -112,11 +119,23 @@ class Journal:
     def best(self) -> Candidate:
         """The candidate with the highest dev score; the earliest on a tie, so that the seed wins ties.
 
-        A candidate on which more rows failed than on the seed is not eligible: its mean speaks of easier rows.
+        A candidate on which more rows failed than on the seed is not eligible: its mean speaks of easier rows. Nor is
+        one that a search with a belief does not stand by.
         """
         seed = self.candidates[0]
-        eligible = [c for c in self.candidates if c.dev_score is not None and len(c.dev_scores) >= len(seed.dev_scores)]
-        return max(eligible, key=lambda c: (round(c.dev_score or 0.0, 12), -c.index), default=seed)
+        eligible = [
+            c
+            for c in self.candidates
+            if c.claim is not None
+            and len(c.dev_scores) >= len(seed.dev_scores)
+            and (c.belief is None or c.belief.picked)
+        ]
+        return max(eligible, key=lambda c: (round(c.claim or 0.0, 12), -c.index), default=seed)
+
+    def believe(self, index: int, belief: Belief) -> None:
+        """Say what the search believes of a candidate that is noted already; the last word counts."""
+        with self._lock:
+            self.candidates[index] = replace(self.candidates[index], belief=belief)
 
 
 @dataclass(frozen=True)
@@ -144,6 +163,8 @@ class Search:
     limits: Limits = field(default_factory=Limits)
     digest: DigestSection = field(default_factory=DigestSection)
     """How much of rows and their feedback the models that propose are shown."""
+    folder: Path | None = None
+    """A folder of the run's own for what a strategy needs to be continued, which it makes; None outside of a run."""
     text_of: Callable[[str], str] = str
     """The text that a setting names: a file of the workspace, or ``run:ID``; the name itself outside of a run."""
 

@@ -117,6 +117,7 @@ def search_of(run: OpenRun, shape: SearchSize, journal: Journal) -> Search:
         about=task.config.description or task.name,
         limits=limits_of(task),
         digest=task.config.optimizer.metadata_digest,
+        folder=run.place.mlruns / "searches" / run.id,
         text_of=lambda name: named_text(run.store, task.root, name),
     )
 
@@ -278,7 +279,7 @@ class _Job:
         if winner.prompts.hash == seed.prompts.hash:
             return (None, None), build_gate(self.task.config.gate, self.task.root).no_op()
         self.opened = True
-        evidence, verdict = decide(self.run, (seed.prompts, seed.dev_score), (winner.prompts, winner.dev_score))
+        evidence, verdict = decide(self.run, (seed.prompts, seed.dev_score), (winner.prompts, winner.claim))
         return (evidence.champion, evidence.challenger), verdict
 
     def _warnings(self, journal: Journal) -> tuple[str, ...]:

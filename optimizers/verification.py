@@ -125,7 +125,7 @@ def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: T
         return known_evidence(
             task,
             (before, outcome.baseline, seed.dev_score),
-            (after, outcome.winner, winner.dev_score),
+            (after, outcome.winner, winner.claim),
             opening=opening,
             records=records,
             spent=outcome.total_usage,
@@ -136,7 +136,7 @@ def _gate_input(store: Store, outcome: Optimization, config: TaskConfig, task: T
         challenger=after,
         champion_prompts=outcome.baseline,
         challenger_prompts=outcome.winner,
-        search=(seed.dev_score, winner.dev_score),
+        search=(seed.dev_score, winner.claim),
         opening=opening,
         spent=outcome.total_usage,
         by_gold=by_gold,

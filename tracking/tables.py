@@ -20,7 +20,7 @@ def optimization_numbers(o: Optimization) -> Numbers:
         **verdict_numbers(o.verdict),
         "usd": usage.cost_usd,
         "seconds": o.seconds,
-        "dev/score": o.candidates[o.winner_index].dev_score,
+        "dev/score": o.candidates[o.winner_index].claim,
         "dev/baseline": o.dev_baseline.mean,
         "cost/tokens_in": usage.input_tokens,
         "cost/tokens_out": usage.output_tokens,

@@ -1,0 +1,503 @@
+"""Which prompt to score on which row next, which prompt to reflect on next, and what to believe at the end.
+
+The policy is asked and told: :meth:`Policy.ask` gives a job, :meth:`Policy.tell` takes its result. It sees no clock, no
+thread and no model, and draws all its chance from a seed, so that the same results told in the same order give the
+same jobs. What it believes is in :class:`stats.edits.EditModel`.
+
+Loop: the seed is scored on a few rows. Then, again and again, the regret of choosing now (what the best of all is
+believed to have over the current pick) is held against what one more proposal would bring. A proposal comes from a
+parent drawn by Thompson sampling, reflects on train rows on which it is weak, and is screened on those rows. Scores go
+to the two that draws call best (Russo, "Simple Bayesian Algorithms for Best Arm Identification", 2016), dev rows
+first; a train row counts only for candidates whose lineage never showed it. Edits that are believed to help are
+combined, and edits that are believed to harm are taken back, without asking anybody, wherever the texts allow it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from optimizers.race.texts import Change, Parts, changes
+from stats.distributions import normal_below
+from stats.edits import SEED, Array, Edit, EditModel, Lift
+
+
+@dataclass(frozen=True)
+class Tactics:
+    """How a race is run; ``budget`` is the most rows that may be scored."""
+
+    budget: int
+    seed: int = 0
+    shown: int = 4
+    """Rows that the first reflections are shown, and that their children are screened on."""
+    most_shown: int = 32
+    """The number grows up to this while reflections mend most of what they are shown."""
+    block: int = 4
+    """Rows of an evaluation."""
+    reflectors: int = 1
+    """Reflections under way at a time."""
+    explore: float = 0.5
+    """How eagerly is proposed: regret is weighed against this share of what a proposal is expected to bring."""
+    combine: float = 0.5
+    """Probability of being better that a combination needs before it is tried; above 1 nothing is combined."""
+    bold: float = 0.5
+    stake: float = -10.0
+    fold: float = 0.75
+    """Probability of helping that an edit of another candidate needs to be folded in."""
+    confirm: float = 0.95
+    """Probability of being better that replaces the seed."""
+    evidence: int = 16
+    """Scores that count which a winner needs."""
+    closing: float = 0.1
+    """Share of the budget that is kept for telling the best apart."""
+    worth: float = 0.001
+    """The search ends when neither choosing better nor a further proposal is expected to bring this much."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Job: score a candidate on a row."""
+
+    candidate: int
+    row: str
+
+
+@dataclass(frozen=True)
+class Reflect:
+    """Job: write one part of a candidate anew, looking at rows that it has been scored on."""
+
+    parent: int
+    part: str
+    shown: tuple[str, ...]
+    number: int
+
+
+@dataclass
+class Entrant:
+    """A candidate as the policy knows it."""
+
+    parts: Parts
+    parent: int = -1
+    """The candidate that it was made from; -1 for the seed."""
+    edits: int = 0
+    """Its set of edits; bit ``e`` is the edit of that number."""
+    part: str = ""
+    """The part that a reflection changed; empty for the seed and for combinations."""
+    leaked: frozenset[str] = frozenset()
+    """Train rows that were shown anywhere in its lineage."""
+    screening: tuple[str, ...] = ()
+    """Rows that its reflection was shown, on which it is scored first."""
+    change: float | None = None
+    """Mean paired change on them; None until all are in."""
+    scores: dict[str, float] = field(default_factory=dict[str, float])
+    pending: set[str] = field(default_factory=set[str])
+    failed: set[str] = field(default_factory=set[str])
+    used: set[str] = field(default_factory=set[str])
+    """Rows that a reflection on this very candidate has been shown."""
+    counted: int = 0
+    """Scores that are evidence."""
+
+    @property
+    def live(self) -> bool:
+        """Whether it may be picked: a reflection only once its screening is in."""
+        return not self.part or self.change is not None
+
+    def unseen(self, row: str) -> bool:
+        """Whether it may still be scored on a row."""
+        return row not in self.scores and row not in self.pending and row not in self.failed
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The policy's answer: a candidate, and what is believed of its lift over the seed."""
+
+    candidate: int
+    lift: Lift
+
+
+DRAWS = 48
+FEW_MENDED = 0.3
+MANY_MENDED = 0.6
+"""Below and above these shares of weak rows mended, reflections are shown fewer and more rows."""
+MENDED = 0.02
+"""A row is weak or mended when its score is off by more than this."""
+
+
+class Policy:
+    """The search as questions and answers; see the module."""
+
+    def __init__(self, seed: Parts, train: Sequence[str], dev: Sequence[str], tactics: Tactics) -> None:
+        self.tactics, self.train, self.dev = tactics, tuple(train), tuple(dev)
+        self.rng = np.random.default_rng(tactics.seed)
+        self._train, self._dev = frozenset(train), frozenset(dev)
+        dev_order = [self.dev[i] for i in self.rng.permutation(len(dev))]
+        self.order = tuple(dev_order + [self.train[i] for i in self.rng.permutation(len(train))])
+        self.model = EditModel()
+        self.entrants: list[Entrant] = []
+        self.spent = self.reflections = self.duplicates = self.empty = 0
+        self.ended = ""
+        """Why the search ended before its budget, with numbers; empty where it did not."""
+        self.shown = dict.fromkeys(seed, min(tactics.shown, len(train)))
+        self.edits: list[Edit] = [SEED]
+        self.changes: list[Change | None] = [None]
+        """What each edit changes; None for what a combination brings of its own."""
+        self._numbers: dict[tuple[str, str, str, int], int] = {}
+        self._names: dict[tuple[tuple[str, str], ...], int] = {}
+        self._queue: deque[Score] = deque()
+        self._by_row: dict[str, dict[int, float]] = {}
+        self._waiting = 0
+        self._stale = True
+        self._over = False
+        self._enter(Entrant(dict(seed)))
+        self._push(0, self.order[: 2 * tactics.block])
+        self._push(0, self.order[len(dev) : len(dev) + 2 * tactics.block])
+
+    # -- what happened
+
+    def tell(self, job: Score | Reflect, result: float | str | None) -> None:
+        """Take a result: a score in [0, 1] or the new text of the part; None for a row or a proposal that failed."""
+        self._stale = True
+        if isinstance(job, Reflect):
+            self._waiting -= 1
+            assert result is None or isinstance(result, str)
+            self._proposed(job, result)
+        else:
+            assert not isinstance(result, str)
+            self._scored(job, result)
+
+    def _proposed(self, job: Reflect, text: str | None) -> None:
+        parent = self.entrants[job.parent]
+        parts = {**parent.parts, job.part: text} if text is not None else parent.parts
+        leaked = parent.leaked | frozenset(job.shown)
+        child = Entrant(parts, job.parent, parent.edits, job.part, leaked, job.shown)
+        found = self._enter(child)
+        self.empty = self.empty + 1 if found is None else 0
+        if found is not None:
+            child.edits |= self._edited(job, parent, child)
+            self._push(found, job.shown)
+
+    def _edited(self, job: Reflect, parent: Entrant, child: Entrant) -> int:
+        """The set of edits between two texts; what was changed in the same way before is the same edit."""
+        found, bits = changes(job.part, parent.parts[job.part], child.parts[job.part]), 0
+        before = Counter(
+            (c.part, c.removed, c.added) for e in _bits(parent.edits) if (c := self.changes[e]) is not None
+        )
+        for change in found:
+            name = (change.part, change.removed, change.added)
+            before[name] += 1
+            number = self._numbers.setdefault((*name, before[name]), len(self.edits))
+            if number == len(self.edits):
+                self.edits.append(Edit("reflection", job.parent, 1 / len(found)))
+                self.changes.append(change)
+            bits |= 1 << number
+        return bits
+
+    def _scored(self, job: Score, score: float | None) -> None:
+        entrant = self.entrants[job.candidate]
+        entrant.pending.discard(job.row)
+        if score is None:
+            entrant.failed.add(job.row)
+        else:
+            entrant.scores[job.row] = score
+            self._by_row.setdefault(job.row, {})[job.candidate] = score
+            if job.row not in entrant.leaked:
+                self.model.add(job.candidate, job.row, score)
+                entrant.counted += 1
+        if not entrant.live and not any(row in entrant.pending for row in entrant.screening):
+            self._screened(entrant)
+
+    def _screened(self, entrant: Entrant) -> None:
+        """Note what the screening says, and show later reflections more rows while they mend most of what they see."""
+        parent = self.entrants[entrant.parent]
+        both = [row for row in entrant.screening if row in entrant.scores and row in parent.scores]
+        paired = [entrant.scores[row] - parent.scores[row] for row in both]
+        entrant.change = sum(paired) / len(paired) if paired else 0.0
+        for e in _bits(entrant.edits & ~parent.edits):
+            if self.edits[e].screening is None:
+                self.edits[e] = replace(self.edits[e], screening=entrant.change)
+        self._resize(entrant, parent, [row for row in both if parent.scores[row] < 1 - MENDED])
+
+    def _resize(self, entrant: Entrant, parent: Entrant, weak: Sequence[str]) -> None:
+        """Show later reflections more rows while they mend most of what they see, chance not counted."""
+        if len(weak) < 2:
+            return
+        number = entrant.parent
+        known = range(len(self.model.mean))
+        seen = [{c: s for c, s in self._by_row[row].items() if c in known} for row in weak]
+        anew = [self.model.foretell(number, scores) for scores in seen]
+        room = sum(1 - expected for expected in anew)
+        mended = sum(entrant.scores[row] - expected for row, expected in zip(weak, anew, strict=True))
+        now, share = self.shown[entrant.part], mended / max(MENDED, room)
+        if share > MANY_MENDED:
+            self.shown[entrant.part] = min(2 * now, self.tactics.most_shown, max(1, math.ceil(2 * len(self.train) / 3)))
+        elif share < FEW_MENDED:
+            self.shown[entrant.part] = max(min(self.tactics.shown, len(self.train)), now // 2)
+
+    def _enter(self, entrant: Entrant) -> int | None:
+        """Number a new candidate; None where the same parts are in the race already, which costs nothing."""
+        name = tuple(sorted(entrant.parts.items()))
+        if name in self._names:
+            self.duplicates += 1
+            return None
+        number = self._names[name] = len(self.entrants)
+        self.entrants.append(entrant)
+        self._stale = True
+        return number
+
+    def _push(self, candidate: int, rows: Sequence[str]) -> bool:
+        """Queue rows that are not known yet, as far as the budget goes; whether any was."""
+        entrant, before = self.entrants[candidate], self.spent
+        for row in rows:
+            if entrant.unseen(row) and self.spent < self.tactics.budget:
+                entrant.pending.add(row)
+                self._queue.append(Score(candidate, row))
+                self.spent += 1
+        return self.spent > before
+
+    # -- what to do
+
+    def ask(self) -> Score | Reflect | None:
+        """The next job; None while nothing can be done before a result comes, or when the race is over."""
+        if self._queue:
+            return self._queue.popleft()
+        if self.spent >= self.tactics.budget or self._over:
+            return None
+        return self._decide() or (self._queue.popleft() if self._queue else None)
+
+    @staticmethod
+    def numbers(edits: int) -> list[int]:
+        """The edits in a set."""
+        return _bits(edits)
+
+    @property
+    def over(self) -> bool:
+        """Whether no job will come any more."""
+        return not self._queue and not self._waiting and (self._over or self.spent >= self.tactics.budget)
+
+    def _decide(self) -> Reflect | None:
+        """Queue scores, or return a reflection."""
+        self.fit()
+        live = np.array([i for i, e in enumerate(self.entrants) if e.live])
+        effects = self.model.draws(self.rng, DRAWS)
+        draws = self.model.qualities(effects)
+        tops = [int(i) for i in live[draws[:, live].argmax(1)]]
+        regret = float(draws[:, live].max(1).mean() - self.model.mean[live].max())
+        gain = self._gain()
+        open_ = self._may_propose()
+        if len(self.entrants) > 10 and max(regret, gain if open_ else 0.0) < self.tactics.worth and not self._waiting:
+            return self._end(regret, gain)
+        if not open_ and self._complete():
+            return None
+        if open_ and self._settles(regret, tops) < self.tactics.explore * gain:
+            job = self._propose(live, effects, draws)
+            if job is not None or self._queue:
+                return job
+        self._evaluate(tops)
+        if not self._queue and open_:
+            return self._propose(live, effects, draws)
+        if not self._queue and not self._waiting and not any(e.pending for e in self.entrants):
+            self._over = True
+            self.ended = self.ended or "every candidate worth it has been scored on every row"
+        return None
+
+    def _end(self, regret: float, gain: float) -> None:
+        """Finish: the rows that the answer rests on, and nothing more."""
+        if not self._complete():
+            self._over = True
+            self.ended = (
+                f"neither telling the best apart ({100 * regret:.2f} points) nor a further proposal "
+                f"({100 * gain:.2f}) is expected to bring {100 * self.tactics.worth:.2f}"
+            )
+
+    def _may_propose(self) -> bool:
+        left = self.tactics.budget - self.spent
+        kept = max(self.tactics.closing * self.tactics.budget, min(len(self.dev), self.tactics.budget / 4))
+        return left > kept and self.empty < PATIENCE
+
+    def fit(self) -> None:
+        """Bring the belief up to date."""
+        if self._stale:
+            self.model.fit(self.edits, [entrant.edits for entrant in self.entrants])
+            self._stale = False
+
+    def _settles(self, regret: float, tops: Sequence[int]) -> float:
+        """Regret that the calls of one proposal would remove if they went to scores: it falls with their root."""
+        scores = [self.entrants[c].counted + len(self.entrants[c].pending) for c in tops]
+        size = self.tactics.block + sum(scores) / len(scores)
+        return regret * 3 * self.tactics.shown / (2 * size)
+
+    def _gain(self) -> float:
+        """Expected improvement by a fresh reflection on the best: E[max(0, effect)]."""
+        mean, sd = self.model.fresh(1 - float(self.model.mean.max()))
+        return sd * math.exp(-0.5 * (mean / sd) ** 2) / math.sqrt(2 * math.pi) + mean * normal_below(mean / sd)
+
+    def _todo(self, candidate: int) -> list[str]:
+        entrant = self.entrants[candidate]
+        return [row for row in self.order if entrant.unseen(row) and row not in entrant.leaked]
+
+    def _complete(self) -> bool:
+        """Queue dev rows that the leader or the seed lacks: what is reported rests on scores, not on a trend."""
+        known = [i for i, e in enumerate(self.entrants) if i == 0 or e.counted >= self.tactics.block]
+        leader = max(known, key=lambda i: self.model.mean[i])
+        return any(
+            self._push(i, [row for row in self._todo(i) if row in self._dev][: 4 * self.tactics.block])
+            for i in dict.fromkeys((leader, 0))
+        )
+
+    def _evaluate(self, tops: Sequence[int]) -> None:
+        """Top-two Thompson sampling: the best of one draw, or half of the time the best of the next that differs."""
+        order = list(dict.fromkeys(tops))
+        if len(order) > 1 and self.rng.random() < 0.5:
+            order[0], order[1] = order[1], order[0]
+        for candidate in order:
+            if self._push(candidate, self._todo(candidate)[: self.tactics.block]):
+                return
+
+    # -- new candidates
+
+    def _propose(self, live: Array, effects: Array, draws: Array) -> Reflect | None:
+        if self._combine(live, effects):
+            return None
+        if self._waiting >= self.tactics.reflectors:
+            return None
+        parent = int(live[draws[1][live].argmax()])
+        part = self._part()
+        return self._reflect(parent, part)
+
+    def _part(self) -> str:
+        """The part to be changed: of each, one draw of what its next edit brings."""
+        names = list(self.entrants[0].parts)
+        if len(names) == 1:
+            return names[0]
+        effects, (mean, _) = self.model.effects(), self.model.fresh(1 - float(self.model.mean.max()))
+        drawn = {}
+        for name in names:
+            own = [effects[e] for e, change in enumerate(self.changes) if change is not None and change.part == name]
+            spread = 2 * self.model.tau / np.sqrt(1 + len(own))
+            drawn[name] = (mean + sum(own)) / (1 + len(own)) + spread * self.rng.standard_normal()
+        return max(names, key=lambda name: drawn[name])
+
+    def _reflect(self, parent: int, part: str) -> Reflect | None:
+        """Rows to be shown; where too few weak ones are known, rows that relatives find hard are scored first."""
+        entrant, shown = self.entrants[parent], self.shown[part]
+        deficit = 1 - float(self.model.mean[parent])
+        weak = [r for r, s in entrant.scores.items() if r in self._train and 1 - s > max(MENDED, 0.5 * deficit)]
+        fresh = [row for row in weak if row not in entrant.used]
+        if len(fresh) < int(np.clip(round(2 * shown * deficit), 1, shown)):
+            rest = [row for row in self.train if entrant.unseen(row)]
+            if rest:
+                hard = {
+                    r: self.model.foretell(parent, self._by_row.get(r, {})) + 1e-3 * self.rng.random() for r in rest
+                }
+                self._push(parent, sorted(rest, key=lambda row: hard[row])[: max(self.tactics.block, shown // 2)])
+                return None
+        pool = fresh or weak or [row for row in entrant.scores if row in self._train]
+        if not pool:
+            return None
+        hard = {r: self.model.foretell(parent, self._by_row[r]) + 0.1 * self.rng.standard_normal() for r in pool}
+        rows = tuple(sorted(pool, key=lambda row: hard[row])[:shown])
+        entrant.used.update(rows)
+        self._waiting += 1
+        self.reflections += 1
+        return Reflect(parent, part, rows, self.reflections)
+
+    def _combine(self, live: Array, effects: Array) -> bool:
+        """Enter the best candidate with edits taken back that harm and edits of others that help; whether it was."""
+        tactics, believed = self.tactics, self.model.effects()
+        believed = believed + tactics.bold * (effects[2] - believed)
+        if tactics.combine > 1 or len(live) < 3 or self._untried():
+            return False
+        known = [int(i) for i in live if self.entrants[i].counted >= 2 * tactics.block]
+        if not known:
+            return False
+        best = max(known, key=lambda i: self.model.mean[i])
+        parent = self.entrants[best]
+        draft = _Draft(dict(parent.parts), parent.edits, parent.leaked)
+        self._take_back(draft, believed)
+        self._add(draft, believed, effects)
+        if draft.edits == parent.edits:
+            return False
+        change = self._sum(effects, draft.edits) - self._sum(effects, parent.edits)
+        if (change > 0).mean() < tactics.combine or change.mean() <= tactics.stake * self._gain():
+            return False
+        number = self._enter(Entrant(draft.parts, best, draft.edits | 1 << len(self.edits), "", draft.leaked))
+        if number is None:
+            return False
+        self.edits.append(Edit("combination", best))
+        self.changes.append(None)
+        return self._push(number, self._todo(number)[: tactics.block])
+
+    def _untried(self) -> bool:
+        """Whether a combination still waits for its first scores."""
+        fewest = 2 * self.tactics.block
+        return any(i and not e.part and e.counted + len(e.pending) < fewest for i, e in enumerate(self.entrants))
+
+    def _take_back(self, draft: _Draft, believed: Array) -> None:
+        """Undo the edits that are believed to harm, the worst first."""
+        for edit in sorted(_bits(draft.edits), key=lambda e: believed[e]):
+            change = self.changes[edit]
+            if change is None or believed[edit] >= 0:
+                continue
+            text = change.taken_from(draft.parts[change.part])
+            if text is not None:
+                draft.parts[change.part] = text
+                draft.edits &= ~(1 << edit)
+
+    def _add(self, draft: _Draft, believed: Array, effects: Array) -> None:
+        """Fold in edits of others that are believed to help; the best first."""
+        helps = (effects > 0).mean(0)
+        sure = [e for e in range(1, len(self.edits)) if helps[e] >= self.tactics.fold and not draft.edits >> e & 1]
+        for edit in sorted(sure, key=lambda e: -believed[e]):
+            change = self.changes[edit]
+            text = change.made_in(draft.parts[change.part]) if change is not None else None
+            if change is not None and text is not None and text != draft.parts[change.part]:
+                draft.parts[change.part] = text
+                draft.edits |= 1 << edit
+                draft.leaked |= self._leaked(edit)
+
+    def _leaked(self, edit: int) -> frozenset[str]:
+        """The train rows that whoever made an edit has seen."""
+        makers = [e.leaked for e in self.entrants if e.part and e.edits >> edit & 1]
+        return min(makers, key=len, default=frozenset())
+
+    @staticmethod
+    def _sum(effects: Array, edits: int) -> Array:
+        """Draws of the quality of a set of edits."""
+        return effects[:, [0, *_bits(edits)]].sum(1)
+
+    # -- what to believe
+
+    def pick(self, *, confirm: float | None = None) -> Pick:
+        """The candidate to go on with; the seed unless another is better with this probability (else the tactics')."""
+        needed = self.tactics.confirm if confirm is None else confirm
+        self.model.fit(self.edits, [entrant.edits for entrant in self.entrants], estimate=True)
+        least = min(self.tactics.evidence, len(self.dev)) if needed else 1
+        eligible = [i for i, e in enumerate(self.entrants) if i == 0 or e.counted >= least]
+        best = max(eligible, key=lambda i: self.model.mean[i])
+        lift = self.model.lift(best)
+        return (
+            Pick(best, lift)
+            if best and lift.better >= needed
+            else Pick(0, Lift(0.0, 0.0, lift.better if best else 1.0))
+        )
+
+
+@dataclass
+class _Draft:
+    """A combination that is being put together."""
+
+    parts: dict[str, str]
+    edits: int
+    leaked: frozenset[str]
+
+
+PATIENCE = 20
+"""Proposals in a row that bring nothing new, after which nothing more is proposed."""
+
+
+def _bits(edits: int) -> list[int]:
+    return [e for e in range(1, edits.bit_length()) if edits >> e & 1]
