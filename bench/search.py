@@ -25,10 +25,11 @@ from functools import cache
 from pathlib import Path
 
 from bench.search_peers import PEERS, Policy, SearchRecord
+from bench.search_race import RACES
 from bench.search_worlds import MAKERS, NULLS, world
 from stats import t_interval, wilson
 
-POLICIES: Mapping[str, Policy] = {**PEERS}
+POLICIES: Mapping[str, Policy] = {**PEERS, **RACES}
 """Every search that can be asked for; a name of the search is the name in its records."""
 
 

@@ -228,7 +228,7 @@ class EditModel:
             within: Array = (
                 rows + edits * self._shared[np.ix_(candidates, candidates)] + noise * np.eye(len(candidates))
             )
-            precision: Array = np.linalg.inv(within)
+            precision: Array = np.asarray(np.linalg.inv(within), float)
             pull: Array = precision @ scores
             self._precision[np.ix_(candidates, candidates)] += precision
             self._pull[candidates] += pull
