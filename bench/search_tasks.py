@@ -69,8 +69,9 @@ class TaskRecord:
     rows: tuple[int, int, int] = (0, 0, 0)
     """Train, dev, holdout."""
     runs: int = 0
-    """Calls of the student, those answered from the ledger included; ``reflections`` are calls of all other roles."""
+    """Calls of the student: baseline, search and holdout, those that the ledger answered included."""
     reflections: int = 0
+    """Calls of all other roles."""
     seconds: float = 0.0
     cpu: float = 0.0
     error: str = ""
@@ -302,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lines += ["", *against(groups, name, int(budget))]
     sys.stdout.write("\n".join(lines) + "\n")
     if given.svg:
-        given.svg.write_text(drawing(panels(groups), "program runs", "score on the holdout"), "utf-8")
+        given.svg.write_text(drawing(panels(groups), "budget in program runs", "score on the holdout"), "utf-8")
 
 
 if __name__ == "__main__":

@@ -33,8 +33,7 @@ def test_two_optimisers_are_compared_by_salt_at_their_budgets_and_then_over_all_
     ]
 
 
-def test_a_gold_file_becomes_a_task_and_one_that_is_absent_is_left_out_by_name(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("PROVEN_MLFLOW", "later")
+def test_a_gold_file_becomes_a_task_and_one_that_is_absent_is_left_out_by_name(tmp_path, capsys):
     words = {"billing": "invoice", "access": "password", "delivery": "parcel"}
     rows = [
         {"id": f"r{n}", "input": {"text": f"note {n} about the {word}"}, "label": {"team": team}, "split": "train"}
