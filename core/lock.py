@@ -10,12 +10,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from core.errors import OutputError
+
 WAIT_SECONDS = 0.05
 """How often one that is held is tried again."""
 
 
-class Locked(Exception):  # noqa: N818 - a state of the lock, which callers turn into an error of their own
+class Locked(OutputError):  # noqa: N818 - a state of the lock, which some callers turn into an error of their own
     """Somebody else has held the lock for the whole time."""
+
+    def __init__(self, path: Path, seconds: float) -> None:
+        super().__init__(
+            f"{path}: another process has held this lock for {seconds:g} s",
+            hint="run the same command again; a process that was stopped (Ctrl-Z) has to be continued or ended first",
+        )
 
 
 class FileLock:
@@ -42,11 +50,11 @@ class FileLock:
         """
         until = time.monotonic() + self._timeout
         if not self._mine.acquire(timeout=self._timeout):
-            raise Locked(str(self._path))
+            raise Locked(Path(self._path), self._timeout)
         try:
             while (handle := self._taken()) is None:
                 if time.monotonic() >= until:
-                    raise Locked(str(self._path))
+                    raise Locked(Path(self._path), self._timeout)
                 time.sleep(WAIT_SECONDS)
         except BaseException:
             self._mine.release()

@@ -20,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 
 from core.errors import ProvenError, StoreError
-from core.lock import FileLock
+from core.lock import FileLock, Locked
 from core.redact import Redactor
 from tracking.client import Client, MlflowRun
 from tracking.handlers import Telling, run_name, tell
@@ -31,6 +31,8 @@ RUN_TAG = "proven.run_id"
 PARENT_TAG = "sweep"
 """The tag of a run that belongs to another one, of the same task: the other's id."""
 GATHER_SECONDS = 0.2
+PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before what somebody else's lock held up is tried again, at the end."""
 LINGER_SECONDS = 120.0
 """How long the process goes on after its run has hung up; what it has not done by then is for ``sync``."""
 
@@ -43,11 +45,14 @@ class Projector:
         self._client: Client | None = None
         self.refused = False
         """Whether trying again in this process would end the same."""
+        self.held_up = False
+        """Whether something was left because somebody else held MLflow's database, which passes."""
 
     def follow(self) -> None:
         """Write what is new; a run that cannot be written does not hold up the others, and nothing is raised."""
         if self.refused:
             return
+        self.held_up = False
         try:
             if self._client is None:
                 self._client = Client(self.uri, self.mlruns)
@@ -108,6 +113,7 @@ class Projector:
         said = error.message if isinstance(error, ProvenError) else str(error)
         hint = f" ({error.hint})" if isinstance(error, ProvenError) and error.hint else ""
         first = (said.splitlines() or [""])[0]
+        self.held_up = self.held_up or isinstance(error, Locked) or "database is locked" in said
         self.store.note_problem(f"{about}{': ' if about else ''}{type(error).__name__}: {first}{hint}")
 
 
@@ -149,6 +155,10 @@ def serve(connection: socket.socket) -> None:
             hearing.wake.clear()
             if not hearing.over:
                 time.sleep(GATHER_SECONDS)
+    for pause in PAUSES:
+        if projector.held_up:
+            time.sleep(pause)
+            projector.follow()
     with contextlib.suppress(OSError):
         connection.sendall(DONE)
 

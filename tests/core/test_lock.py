@@ -4,10 +4,12 @@ import threading
 
 import pytest
 
+from core.errors import OutputError
 from core.lock import FileLock, Locked
 
 HOLD = """
 import sys
+from core.errors import OutputError
 from core.lock import FileLock
 with FileLock(sys.argv[1], timeout=0):
     print("held", flush=True)
@@ -21,8 +23,9 @@ def test_one_process_holds_it_and_its_death_lets_it_go(tmp_path):
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(Locked):
+        with pytest.raises(OutputError, match=r"a\.lock: another process has held this lock for 0\.1 s") as refused:
             FileLock(path, timeout=0.1).acquire()
+        assert "run the same command again" in refused.value.hint  # wherever it is waited for, it is no traceback
         other.kill()
     with FileLock(path, timeout=0):
         assert path.exists()

@@ -5,6 +5,8 @@ import multiprocessing
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,31 @@ def start(run_id, task="t"):
     return RunStart(
         run_id, task, "cmd", "2026-01-01T00:00:00+00:00", {"optimizer": "gepa"}, {}, SplitInfo(1, 1, 1, "f", "h"), {}
     )
+
+
+# A database that somebody else holds
+
+
+def test_sync_waits_for_a_database_that_somebody_else_is_writing_to(tmp_path):
+    store = Store(tmp_path / "mlruns" / "proven.db")
+    store.start_run(start("t-1"))
+    assert project(store, tmp_path / "mlruns") == []
+    store.start_run(start("t-2"))
+    held = sqlite3.connect(tmp_path / "mlruns" / "mlflow.db", check_same_thread=False, isolation_level=None)
+    held.execute("begin immediate")
+
+    def let_go():
+        while not store._read("select 1 from mlflow_problems"):  # it has given up once: MLflow waits 5 s for a lock
+            time.sleep(0.05)
+        time.sleep(7)  # and once more, when its run had hung up
+        held.execute("rollback")
+
+    thread = threading.Thread(target=let_go)
+    thread.start()
+    assert json.loads(run("sync", "--json", workspace=tmp_path)[1]) == {"waiting": 0, "problems": []}
+    thread.join()
+    held.close()
+    store.close()
 
 
 # A server that does not answer
