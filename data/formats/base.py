@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.json_text import JsonError, load_json
+from data.json_text import Complain, JsonError, load_json, whole_records
 from data.transcript_builder import Reading, TranscriptBuilder, role_of
 from data.transcripts import Turn
 
 LINE_FILES = (".jsonl", ".ndjson")
 Records = Iterable[tuple[int, Any]]
-Complain = Callable[[int, str], None]
-"""Takes the line and what is wrong with it; reading goes on."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Draft:
 
 def json_records(path: Path, complain: Complain) -> Iterator[tuple[int, Any]]:
     """The records of a file: one per line, or the elements of one JSON document."""
-    if path.suffix.lower() not in LINE_FILES and (document := _document(path)) is not None:
+    if path.suffix.lower() not in LINE_FILES and (document := _document(path, complain)) is not None:
         many = isinstance(document, list) and messages_in(document) is None
         yield from enumerate(document, 1) if many else [(1, document)]
         return
@@ -39,19 +37,24 @@ def json_records(path: Path, complain: Complain) -> Iterator[tuple[int, Any]]:
             if not line.strip():
                 continue
             try:
-                yield number, load_json(line.decode("utf-8"))
+                repeated: Complain = lambda _, said, number=number: complain(number, said)  # noqa: E731
+                yield number, load_json(line.decode("utf-8"), repeated=repeated)
             except UnicodeDecodeError as error:
                 complain(number, f"not UTF-8 (byte 0x{line[error.start]:02x})")
             except JsonError as error:
                 complain(number, error.message)
 
 
-def _document(path: Path) -> Any:
-    """The whole file as one JSON value; None when it is not one, as with one object per line."""
+def _document(path: Path, complain: Complain) -> Any:
+    """The whole file as one JSON value, or what is whole of it; None when it is none, as with one object per line."""
     try:
-        loaded = load_json(path.read_bytes().decode("utf-8-sig"))
-    except ValueError:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
         return None
+    try:
+        loaded = load_json(text, repeated=complain)
+    except JsonError:
+        loaded = whole_records(text, complain) if text.lstrip().startswith("[") else None
     return loaded if isinstance(loaded, (dict, list)) else None
 
 

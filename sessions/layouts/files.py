@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from data.formats.base import LINE_FILES, json_records
-from data.json_text import JsonError, load_json
+from data.json_text import Complain, JsonError, load_json, whole_records
 from sessions.layouts.paths import Place
 
 SUFFIXES = (*LINE_FILES, ".json", ".csv", ".tsv")
-Complain = Callable[[int, str], None]
 _FIELD_CHARS = 50_000_000
 
 
@@ -42,14 +41,16 @@ def _whole(path: Path, file: str, complain: Complain) -> Iterator[Place]:
         complain(1, f"not UTF-8 at byte {error.start}")
         return
     try:
-        value = load_json(text)
+        value = load_json(text, repeated=complain)
     except JsonError as error:
         first = next((line for line in text.splitlines() if line.strip()), "")
-        if not _is_object(first):
+        if _is_object(first):
+            yield from _lines(path, file, complain)
+            return
+        value = whole_records(text, complain)
+        if value is None:
             complain(error.line, f"{error.message}; nothing of this file can be read")
             return
-        yield from _lines(path, file, complain)
-        return
     yield Place(value, line=1, file=file)
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core.errors import DataError
+from data.formats.base import json_records
 from data.transcript_builder import Reading, call_text, clip
 from data.transcript_files import read_transcripts
 
@@ -416,3 +417,13 @@ def test_a_session_that_is_still_being_written_needs_lenience(tmp_path):
     with pytest.raises(DataError, match=rf"s\.jsonl:{len(CLAUDE)}: not JSON"):
         read(path)
     assert only(path, lenient=True).user_messages == 2
+
+
+def test_of_a_document_that_was_cut_off_the_whole_records_are_read(tmp_path):
+    path, problems = tmp_path / "cut.json", []
+    path.write_text('[\n{"id": 1, "id": 2},\n{"id": 3},\n{"id"', "utf-8")
+    read = list(json_records(path, lambda line, said: problems.append((line, said))))
+    assert read == [(1, {"id": 2}), (2, {"id": 3})]
+    assert [line for line, _ in problems] == [2, 4]
+    assert problems[0][1] == "the key 'id' stands there twice; the last one counts"
+    assert problems[1][1].endswith("this record is left out")

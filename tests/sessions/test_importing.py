@@ -257,6 +257,40 @@ def test_a_json_document_that_was_cut_off_is_one_problem(bring):
         bring('{\n  "runs": [\n    {"id": "a", ', SIMPLE, "cut.json")
 
 
+@pytest.mark.parametrize(("head", "rows"), [("[", {}), ('{"made": "2026", "runs": [', {"rows": "runs.*"})])
+def test_of_a_list_that_was_cut_off_the_whole_records_are_read_and_the_rest_is_said(bring, store, head, rows):
+    text = (
+        head
+        + '\n{"id": "a", "ok": true, "n": 3},\n{"id": "b", "ok": false, "error": "say \\"[{\\""},\n{"id": "c", "ok": tr'
+    )
+    done = bring(text, {**SIMPLE, **rows}, "cut.json")
+    assert [(s.id, s.success) for s in store.sessions()] == [("a", True), ("b", False)]
+    assert done.problems == ["cut.json:4: not JSON: Expecting value at column 19; this record is left out"]
+
+
+def test_of_a_list_with_a_broken_record_the_others_are_read(bring, store):
+    done = bring('[{"id": "a", "ok": true},\n {"id": , "ok": true},\n {"id": "c", "ok": false}]', SIMPLE, "gap.json")
+    assert [(s.id, s.success) for s in store.sessions()] == [("a", True), ("c", False)]
+    assert done.problems == ["gap.json:2: not JSON: Expecting value at column 8; this record is left out"]
+    unclosed = bring('[{"id": "d", "ok": true},\n {"id": "e", "ok": false}\n', SIMPLE, "open.json")
+    assert (unclosed.added, unclosed.problems) == (
+        2, ["open.json:3: what stands around the records is no JSON; every record was read"],
+    )  # fmt: skip
+
+
+def test_a_key_that_an_object_repeats_is_said_with_its_line_and_the_last_one_counts(bring, store):
+    done = bring('{"id": "a", "ok": true}\n{"id": "b", "ok": true, "ok": false}\n', SIMPLE)
+    assert (store.get("b").success, done.problems) == (
+        False, ["log.jsonl:2: the key 'ok' stands there twice; the last one counts"],
+    )  # fmt: skip
+    text = '[\n {"id": "c",\n  "ok": {"ok": 1, "x": [{"x": 1}, {"x": 2}]},\n  "ok": true,\n  "n": 1, "n": 2}\n]'
+    assert bring(text, SIMPLE, "twice.json").problems == [
+        "twice.json:4: the key 'ok' stands there twice; the last one counts",
+        "twice.json:5: the key 'n' stands there twice; the last one counts",
+    ]
+    assert (store.get("c").success, store.get("c").steps) == (True, 2)
+
+
 def test_a_row_with_nothing_that_is_looked_for_is_a_problem_and_no_session(bring):
     done = bring('1\nnull\n{"id": "a", "ok": true}\n{"other": 1}\n', SIMPLE)
     assert done.read == 1
