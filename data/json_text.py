@@ -53,9 +53,10 @@ def load_json(text: str, *, strict: bool = False, repeated: Complain | None = No
     except RepeatedKeyError:
         if repeated is None:
             raise
+        value = load_json(text)
         for line, key in repeated_keys(text):
             repeated(line, f"the key {key!r} stands there twice; the last one counts")
-        return load_json(text)
+        return value
     except json.JSONDecodeError as error:
         raise JsonError(f"not JSON: {error.msg} at column {error.colno}", error.lineno) from None
     except RecursionError:
