@@ -6,6 +6,7 @@ It is driven over a pair of pipes (Chrome DevTools Protocol), so that it needs n
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
@@ -32,6 +33,15 @@ def chromium() -> str | None:
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
+def _pipe() -> tuple[int, int]:
+    """Both ends of a pipe, under numbers that stay clear of the two that the browser expects."""
+    ends = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
+    for end in ends:
+        os.close(end)
+    return high[0], high[1]
+
+
 class Browser:
     """One tab of a browser of its own; use as a context.
 
@@ -49,12 +59,16 @@ class Browser:
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        hears, tells = os.pipe()
-        listens, says = os.pipe()
-        words = [self._program, *FLAGS, f"--user-data-dir={self._folder.name}"]
+        hears, tells = _pipe()
+        listens, says = _pipe()
+
+        def handed() -> None:
+            os.dup2(hears, 3)  # where the browser listens, and on 4 it answers
+            os.dup2(says, 4)
+
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", f'exec "$@" 3<&{hears} 4>&{says}', "sh", *words],
-            pass_fds=(hears, says), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            [self._program, *FLAGS, f"--user-data-dir={self._folder.name}"],
+            preexec_fn=handed, pass_fds=(3, 4), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(hears)
         os.close(says)

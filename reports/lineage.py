@@ -145,7 +145,8 @@ def _node(node: Born, middle: tuple[float, float], length: int, escape: Escape) 
     )
     score = "-" if node.score is None else f"{node.score:.3f}"
     how = "merge" if len(node.parents) > 1 else node.origin
-    name = cut(f"#{node.index} {how}", length) if length else f"#{node.index}"
+    name = f"#{node.index} {how}"
+    name = name if len(name) <= length else f"#{node.index}"
     kind = node.kind + ("" if node.complete else " partly")
     return (
         f'<a class="born {kind}" href="#candidate-{node.index}"><title>{escape(told(node))}</title>{box}'

@@ -32,7 +32,7 @@ svg .bar{stroke:var(--blue);stroke-width:3}svg .range{stroke:var(--blue);stroke-
 td.hit{background:var(--goodbg)}td.miss{background:var(--badbg)}
 .scroll{max-width:100%}.scroll tbody td:first-child,.scroll th:first-child{position:sticky;left:0;background:var(--paper);min-width:9rem;overflow-wrap:break-word}td.n{white-space:nowrap}
 tfoot td{border-top:2px solid var(--line);font-weight:600}th button{all:unset;cursor:pointer;padding:.2rem 0}th button:focus-visible{outline:2px solid var(--blue)}
-th button::after{content:" \\2195";opacity:.5}th[aria-sort=ascending] button::after{content:" \\25B2";opacity:1}th[aria-sort=descending] button::after{content:" \\25BC";opacity:1}
+th button::after{content:" \\2195";opacity:.8}th[aria-sort=ascending] button::after{content:" \\25B2";opacity:1}th[aria-sort=descending] button::after{content:" \\25BC";opacity:1}
 .filter{display:block;margin:.5rem 0;font-size:.9rem;color:var(--soft)}.filter input{font:inherit;color:inherit;background:var(--card);border:1px solid var(--line);
 border-radius:.4rem;padding:.3rem .6rem;width:min(20rem,60vw)}
 table.heat{border-collapse:separate;border-spacing:4px;table-layout:auto}.heat th{vertical-align:bottom;border:0;z-index:1}.scroll .heat th:first-child{min-width:3.2rem;max-width:9rem}.heat tbody th{vertical-align:middle}
@@ -52,17 +52,18 @@ padding:.1rem .5rem;border:1px solid var(--line);border-radius:.3rem;background:
 .meter{display:block;height:.35rem;width:4.5rem;margin:.25rem 0 0 auto;background:var(--card)}.meter i{display:block;height:100%;background:var(--soft)}.meter.gain i{background:var(--good)}.meter.loss i{background:var(--bad)}
 .field{padding:.1rem .35rem;margin:.15rem 0;border-left:3px solid var(--line)}.field.hit{background:var(--goodbg);border-color:var(--good)}.field.miss{background:var(--badbg);border-color:var(--bad)}.field.part{background:var(--openbg);border-color:var(--open)}.field small{color:var(--ink)}
 .lineage .scroll svg{max-width:none}.born rect{fill:var(--card);stroke:var(--soft);stroke-width:1.5}.born.seed rect{fill:var(--paper);stroke-width:2}.born.merge rect{fill:var(--openbg);stroke:var(--open)}
-.born.winner rect{fill:var(--goodbg);stroke:var(--good);stroke-width:3}.born.partly rect{stroke-dasharray:4 3}.born:hover rect,.born:focus rect{stroke:var(--blue);stroke-width:3}.edge{fill:none;stroke:var(--line);stroke-width:2}
-.edge.won{stroke:var(--good);stroke-width:2.5}.edge.merging{stroke-dasharray:5 4}.legend{color:var(--soft);font-size:.9rem}.nodes>details{margin:.3rem .8rem;background:var(--paper)}.nodes{font-size:.9rem;padding-bottom:.2rem}
+.born.winner rect{fill:var(--goodbg);stroke:var(--good);stroke-width:3}.born.partly rect{stroke-dasharray:4 3}.born:hover rect,.born:focus rect{stroke:var(--blue);stroke-width:3}.edge{fill:none;stroke:var(--soft);stroke-width:1.5;opacity:.7}
+.edge.won{stroke:var(--good);stroke-width:2.5;opacity:1}.edge.merging{stroke-dasharray:5 4}.legend{color:var(--soft);font-size:.9rem}.nodes>details{margin:.3rem .8rem;background:var(--paper)}.nodes{font-size:.9rem;padding-bottom:.2rem}
 .changes{padding:0 .8rem .5rem;scroll-margin-top:3rem}.changes h3{font-size:.85rem;margin:.4rem 0}svg .step{fill:var(--blue)}svg .sum{fill:var(--soft)}svg .point.seen{fill-opacity:.6}
 svg [class^=q]{fill:var(--blue);fill-opacity:.06}svg .q1{fill-opacity:.22}svg .q2{fill-opacity:.38}svg .q3{fill-opacity:.55}svg .q4{fill-opacity:.75}svg .q5{fill-opacity:1}
 .narrow>svg>text{paint-order:stroke;stroke:var(--paper);stroke-width:3px}
-@media print{@page{margin:12mm}html{font-size:10.5px}body{font-size:1rem}main{max-width:none;padding:0}h2{margin:1.2rem 0 .4rem;break-after:avoid}.narrow,.copied>button,.full,.full>button,.toc,.nodes,.filter,.legend{display:none}
+@media print{@page{margin:12mm}html{font-size:10.5px}body{font-size:1rem}main{max-width:none;padding:0}h2{margin:.9rem 0 .3rem;break-after:avoid}dl{grid-template-columns:auto 1fr auto 1fr;font-size:.85rem}th,td{padding:.18rem .5rem}.narrow,.copied>button,.full,.full>button,.toc,.nodes,.filter,.legend{display:none}
 details{border:0;background:none;margin:.2rem 0}details:not([open])>summary{display:none}.facts::details-content{content-visibility:visible;display:block}.scroll{overflow:visible}th button::after{content:""}tr,.banner,svg{break-inside:avoid}
-svg{max-width:44rem}.commands div{padding:.1rem .4rem;margin:.1rem 0}.commands small{display:inline;margin-left:.6rem}.diff{max-height:15cm}.sides pre{max-height:9cm;overflow:hidden}.filterable{font-size:.8rem}.filterable :is(td,th){padding:.15rem}td.n{white-space:normal}
-.rows pre,.rows td:nth-child(n+5)>pre,.rows .field pre{max-height:4.5em;overflow:hidden}.rows details>pre{display:none}.rows details>summary{display:block!important}.scroll tbody td:first-child,.scroll th:first-child{min-width:0;position:static}.heat td,.rows td:nth-child(n+5){min-width:0}
-.scroll tbody tr:nth-child(n+21),.rows tbody tr:nth-child(n+7){display:none}.scroll:has(tbody tr:nth-child(21))::after{content:"Paper shows the first 20 lines; the page has them all."}
-.scroll:has(.rows tbody tr:nth-child(7))::after{content:"Paper shows the first 6 rows; the page has them all."}}
+svg{max-width:40rem}.commands div{padding:.1rem .4rem;margin:.1rem 0}.commands small{display:inline;margin-left:.6rem}.diff{max-height:11cm}.sides pre{max-height:9cm;overflow:hidden}.filterable{font-size:.8rem}.filterable :is(td,th){padding:.15rem}td.n{white-space:normal}
+.rows pre,.rows td:nth-child(n+5)>pre,.rows .field pre{max-height:4.5em;overflow:hidden}.rows details>pre{display:none}.rows details>summary{display:block!important}.scroll tbody td:first-child,.scroll th:first-child{min-width:0;position:static}.heat td,.rows td:nth-child(n+5){min-width:0}.heat td{padding:.15rem .3rem}.heat td b{font-size:1rem}.heat .strip{display:none}
+.rows .field{display:flex;gap:.4rem}.rows .field pre{max-height:1.5em!important}.pair~.pair{display:none}
+.scroll tbody tr:nth-child(n+16),.rows tbody tr:nth-child(n+6){display:none}.scroll:has(tbody tr:nth-child(16))::after{content:"Paper shows the first 15 lines; the page has them all."}
+.scroll:has(.rows tbody tr:nth-child(6))::after{content:"Paper shows the first 5 rows; the page has them all."}}
 @media (max-width:30rem){dl{grid-template-columns:1fr}dt{margin-top:.4rem}.wide{display:none}.narrow{display:block}.scatter .scroll>svg{min-width:0;max-width:100%}
 .scroll>table{width:max-content;min-width:100%}td{max-width:17rem}.scroll tbody td:first-child,.scroll th:first-child{min-width:0;max-width:8rem}
 .scroll .heat th:first-child{max-width:4.5rem;padding:.2rem}.heat td{min-width:6.1rem;max-width:7rem;padding:.35rem .4rem}.heat td small{font-size:.74rem}.heat td em{font-size:.84rem}}
