@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test slow coverage check fmt bench docs clean
+.PHONY: install demo test slow coverage check fmt bench pictures docs clean
 
 install: $(STAMP)
 
@@ -58,6 +58,10 @@ bench: install
 	$(BIN)/python -m bench.sequential --rates 0.6 --runs 500 --bets 10
 	$(BIN)/python -m bench.sessions --sessions 20000
 	$(BIN)/python -m bench.learning --sessions 5000
+
+# the README's pictures from real runs, where there is a Chromium
+pictures: install
+	$(BIN)/python -m bench.pictures
 
 docs: install
 	$(BIN)/typer cli.py utils docs --name 'python cli.py' --output docs/cli.md

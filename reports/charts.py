@@ -30,7 +30,7 @@ def intervals(chart: IntervalChart, escape: Escape, width: int = WIDE) -> str:
     pad = (high - low) * 0.08 or 0.1
     low, high = low - pad, high + pad
     wide = width == WIDE
-    left, right, row_height = (170, 90, 34) if wide else (24, 64, 48)
+    left, right, row_height = (190, 90, 34) if wide else (24, 64, 48)
     height = row_height * len(chart.rows) + 40
 
     def x(value: float) -> float:
@@ -55,7 +55,7 @@ def intervals(chart: IntervalChart, escape: Escape, width: int = WIDE) -> str:
 def _label(text: str, escape: Escape, left: float, y: float, *, wide: bool) -> str:
     """A row's name: before its line where there is room, else above it."""
     if wide:
-        return f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(cut(text, 24))}</text>'
+        return f'<text x="{left - 12}" y="{y + 4}" text-anchor="end">{escape(cut(text, int((left - 12) / 7.2)))}</text>'
     return f'<text x="{left}" y="{y - 14}">{escape(text)}</text>'
 
 

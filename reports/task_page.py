@@ -115,7 +115,7 @@ def _next(newest: Optimization, best: Optimization | None, champion: Reigning | 
 
 
 def _name(o: Optimization) -> str:
-    return f"{o.optimizer} s{o.seed}, {o.started_at[5:16].replace('T', ' ')}"
+    return f"{o.optimizer} s{o.seed} {o.started_at[5:16].replace('T', ' ')}"
 
 
 def _lifts(judged: Sequence[Optimization]) -> list[Block]:
