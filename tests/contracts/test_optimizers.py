@@ -2,9 +2,6 @@
 
 import contextlib
 import json
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -12,18 +9,18 @@ import pytest
 from core.candidate import Candidate
 from core.errors import ModelError
 from core.plain import from_json
-from core.workspace import HOME, Workspace
+from core.workspace import Workspace
 from optimizers import OPTIMIZERS
 from optimizers.search import run_search
 from tasks.task import assemble, read_config
-from tests.journeys.commands import run
+from tests.journeys.commands import run, started
 from tests.journeys.test_money import go
 from tests.notes import notes
 from tests.optimizers.searching import searching
 from tests.provider import Provider, serving
 from tracking.store import Store
 
-BUDGET, ROLLOUTS = "optimizer.budget=160", 700
+BUDGET, ROLLOUTS = "optimizer.budget=100", 400
 EVERY = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
 
 
@@ -65,39 +62,27 @@ def test_the_same_seed_finds_the_same_on_any_number_of_threads_and_another_seed_
 
 
 @EVERY
-def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path, optimizer, whole):
+def test_forecast_killed_and_started_again_it_ends_as_if_nothing_had_happened(tmp_path, optimizer, whole):
     result, undisturbed = whole(optimizer)
     with serving(Provider(latency=0.01)) as provider:
         root = notes(tmp_path, provider.url)
         words = ("optimize", "notes", "--optimizer", optimizer.name, "--set", BUDGET, "--json")
-        command = [sys.executable, str(HOME / "cli.py"), *words, "--workspace", str(root)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and len(provider.seen) < 0.5 * result.total_usage.calls:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        body = json.loads(run(*words, workspace=root)[1])
-        assert provider.repeated == undisturbed.repeated  # some ask the same thing again on purpose, as a rollout
-        assert body["calls"] == len(provider.seen) == result.total_usage.calls
-    assert (body["prompt_hash"], body["verdict"]) == (result.winner.hash, result.verdict.decision)
-    with contextlib.closing(Store(root / "mlruns" / "proven.db")) as store:
-        events = store.events(body["run_id"])
-    assert steps(from_json(Candidate, e.payload) for e in events if e.kind == "candidate") == steps(result.candidates)
-
-
-@EVERY
-def test_a_forecast_says_what_the_run_costs_and_the_run_pays_nothing_of_it_again(tmp_path, optimizer):
-    with serving(Provider()) as provider:
-        notes(tmp_path, provider.url)
-        words = ("optimize", "notes", "--optimizer", optimizer.name, "--set", BUDGET, "--json")
-        plan = json.loads(run(*words, "--dry-run", workspace=tmp_path)[1])
-        asked = {json.dumps(body, sort_keys=True) for body in provider.seen}
+        plan = json.loads(run(*words, "--dry-run", workspace=root)[1])
         assert plan["pilot_rows"] == 4
         assert plan["calls"]["student"] > 48
         assert 0 < plan["cost_low"] < plan["cost_usd"] < plan["cost_high"]
         pilot = len(provider.seen)
-        go(tmp_path, provider.url, BUDGET, optimizer=optimizer.name)
-    assert not [body for body in provider.seen[pilot:] if json.dumps(body, sort_keys=True) in asked]
+        process = started(*words, workspace=root)
+        while process.poll() is None and len(provider.seen) < 0.5 * result.total_usage.calls:
+            time.sleep(0.005)
+        process.kill()
+        body = json.loads(run(*words, workspace=root)[1])
+        assert provider.repeated == undisturbed.repeated  # some ask the same thing again on purpose, as a rollout
+        assert body["calls"] + pilot == len(provider.seen) == result.total_usage.calls  # nothing of the pilot again
+    assert (body["prompt_hash"], body["verdict"]) == (result.winner.hash, result.verdict.decision)
+    with contextlib.closing(Store(root / "mlruns" / "proven.db")) as store:
+        events = store.events(body["run_id"])
+    assert steps(from_json(Candidate, e.payload) for e in events if e.kind == "candidate") == steps(result.candidates)
 
 
 @EVERY

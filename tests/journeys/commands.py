@@ -1,5 +1,6 @@
 """Running commands as a person or a script would, and a small task of its own to run them on."""
 
+import contextlib
 import json
 import os
 import random
@@ -11,7 +12,7 @@ import time
 from functools import cache
 from pathlib import Path
 
-from tests.journeys.warm_client import ask
+from tests.journeys.warm_client import begin, ending
 
 HOME = Path(__file__).resolve().parents[2]
 HANGS = 300
@@ -38,11 +39,10 @@ def gold(path, n=150, seed=3):
 
 def run(*words, workspace=None, env=None, check=True):
     """Run cli.py; returns (exit code, stdout, stderr). A hash seed is given to an interpreter of its own."""
-    where = ["--workspace", str(workspace)] if workspace else []
-    argv = [str(HOME / "cli.py"), *map(str, words), *where]
+    argv = _typed(words, workspace)
     env = {**os.environ, **(env or {})}
     if env.get("PYTHONHASHSEED") == os.environ.get("PYTHONHASHSEED"):
-        code, out, err = warm().run(argv, env)
+        code, out, err = warm().start(argv, env).ended()
     else:
         done = subprocess.run(
             [sys.executable, *argv], capture_output=True, text=True, env=env, check=False, timeout=HANGS
@@ -51,6 +51,15 @@ def run(*words, workspace=None, env=None, check=True):
     assert not check or code == 0, err
     assert "Traceback" not in err
     return code, out, err
+
+
+def started(*words, workspace=None):
+    """Start cli.py and return at once, for what happens beside it or to it."""
+    return warm().start(_typed(words, workspace), os.environ)
+
+
+def _typed(words, workspace):
+    return [str(HOME / "cli.py"), *map(str, words), *(["--workspace", str(workspace)] if workspace else [])]
 
 
 def until(holds):
@@ -94,16 +103,45 @@ class Warm:
         self.launcher.write_text(LAUNCHER.format(**words), "utf-8")
         self.launcher.chmod(0o700)
 
-    def run(self, argv, env):
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:
-            streams = [nothing.fileno(), out.fileno(), err.fileno()]
-            code = ask(self.paths["plain"], argv, str(self.launcher), streams, env, timeout=HANGS)
-            if code is None:
-                os.killpg(self.processes[0].pid, signal.SIGKILL)
-                raise AssertionError(f"{argv} did not end within {HANGS} s")
-            out.seek(0)
-            err.seek(0)
-            return code, out.read().decode("utf-8"), err.read().decode("utf-8")
+    def start(self, argv, env):
+        return Started(self, argv, env)
+
+
+class Started:
+    """A command at work, in a process that takes signals as any other does."""
+
+    def __init__(self, warm, argv, env):
+        self._argv, self._code = argv, None
+        self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``ended``
+        with open(os.devnull, "rb") as nothing:
+            streams = [nothing.fileno(), self._out.fileno(), self._err.fileno()]
+            self._ending, self.pid = begin(warm.paths["plain"], argv, str(warm.launcher), streams, env)
+
+    def poll(self):
+        """Its exit code, None while it is at work."""
+        if self._code is None:
+            self._code = ending(self._ending, 0)
+        return self._code
+
+    def kill(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
+        self.ended()
+
+    def ended(self):
+        """Wait for it, once: its exit code, and all that it has written."""
+        if self._code is None:
+            self._code = ending(self._ending, HANGS)
+        if self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            raise AssertionError(f"{self._argv} did not end within {HANGS} s")
+        self._ending.close()
+        texts = []
+        for stream in (self._out, self._err):
+            with stream:
+                stream.seek(0)
+                texts.append(stream.read().decode("utf-8"))
+        return self._code, *texts
 
 
 @cache

@@ -4,9 +4,6 @@ import json
 import random
 import re
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -16,7 +13,7 @@ import pytest
 from core.workspace import HOME
 from offline import OfflineEngine
 from tests.gym import gym
-from tests.journeys.commands import run
+from tests.journeys.commands import run, started
 from tests.provider import Provider, serving
 from tracking.store import Store
 
@@ -206,14 +203,12 @@ def test_killed_at_any_point_and_repeated_it_pays_nothing_twice(tmp_path):
     generator = random.Random(7)
     with serving(Provider(latency=0.05)) as provider:
         workspace = gym(tmp_path, models=("small", "mid-large"), url=provider.url, count=10)
-        command = [sys.executable, str(HOME / "cli.py"), "matrix", "retell", "--json", "--workspace", str(tmp_path)]
         for _ in range(3):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            process = started("matrix", "retell", "--json", workspace=tmp_path)
             target = len(provider.seen) + generator.randrange(5, 20)
             while len(provider.seen) < min(target, 78) and process.poll() is None:
                 time.sleep(0.005)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
         body = json.loads(run("matrix", "retell", "--json", workspace=workspace.root)[1])
         assert provider.repeated == 0
         assert len(provider.seen) == 2 * 40  # 40 outputs, 40 judgements

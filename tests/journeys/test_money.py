@@ -3,9 +3,6 @@
 import contextlib
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -15,9 +12,9 @@ from core.candidate import Candidate
 from core.errors import BudgetError
 from core.plain import from_json
 from core.verdict import Decision
-from core.workspace import HOME, Workspace
+from core.workspace import Workspace
 from optimizers import OPTIMIZERS
-from tests.journeys.commands import HANGS, run
+from tests.journeys.commands import run, started
 from tests.notes import notes
 from tests.provider import FAULTS, Provider, chaos, serving
 from tests.runs import optimized, task_of
@@ -192,13 +189,11 @@ def test_killed_twice_and_continued_is_as_if_nothing_had_happened(tmp_path, opti
         repeats = provider.repeated
     with serving(Provider(latency=0.02)) as provider:
         root = notes(tmp_path / "killed", provider.url)
-        command = [sys.executable, "cli.py", "optimize", "notes", "--optimizer", optimizer, "--json"]
         for share in (0.25, 0.7):
-            process = subprocess.Popen([*command, "--workspace", str(root)], cwd=HOME, stdout=-3, stderr=-3)
+            process = started("optimize", "notes", "--optimizer", optimizer, "--json", workspace=root)
             while process.poll() is None and len(provider.seen) < share * whole.total_usage.calls:
                 time.sleep(0.005)
-            process.send_signal(signal.SIGKILL)
-            process.wait()
+            process.kill()
         states = json.loads(run("runs", "--json", workspace=root)[1])["runs"]
         assert [r["state"] for r in states] == ["died"]
         body = json.loads(run("resume", states[0]["run_id"], "--json", workspace=root)[1])
@@ -215,8 +210,7 @@ def test_killed_twice_and_continued_is_as_if_nothing_had_happened(tmp_path, opti
 def test_stop_ends_a_running_run_in_order_from_another_terminal(tmp_path):
     with serving(Provider(latency=0.25)) as provider:
         root = notes(tmp_path, provider.url)
-        command = [sys.executable, "cli.py", "optimize", "notes", "--json", "--workspace", str(root)]
-        process = subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = started("optimize", "notes", "--json", workspace=root)
         while len(provider.seen) < 40:
             time.sleep(0.01)
         code, _, err = run("optimize", "notes", workspace=root, check=False)
@@ -225,9 +219,9 @@ def test_stop_ends_a_running_run_in_order_from_another_terminal(tmp_path):
         found = json.loads(run("runs", "--json", workspace=root)[1])["runs"]
         assert [r["state"] for r in found] == ["running"]
         run("stop", found[-1]["run_id"], workspace=root)
-        out, err = process.communicate(timeout=HANGS)
+        code, out, err = process.ended()
         body = json.loads(out)
-        assert process.returncode == StopRequestedError.exit_code == 75, err
+        assert code == StopRequestedError.exit_code == 75, err
         assert body["ended"] == "stopped"
         assert body["reasons"][0].startswith("stopped on request")
         assert run("stop", body["run_id"], workspace=root, check=False)[0] == 64
@@ -236,10 +230,9 @@ def test_stop_ends_a_running_run_in_order_from_another_terminal(tmp_path):
 def test_two_processes_with_the_same_question_ask_it_once(tmp_path):
     with serving(Provider(latency=0.05)) as provider:
         root = notes(tmp_path, provider.url)
-        command = [sys.executable, "cli.py", "eval", "notes", "--split", "train", "--json", "--new"]
-        command += ["--workspace", str(root)]
-        processes = [subprocess.Popen(command, cwd=HOME, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-        bodies = [json.loads(process.communicate()[0]) for process in processes]
+        words = ("eval", "notes", "--split", "train", "--json", "--new")
+        processes = [started(*words, workspace=root) for _ in range(2)]
+        bodies = [json.loads(process.ended()[1]) for process in processes]
         assert bodies[0]["score"] == bodies[1]["score"]
         assert provider.repeated == 0
         assert len(provider.seen) == sum(body["calls"] for body in bodies) == bodies[0]["n"]
@@ -297,15 +290,12 @@ def test_two_processes_on_two_tasks_in_one_workspace_keep_their_accounts_apart(t
         (root / "configs" / "memos.yaml").write_text(
             config.replace("task: notes", "task: memos\ninstruction: Sort it.")
         )
-        command = [sys.executable, "cli.py", "optimize", "--json", "--workspace", str(root)]
-        processes = [
-            subprocess.Popen([*command, name], cwd=HOME, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-            for name in ("notes", "memos")
-        ]
+        words = ("--json", "--set", "optimizer.budget=100", "--set", "tracking.rows=none")
+        processes = [started("optimize", name, *words, workspace=root) for name in ("notes", "memos")]
         bodies = []
         for process in processes:
-            out, err = process.communicate()
-            assert process.returncode == 0, err
+            code, out, err = process.ended()
+            assert code == 0, err
             assert "locked" not in err
             bodies.append(json.loads(out))
         assert sum(body["calls"] for body in bodies) == len(provider.seen)

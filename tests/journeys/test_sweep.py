@@ -2,9 +2,6 @@
 
 import contextlib
 import json
-import signal
-import subprocess
-import sys
 
 import pytest
 import yaml
@@ -12,7 +9,7 @@ import yaml
 from core.errors import DataError
 from core.evaluation import Usage
 from experiments.sweep import Entry, ranked, read_patches
-from tests.journeys.commands import HOME, run, until
+from tests.journeys.commands import run, started, until
 from tests.notes import notes
 from tests.provider import Provider, serving
 from tracking.events import EventKind
@@ -65,15 +62,15 @@ def test_the_leaderboard_corrects_its_comparisons_and_says_what_does_not_compare
     assert (by["other"].p_value, by["closed"].p_value) == (None, None)
 
 
+SMALL = ("--set", "optimizer.budget=100", "--set", "tracking.rows=none")
+
+
 def killed(provider, calls, *words):
     """Run a command, and kill it as soon as the provider has seen so many calls; whether it was still at work."""
-    process = subprocess.Popen(
-        [sys.executable, str(HOME / "cli.py"), *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    process = started(*words)
     until(lambda: process.poll() is not None or len(provider.seen) >= calls)
     alive = process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
     return alive
 
 
@@ -81,7 +78,17 @@ def test_four_patches_are_four_configurations_and_killed_or_called_again_nothing
     with serving(Provider()) as provider:
         notes(tmp_path, provider.url)
         (tmp_path / "patches.jsonl").write_text(PATCHES)
-        words = ("sweep", "notes", "--patches", tmp_path / "patches.jsonl", "--set", "optimizer.budget=150", "--json")
+        words = (
+            "sweep",
+            "notes",
+            "--patches",
+            tmp_path / "patches.jsonl",
+            "--set",
+            "optimizer.budget=100",
+            "--set",
+            "tracking.rows=none",
+            "--json",
+        )
         plan = json.loads(run(*words, "--dry-run", workspace=tmp_path)[1])
         assert plan["patches"] == 4
         assert 0 < plan["cost_low"] < plan["cost_usd"] < plan["cost_high"]

@@ -9,7 +9,8 @@ There are two of them: commands and couriers are forked from one without MLflow,
 with it, which copies MLflow's database for a fresh workspace. Tests of its making start theirs by hand.
 
 It listens on a Unix socket; a request is one JSON object {argv, cwd, env, executable} with the descriptors of the
-standard streams, and of a socket where the words end in its number. The answer is the exit code.
+standard streams, and of a socket where the words end in its number. The answers are the id of the process, to which
+signals go, and its exit code.
 """
 
 import atexit
@@ -97,6 +98,7 @@ def answer(connection: socket.socket) -> None:
     if child == 0:
         connection.close()
         os._exit(ended(request, handed))  # taking down all that was loaded costs more than a short command
+    connection.sendall(str(child).encode())
     for handle in handed:
         os.close(handle)
     _, status = os.waitpid(child, 0)

@@ -9,21 +9,25 @@ import socket
 import sys
 
 
-def ask(path, argv, executable, handed, env, timeout=None):
-    """The exit code of the words; None if they did not end in time."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-        connection.settimeout(timeout)
-        connection.connect(str(path))
-        request = {"argv": argv, "cwd": os.getcwd(), "env": dict(env), "executable": executable}
-        socket.send_fds(connection, [json.dumps(request).encode()], handed)
-        try:
-            said = connection.recv(64)
-        except TimeoutError:
-            return None
-    return int(said or b"-9")
+def begin(path, argv, executable, handed, env):
+    """Have the words run; the connection, on which the exit code will come, and the id of the process."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    connection.connect(str(path))
+    request = {"argv": argv, "cwd": os.getcwd(), "env": dict(env), "executable": executable}
+    socket.send_fds(connection, [json.dumps(request).encode()], handed)
+    return connection, int(connection.recv(64))
+
+
+def ending(connection, timeout=None):
+    """The exit code; None if the process did not end in time."""
+    connection.settimeout(timeout)
+    try:
+        return int(connection.recv(64) or b"-9")
+    except (TimeoutError, BlockingIOError):
+        return None
 
 
 if __name__ == "__main__":
     path, executable, *argv = sys.argv[1:]
     handed = [0, 1, 2, int(argv.pop())]
-    sys.exit(ask(path, argv, executable, handed, os.environ) % 256)
+    sys.exit(ending(begin(path, argv, executable, handed, os.environ)[0]) % 256)
