@@ -29,7 +29,7 @@ def test_light_modules_load_nothing_heavy(module):
 OPTIMIZE = """
 import sys
 import cli
-sys.argv = ["cli.py", "optimize", "extraction", "--workspace", sys.argv[1]]
+sys.argv = ["cli.py", "optimize", "extraction", "--budget", "40", "--pilot", "0", "--workspace", sys.argv[1]]
 try:
     cli.main()
 except SystemExit as done:

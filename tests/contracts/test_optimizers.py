@@ -20,7 +20,7 @@ from tests.optimizers.searching import searching
 from tests.provider import Provider, serving
 from tracking.store import Store
 
-BUDGET, ROLLOUTS = "optimizer.budget=100", 400
+BUDGET, ROLLOUTS = "optimizer.budget=100", 500
 EVERY = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: o.name)
 
 

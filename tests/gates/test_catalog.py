@@ -162,10 +162,10 @@ def test_a_program_that_fails_on_hostile_text_is_not_scored():
 
 @pytest.mark.parametrize("law", LAWS)
 def test_equal_prompts_are_rarely_promoted_and_better_ones_about_as_often_as_forecast(law):
-    placebo = [verdict(LAWS[law], 200, 0.0, seed) is Decision.PROMOTE for seed in range(40)]
-    better = [verdict(LAWS[law], 200, LIFT, 10_000 + seed) is Decision.PROMOTE for seed in range(40)]
-    assert sum(placebo) / 40 <= 0.05
-    assert sum(better) / 40 >= forecast(LAWS[law], 200, LIFT) - 0.15  # 40 pairs; the benchmark has 200, and 5 points
+    placebo = [verdict(LAWS[law], 200, 0.0, seed) is Decision.PROMOTE for seed in range(20)]
+    better = [verdict(LAWS[law], 200, LIFT, 10_000 + seed) is Decision.PROMOTE for seed in range(20)]
+    assert sum(placebo) / 20 <= 0.05
+    assert sum(better) / 20 >= forecast(LAWS[law], 200, LIFT) - 0.2  # 20 pairs; the benchmark has 200, and 5 points
 
 
 def problems(facts, root, **values):

@@ -58,6 +58,11 @@ def started(*words, workspace=None):
     return warm().start(_typed(words, workspace), os.environ)
 
 
+def started_code(code, *words, cwd=HOME):
+    """Start Python code as ``python -c`` does; ``cwd`` is where it runs, and what it imports from first."""
+    return warm().start(["-c", code, *map(str, words)], os.environ, str(cwd))
+
+
 def _typed(words, workspace):
     return [str(HOME / "cli.py"), *map(str, words), *(["--workspace", str(workspace)] if workspace else [])]
 
@@ -103,19 +108,19 @@ class Warm:
         self.launcher.write_text(LAUNCHER.format(**words), "utf-8")
         self.launcher.chmod(0o700)
 
-    def start(self, argv, env):
-        return Started(self, argv, env)
+    def start(self, argv, env, cwd=None):
+        return Started(self, argv, env, cwd)
 
 
 class Started:
     """A command at work, in a process that takes signals as any other does."""
 
-    def __init__(self, warm, argv, env):
+    def __init__(self, warm, argv, env, cwd):
         self._argv, self._code = argv, None
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 - closed by ``ended``
         with open(os.devnull, "rb") as nothing:
             streams = [nothing.fileno(), self._out.fileno(), self._err.fileno()]
-            self._ending, self.pid = begin(warm.paths["plain"], argv, str(warm.launcher), streams, env)
+            self._ending, self.pid = begin(warm.paths["plain"], argv, str(warm.launcher), streams, env, cwd)
 
     def poll(self):
         """Its exit code, None while it is at work."""

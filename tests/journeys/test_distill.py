@@ -74,24 +74,18 @@ def test_the_printed_commands_work(shop, tmp_path):
     assert json.loads(out)["score"] == pytest.approx(body["dev_candidate"])
 
 
-def test_the_same_command_leaves_the_task_file_alone_and_an_edited_one_is_kept(copy):
-    root, _ = copy
-    path = root / "configs" / "distill-skill_verdicts.yaml"
-    _, _, err = run("distill", "--gold", VERDICTS, "--run-dir", root, "--transfer", "offline/large", "--json")
-    assert f"unchanged: {path}" in err
-    path.write_text(path.read_text("utf-8").replace("Read the", "Study the"), "utf-8")
-    code, _, err = run("distill", "--gold", VERDICTS, "--run-dir", root, check=False)
-    assert code == 64
-    assert "edited by hand" in err
-
-
-def test_a_prompt_of_your_own_is_what_has_to_be_beaten(tmp_path):
+def test_a_prompt_of_your_own_is_to_be_beaten_and_the_task_file_stays_as_it_is_or_was_edited(tmp_path):
     prompt = tmp_path / "prompt.txt"
     prompt.write_text("Audit the skill.\n", "utf-8")
-    _, out, _ = run("distill", "--gold", VERDICTS, "--baseline", prompt, *SMALL, "--run-dir", tmp_path / "w", "--json")
-    _, out, _ = run("diff", json.loads(out)["task"], "seed", "seed", "--json", workspace=tmp_path / "w")
-    text = (tmp_path / "w" / "configs" / "distill-skill_verdicts.yaml").read_text("utf-8")
-    assert "instruction: Audit the skill." in text
+    words = ("distill", "--gold", VERDICTS, "--baseline", prompt, *SMALL, "--run-dir", tmp_path / "w")
+    run(*words)
+    path = tmp_path / "w" / "configs" / "distill-skill_verdicts.yaml"
+    assert "instruction: Audit the skill." in path.read_text("utf-8")
+    assert f"unchanged: {path}" in run(*words, "--max-calls", "1", check=False)[2]
+    path.write_text(path.read_text("utf-8").replace("Audit the", "Study the"), "utf-8")
+    code, _, err = run(*words, check=False)
+    assert code == 64
+    assert "edited by hand" in err
 
 
 @pytest.mark.parametrize(

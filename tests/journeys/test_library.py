@@ -14,7 +14,7 @@ import proven
 from core.errors import UsageError
 from core.workspace import Workspace
 from tasks.open_run import open_store
-from tests.journeys.test_commands import HOME, gold, run
+from tests.journeys.commands import HOME, gold, run, started_code
 from tests.provider import Provider, serving
 
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.M | re.S)
@@ -72,18 +72,11 @@ with dspy.context(lm=student, adapter=task.adapter):
 """
 
 
-def python(script, folder):
+def python(text, folder):
     """Run a script in a folder as a person would; returns its lines."""
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(HOME)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    code, out, err = started_code(text, cwd=folder).ended()
+    assert code == 0, err
+    return out.splitlines()
 
 
 def runs(folder):
@@ -255,7 +248,9 @@ def test_distill_takes_a_metric_of_ones_own_and_overrides(shop):
 
 def test_importing_it_loads_nothing_heavy(tmp_path):
     heavy = "sorted({'dspy', 'mlflow', 'numpy', 'scipy', 'pydantic', 'litellm', 'typer'} & set(sys.modules))"
-    assert python(f"import sys, proven; print({heavy})", tmp_path) == ["[]"]
+    words = [sys.executable, "-c", f"import sys, proven; print({heavy})"]
+    env = {**os.environ, "PYTHONPATH": str(HOME)}
+    assert subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=env, check=True).stdout == "[]\n"
 
 
 def test_every_example_of_the_documentation_runs(shop):

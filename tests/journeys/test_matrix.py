@@ -27,6 +27,31 @@ def own(tmp_path_factory):
     return root, json.loads(run("matrix", "condensation", "--json", workspace=root)[1])
 
 
+@pytest.mark.filterwarnings("default")
+def test_mlflow_has_a_child_run_for_every_cell(own):
+    root, body = own
+    from mlflow.tracking import MlflowClient
+
+    run("sync", workspace=root)  # a command does not wait for MLflow
+    client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("condensation").experiment_id
+    parent = client.search_runs([experiment], f"tags.`proven.run_id` = '{body['run_id']}'")[0]
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=50)
+    by_name = {child.info.run_name: child for child in children}
+    assert len(by_name) == 12
+    assert parent.info.run_name == "matrix, 12 cells, 15 rows"
+    views = client.get_experiment(experiment).tags
+    assert {"mlflow.sharedViewState.leaderboard", "mlflow.sharedViewState.cells"} <= set(views)
+    page = run("report", body["run_id"], "--format", "html", "--out", "-", workspace=root)[1]
+    assert "viewStateShareKey=cells" in page
+    cell = body["cells"][0]
+    child = by_name[f"{cell['prompt']} @ {cell['model']}"]
+    assert child.data.params["prompt_sha"] == cell["prompt_hash"]
+    assert child.data.metrics["score"] == pytest.approx(cell["score"], abs=1e-4)
+    assert {file.path for file in client.list_artifacts(child.info.run_id)} == {"outputs.jsonl", "scores.jsonl"}
+    assert child.data.metrics["criterion/compression"] == pytest.approx(cell["criteria"]["compression"], abs=1e-4)
+
+
 def test_condensation_is_twelve_cells_of_fifteen_rows_and_names_the_cheapest_good_one(own):
     root, body = own
     assert (len(body["cells"]), body["outputs"]) == (12, 180)
@@ -98,31 +123,6 @@ def test_the_forecast_comes_first_and_a_cap_on_money_ends_it_in_order(own):
     )
     assert code == 75
     assert "30" in json.loads(out)["message"]
-
-
-@pytest.mark.filterwarnings("default")
-def test_mlflow_has_a_child_run_for_every_cell(own):
-    root, body = own
-    from mlflow.tracking import MlflowClient
-
-    run("sync", workspace=root)  # a command does not wait for MLflow
-    client = MlflowClient(f"sqlite:///{root}/mlruns/mlflow.db")
-    experiment = client.get_experiment_by_name("condensation").experiment_id
-    parent = client.search_runs([experiment], f"tags.`proven.run_id` = '{body['run_id']}'")[0]
-    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=50)
-    by_name = {child.info.run_name: child for child in children}
-    assert len(by_name) == 12
-    assert parent.info.run_name == "matrix, 12 cells, 15 rows"
-    views = client.get_experiment(experiment).tags
-    assert {"mlflow.sharedViewState.leaderboard", "mlflow.sharedViewState.cells"} <= set(views)
-    page = run("report", body["run_id"], "--format", "html", "--out", "-", workspace=root)[1]
-    assert "viewStateShareKey=cells" in page
-    cell = body["cells"][0]
-    child = by_name[f"{cell['prompt']} @ {cell['model']}"]
-    assert child.data.params["prompt_sha"] == cell["prompt_hash"]
-    assert child.data.metrics["score"] == pytest.approx(cell["score"], abs=1e-4)
-    assert {file.path for file in client.list_artifacts(child.info.run_id)} == {"outputs.jsonl", "scores.jsonl"}
-    assert child.data.metrics["criterion/compression"] == pytest.approx(cell["criteria"]["compression"], abs=1e-4)
 
 
 def test_extraction_can_take_what_condensation_has_put_out_and_says_so(own):

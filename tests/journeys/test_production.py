@@ -28,7 +28,8 @@ def two(tmp_path_factory):
 
 
 def optimized(root, *words):
-    return json.loads(run("optimize", "triage", *words, "--baseline", "seed", "--json", workspace=root)[1])
+    words = (*words, "--baseline", "seed", "--set", "tracking.rows=none", "--json")
+    return json.loads(run("optimize", "triage", *words, workspace=root)[1])
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def test_a_rollback_to_a_record_that_was_changed_is_refused_and_changes_nothing(
 
 def test_a_verdict_that_was_changed_into_a_promotion_is_refused(shop):
     root, _, _ = shop
-    held = optimized(root, "--optimizer", "bootstrap", "--budget", "600")
+    held = optimized(root, "--optimizer", "bootstrap", "--budget", "60")
     assert held["verdict"] != "PROMOTE"
     tamper(root, held["run_id"], promote_it)
     with sqlite3.connect(root / "mlruns" / "proven.db") as db:

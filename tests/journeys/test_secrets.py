@@ -58,7 +58,6 @@ def test_fifty_secrets_are_nowhere(tmp_path):
             ("optimize", "notes", "--optimizer", "bootstrap", "--set", f"split.salt={planted[40]}"),
             ("optimize", "notes", "--json"),
             ("optimize", "notes", "--seed", "2", "--max-calls", "60"),
-            ("optimize", "notes", "--seed", "3"),
             ("eval", "notes"),
             ("promote", "notes", "--force"),
             ("export", "notes", "--format", "messages", "--force"),

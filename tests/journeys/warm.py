@@ -65,6 +65,10 @@ def run(request: dict, handed: list[int]) -> None:
             sys.modules[name].main()
         else:
             runpy.run_module(name, run_name="__main__")
+    elif sys.argv[0] == "-c":
+        code, sys.argv = sys.argv[1], ["-c", *sys.argv[2:]]
+        sys.path.insert(0, request["cwd"])
+        exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
     else:
         importlib.import_module("cli").main()
 

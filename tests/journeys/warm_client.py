@@ -9,11 +9,11 @@ import socket
 import sys
 
 
-def begin(path, argv, executable, handed, env):
+def begin(path, argv, executable, handed, env, cwd=None):
     """Have the words run; the connection, on which the exit code will come, and the id of the process."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.connect(str(path))
-    request = {"argv": argv, "cwd": os.getcwd(), "env": dict(env), "executable": executable}
+    request = {"argv": argv, "cwd": cwd or os.getcwd(), "env": dict(env), "executable": executable}
     socket.send_fds(connection, [json.dumps(request).encode()], handed)
     return connection, int(connection.recv(64))
 

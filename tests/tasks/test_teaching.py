@@ -1,8 +1,6 @@
 """A command as teacher: verdicts are frozen once, with what they took; a failure is never a verdict."""
 
 import json
-import signal
-import subprocess
 import sys
 import time
 
@@ -11,6 +9,7 @@ import pytest
 from core.errors import DataError, ModelError, UsageError
 from tasks.command_teacher import CommandTeacher
 from tasks.teaching import command_words, freeze, read_questions
+from tests.journeys.commands import started_code
 
 AUDIT = """
 import json, pathlib, sys, time
@@ -155,20 +154,18 @@ freeze(teacher, read_questions(place / "inputs.jsonl"), place / "gold.jsonl")
 """
 
 
-def test_a_row_is_asked_once_however_often_the_asker_is_killed(place, request):
+def test_a_row_is_asked_once_however_often_the_asker_is_killed(place):
     slow = AUDIT.replace('if row["text"] == "crash"', 'time.sleep(0.4)\nif row["text"] == "crash"')
     (place / "audit.py").write_text(slow, "utf-8")
     texts = [f"good {n}" for n in range(12)]
     questions(place, *texts)
     log, kills = place / "log", 0
     for most in (1, 4, 8, 99):
-        process = subprocess.Popen([sys.executable, "-c", FREEZE, str(place)], cwd=request.config.rootpath)
+        process = started_code(FREEZE, place)
         while process.poll() is None and (not log.exists() or len(log.read_text("utf-8").splitlines()) < most):
             time.sleep(0.01)
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
+        kills += process.poll() is None
+        process.kill()
     assert kills == 3
     assert sorted(log.read_text("utf-8").splitlines()) == sorted(texts)
     assert [row["id"] for row in frozen(place)] == [f"q:{text}" for text in texts]

@@ -207,7 +207,8 @@ def test_a_schema_that_cannot_be_upgraded_is_refused_once_and_nothing_is_lost(tm
 # Two processes at once
 
 
-def _work(mlruns, name, barrier):
+def _work(mlruns, name, barrier, python):
+    sys.executable = python
     barrier.wait()
     store = Store(mlruns / "proven.db")
     tracker = Tracker(store, mlruns)
@@ -218,11 +219,11 @@ def _work(mlruns, name, barrier):
 
 
 def test_two_processes_on_a_fresh_workspace_make_one_experiment_and_each_run_once(tmp_path):
-    context = multiprocessing.get_context("spawn")
+    launcher, context = sys.executable, multiprocessing.get_context("spawn")
     barrier = context.Barrier(2)
     mlruns = tmp_path / "mlruns"
     mlruns.mkdir()
-    workers = [context.Process(target=_work, args=(mlruns, f"t-{i}", barrier)) for i in range(2)]
+    workers = [context.Process(target=_work, args=(mlruns, f"t-{i}", barrier, launcher)) for i in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
