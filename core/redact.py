@@ -126,7 +126,7 @@ def from_environment(root: Path, patterns: Iterable[str] = ()) -> Redactor:
     base = Redactor.gather(os.environ, root / ".env", tuple(patterns))
     known = {**dotenv_values(root / ".env"), **os.environ} if (root / ".env").is_file() else os.environ
     try:
-        models = yaml.load(Workspace(root).models.read_text("utf-8"), yaml.CSafeLoader)
+        models = yaml.safe_load(Workspace(root).models.read_text("utf-8"))
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         models = None  # told by whoever needs the file
     entries = models.get("models") if isinstance(models, dict) else None
