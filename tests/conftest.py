@@ -20,6 +20,12 @@ def forked(monkeypatch):
     monkeypatch.setattr(sys, "executable", str(warm().launcher))
 
 
+def pytest_configure(config):
+    """Workers share the processes that commands are forked from, which take as long to load as to collect the tests."""
+    if getattr(config.option, "numprocesses", None) and not hasattr(config, "workerinput"):
+        warm()
+
+
 def pytest_xdist_auto_num_workers(config):
     """One worker more than processors: journeys wait for providers that answer late or not at all."""
     return (os.cpu_count() or 1) + 1

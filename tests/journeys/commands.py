@@ -1,9 +1,11 @@
 """Running commands as a person or a script would, and a small task of its own to run them on."""
 
+import atexit
 import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +17,8 @@ from pathlib import Path
 from tests.journeys.warm_client import begin, ending
 
 HOME = Path(__file__).resolve().parents[2]
+SHARED = "PROVEN_TESTS_WARM"
+"""The variable with the folder of the processes of ``warm.py``, which workers of a test run share."""
 HANGS = 300
 """Seconds after which a command hangs; nothing that works comes near it, however busy the machine is."""
 ROOMS = {
@@ -91,9 +95,14 @@ class Warm:
         launcher: A ``python`` that has the processes beside a run forked there, and is Python for everything else.
     """
 
-    def __init__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="warm-")
-        self.paths = {loaded: Path(self._folder.name) / loaded for loaded in ("plain", "mlflow")}
+    def __init__(self, folder):
+        """In a folder; those that are there already, of another process, are used."""
+        self.paths = {loaded: Path(folder) / loaded for loaded in ("plain", "mlflow")}
+        self.launcher = Path(folder) / "python"
+        if not self.launcher.exists():
+            self._start()
+
+    def _start(self):
         here = Path(__file__).parent
         self.processes = [
             subprocess.Popen(
@@ -103,7 +112,6 @@ class Warm:
             for loaded, path in self.paths.items()
         ]  # fmt: skip
         assert all(until(path.exists) for path in self.paths.values())
-        self.launcher = Path(self._folder.name) / "python"
         words = {"python": sys.executable, "client": here / "warm_client.py", **self.paths}
         self.launcher.write_text(LAUNCHER.format(**words), "utf-8")
         self.launcher.chmod(0o700)
@@ -151,4 +159,8 @@ class Started:
 
 @cache
 def warm():
-    return Warm()
+    """The processes of this test run; whoever asks first starts them, and they end with it."""
+    if SHARED not in os.environ:
+        os.environ[SHARED] = tempfile.mkdtemp(prefix="warm-")
+        atexit.register(shutil.rmtree, os.environ[SHARED], ignore_errors=True)
+    return Warm(os.environ[SHARED])

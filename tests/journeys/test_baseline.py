@@ -59,7 +59,8 @@ def office(tmp_path):
 
 
 def optimize(root, *words):
-    return json.loads(run("optimize", "notes", *words, "--json", workspace=root)[1])
+    words = (*words, "--set", "tracking.rows=none", "--json")
+    return json.loads(run("optimize", "notes", *words, workspace=root)[1])
 
 
 def add(root, line):

@@ -19,13 +19,16 @@ def seen(root, run_id):
     return found.data.metrics, found.data.tags, found.info.status
 
 
+NO_ROWS = ("--set", "tracking.rows=none")  # which are in tests/tracking, and take MLflow a second for every fifty
+
+
 @pytest.fixture(scope="module")
 def triage(tmp_path_factory):
     """A workspace in which a search, an evaluation and a gate were run, and MLflow was told."""
     root = tmp_path_factory.mktemp("triage")
     run("init", root)
     run("init", "triage", "--from-gold", gold(root / "triage.jsonl", 100), workspace=root)
-    tuned = json.loads(run("optimize", "triage", "--budget", "200", "--json", workspace=root)[1])
+    tuned = json.loads(run("optimize", "triage", "--budget", "200", *NO_ROWS, "--json", workspace=root)[1])
     said = {"optimize": tuned}
     said["eval"] = json.loads(run("eval", "triage", "--json", workspace=root)[1])
     words = ("gate", "seed", tuned["run_id"], "--task", "triage", "--json")
