@@ -3,6 +3,7 @@
 import os
 import resource
 import sqlite3
+import sys
 import threading
 import time
 
@@ -21,6 +22,8 @@ from core.redact import Redactor
 from tests.journeys.commands import HANGS
 from tests.provider import ENDINGS, FAULTS, Provider, serving
 
+pytestmark = pytest.mark.usefixtures("forked")
+PYTHON = sys.executable
 ANSWER = "[[ ## label ## ]]\na\n\n[[ ## completed ## ]]"
 
 
@@ -141,8 +144,9 @@ def test_a_courier_ends_within_the_limit_of_its_attempt_after_its_run_is_gone(le
 
 
 @pytest.fixture
-def full_disk(ledger):
+def full_disk(ledger, monkeypatch):
     """A function after which no file of this process's children can grow, and one that frees the space."""
+    monkeypatch.setattr(sys, "executable", PYTHON)  # the courier is this process's own child
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     couriers = []
 

@@ -57,9 +57,9 @@ def run(*words, workspace=None, env=None, check=True):
     return code, out, err
 
 
-def started(*words, workspace=None):
+def started(*words, workspace=None, cwd=None):
     """Start cli.py and return at once, for what happens beside it or to it."""
-    return warm().start(_typed(words, workspace), os.environ)
+    return warm().start(_typed(words, workspace), os.environ, cwd and str(cwd))
 
 
 def started_code(code, *words, cwd=HOME):

@@ -1,21 +1,14 @@
 """``--debug``: a traceback where there was a message, and what the libraries below say of themselves."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from tests.journeys.commands import HANGS, HOME, gold, run
+from tests.journeys.commands import gold, run, started
 
 
 def told(*words, workspace):
     """Exit code and stderr of a command that may end with a traceback."""
-    done = subprocess.run(
-        [sys.executable, str(HOME / "cli.py"), *words, "--workspace", str(workspace)],
-        capture_output=True, text=True, check=False, env=os.environ, timeout=HANGS,
-    )  # fmt: skip
-    return done.returncode, done.stderr
+    code, _, err = started(*words, workspace=workspace).ended()
+    return code, err
 
 
 @pytest.fixture(scope="module")

@@ -1,30 +1,19 @@
 """``import`` from a person's sessions to a corpus, and to a task that runs on it."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from core.workspace import Workspace
 from tasks.task import assemble, read_config
+from tests.journeys.commands import started
 
-HOME = Path(__file__).resolve().parents[2]
 
-
-def run(*words, workspace, cwd=None, env=None):
-    """Run cli.py; returns (exit code, stdout, stderr)."""
-    done = subprocess.run(
-        [sys.executable, str(HOME / "cli.py"), *map(str, words), "--workspace", str(workspace)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=env,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr
-    return done.returncode, done.stdout, done.stderr
+def run(*words, workspace, cwd=None):
+    """Run cli.py in a folder; returns (exit code, stdout, stderr)."""
+    code, out, err = started(*words, workspace=workspace, cwd=cwd).ended()
+    assert "Traceback" not in err
+    return code, out, err
 
 
 @pytest.fixture
