@@ -37,7 +37,7 @@ PICTURES = (
     Picture("report.png", "extraction-2*.html"),
     Picture("search.png", "extraction-2*.html", height=900, start="#search"),
     Picture("task.png", "extraction.html", height=1120, dark=True),
-    Picture("matrix.png", "condensation-matrix-*.html", height=1150),
+    Picture("matrix.png", "condensation-matrix-*.html", height=1000, start="#models-and-prompts"),
 )
 RUNS = (
     ("optimize", "extraction"),
@@ -95,7 +95,7 @@ def _shrink(path: Path) -> None:
     except ImportError:
         return
     with Image.open(path) as drawn:
-        few = drawn.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        few = drawn.convert("RGB").quantize(256, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
 
 

@@ -72,6 +72,7 @@ class Table:
         numeric: Columns that hold numbers; they stand right and sort by value.
         filterable: Whether the page offers a box that keeps the rows with certain words.
         totals: Rows that stay at the end however the table is sorted.
+        first: Columns that a narrow terminal shows; empty for all.
     """
 
     columns: tuple[str, ...]
@@ -79,6 +80,7 @@ class Table:
     numeric: tuple[int, ...] = ()
     filterable: bool = False
     totals: tuple[tuple[str, ...], ...] = ()
+    first: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,12 @@ def choice(m: Matrix) -> list[Block]:
             "Proven cells first, the cheapest at the top; then by how likely it is that a cell is at most "
             f"{number(m.margin)} worse than the reference. A likely cell is not a proven one."
         ),
-        Table(("rank", "cell", "what is known", "likely", "score", per_thousand(m), "to know it"), rows, (0, 3, 4, 5)),
+        Table(
+            ("rank", "cell", "what is known", "likely", "score", per_thousand(m), "to know it"),
+            rows,
+            (0, 3, 4, 5),
+            first=(0, 1, 2, 4, 5),
+        ),
         Facts(HOW, "How was this decided?"),
     ]
 
@@ -65,9 +70,9 @@ def _known(cell: Cell) -> str:
         return "not to be used"
     outcome = cell.comparison.outcome
     if outcome is ComparisonOutcome.REFERENCE:
-        return "the reference, the safe choice"
+        return "the reference, safe"
     if outcome is ComparisonOutcome.EQUAL:
-        return "same outputs as the reference"
+        return "same as the reference"
     if outcome is ComparisonOutcome.CANNOT_TELL:
         return "stopped early" if cell.stopped else "not proven"
     return f"proven {outcome.value}"

@@ -39,7 +39,9 @@ def measures(card: JudgeCard, margin: float) -> Table:
         ("smallest lift it can show", number(card.resolvable), "-", "-", _resolvable(card.resolvable, margin)),
         ("unusable judgements", f"{card.failed:,}", "-", "-", "Left out, never scored 0."),
     )
-    return Table(("measure", "value", "95 % interval", "measured on", "what it means"), rows, (1, 2, 3))
+    return Table(
+        ("measure", "value", "95 % interval", "measured on", "what it means"), rows, (1, 2, 3), first=(0, 1, 2, 4)
+    )
 
 
 def _row(name: str, estimate: ScoreEstimate | None, meaning: str) -> tuple[str, ...]:

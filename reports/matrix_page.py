@@ -120,7 +120,7 @@ def _square(m: Matrix, cell: Cell) -> HeatCell:
         score.low if score else None,
         score.high if score else None,
         cell.comparison.outcome.value,
-        look.tone,
+        "bad" if cell.defects else look.tone,
         look.mark,
         tuple(notes),
         _problem(cell),
@@ -155,11 +155,11 @@ def _scatter(m: Matrix) -> list[Block]:
     reference = next((c for c in m.cells if c.name == m.reference), None)
     level = finite(reference.score.value) if reference is not None and reference.score is not None else None
     levels = () if level is None else (("reference", level), ("reference less margin", level - m.margin))
-    front = [p.label for p in points if p.front]
-    said = f"On the front: {', '.join(front)}." if front else "No cell is on the front."
+    front = any(point.front for point in points)
+    said = "On the line, the front, nothing else is both better and cheaper." if front else "No cell is on the front."
     return [
         Heading("Quality and cost"),
-        Paragraph(f"Up is better, left is cheaper. On the front, nothing else is both better and cheaper. {said}"),
+        Paragraph(f"Up is better, left is cheaper. {said}"),
         ScatterChart(tuple(points), f"{money_word(nominal=m.offline)} for 1,000 rows", "mean score", levels),
     ]
 

@@ -39,6 +39,8 @@ SHOWN = (
     "Is it right?", "Does the order of the answers sway it?", "How much does it scatter?",
 )  # fmt: skip
 DIFF_LINES = 14
+WIDE = 110
+"""Columns of a screen from which every column of a table is shown."""
 SQUARE = 19
 """Columns of the screen that one square of a heat map needs."""
 
@@ -114,10 +116,12 @@ def _figure(block: Block, console: Console) -> None:
 
 def _table(table: Table, console: Console) -> None:
     grid = RichTable(box=None, pad_edge=False, header_style="dim")
-    for index, column in enumerate(table.columns):
-        grid.add_column(Text(harmless(column)), justify="right" if index in table.numeric else "left", overflow="fold")
+    shown = table.first if table.first and console.width < WIDE else tuple(range(len(table.columns)))
+    for index in shown:
+        justify = "right" if index in table.numeric else "left"
+        grid.add_column(Text(harmless(table.columns[index])), justify=justify, overflow="fold")
     for row in (*table.rows, *table.totals):
-        grid.add_row(*(Text(harmless(cell)) for cell in row))
+        grid.add_row(*(Text(harmless(row[index])) for index in shown))
     console.print(grid)
 
 
@@ -131,6 +135,7 @@ def _heat_map(block: HeatMap, console: Console) -> None:
         for name, cells in block.rows:
             grid.add_row(Text(harmless(name)), *(_square(cell, "\n") for cell in cells))
     else:
+        grid.padding = (0, 2, 0, 0)
         for name in (block.corner, ""):
             grid.add_column(Text(harmless(name)), overflow="fold")
         for name, cells in block.rows:

@@ -223,7 +223,7 @@ def test_where_nothing_is_proven_the_page_ends_in_a_likely_choice_with_its_price
         "Until then default @ opus is the safe choice."
     )
     assert table(report, "The choice").rows == (
-        ("1", "default @ opus", "the reference, the safe choice", "-", "0.842", "$24.00", "-"),
+        ("1", "default @ opus", "the reference, safe", "-", "0.842", "$24.00", "-"),
         ("2", "default @ haiku", "not proven", "91 %", "0.818", "$1.60", "about 25 more rows, $0.6400 and the judge"),
         ("3", "default @ flash", "not proven", "22 %", "0.776", "$0.4200", "more rows alone would not tell"),
     )
@@ -236,7 +236,7 @@ def test_a_cell_that_is_equal_to_the_letter_is_called_equal_and_not_recommended(
     report = matrix_report(replace(whole, cells=cells, cheapest=None))
     assert (report.blocks[0].title, report.blocks[0].tone) == ("Keep default @ opus", "bad")
     assert "Same outputs as default @ opus on every row: default @ haiku." in report.blocks[0].sentence
-    assert table(report, "The choice").rows[1][2] == "same outputs as the reference"
+    assert table(report, "The choice").rows[1][2] == "same as the reference"
 
 
 def test_the_scatter_draws_what_is_known_and_lists_the_rest():
