@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,10 @@ COMMON = 200
 """A shingle that more texts than this share is boilerplate and proposes no pairs."""
 BATCH = 1_000_000
 """Characters that are hashed together."""
+ALIKE = 3
+"""Of their rarest shingles, how many two texts must share to be looked at."""
+PAIRS = 1_000_000
+"""Pairs whose shared shingles are counted together; of texts with many there may be more."""
 BLOCK = 20_000
 """Pairs that are looked at together."""
 LOOK = 8
@@ -34,37 +37,18 @@ def near_pairs(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
     with fewer than five words have one shingle, themselves, and so no near neighbour.
 
     Pairs are proposed by hashes and decided by the words. A pair with similarity s shares at least s of the larger set,
-    so that it must share one of the first (1 - s) * size + 1 shingles in any fixed order, here by rarity (prefix
-    filtering, Chaudhuri et al., 2006).
+    so that it must share k of the first (1 - s) * size + k shingles in any fixed order, here by rarity (prefix
+    filtering, Chaudhuri et al., 2006; with k above 1, Wang et al., 2012). Texts of few words share one by chance, not
+    three.
     """
     hashes, owners = _shingles(texts)
     joined = _Joined(len(texts))
     shared = _Shared(hashes, owners, len(texts))
-    for block in _blocks(_holders(hashes, owners, len(texts))):
+    for block in _proposed(hashes, owners, len(texts)):
         for a, b in shared.near(block):
             if not joined.together(a, b) and _near(texts[a], texts[b]):
                 joined.join(a, b)
                 yield a, b
-
-
-def _blocks(groups: Iterable[list[int]]) -> Iterator[Indices]:
-    """Every two texts of each group, each pair once a block."""
-    waiting: list[Indices] = []
-    size = 0
-    for group in groups:
-        texts = np.array(group, np.int64)
-        waiting.append(texts[_twos(len(group))])
-        size += len(waiting[-1])
-        if size >= BLOCK:
-            yield np.unique(np.concatenate(waiting), axis=0)
-            waiting, size = [], 0
-    if waiting:
-        yield np.unique(np.concatenate(waiting), axis=0)
-
-
-@cache
-def _twos(count: int) -> Indices:
-    return np.stack(np.triu_indices(count, 1), axis=1)
 
 
 def _near(one: str, other: str) -> bool:
@@ -139,8 +123,8 @@ def _rolled(words: Hashes) -> Hashes:
     return total
 
 
-def _holders(hashes: Hashes, owners: Indices, count: int) -> Iterable[list[int]]:
-    """The texts that share a shingle among their rarest ones, for each such shingle."""
+def _proposed(hashes: Hashes, owners: Indices, count: int) -> Iterator[Indices]:
+    """Pairs of texts that share enough of their rarest shingles, each pair once, at most :data:`BLOCK` together."""
     ordered = np.sort(hashes)
     repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(repeated):
@@ -150,20 +134,40 @@ def _holders(hashes: Hashes, owners: Indices, count: int) -> Iterable[list[int]]
     sizes = np.bincount(owners, minlength=count)
     kind, owner = kind[shared], owners[shared]
     often = np.bincount(kind)[kind]
-    room = sizes - np.ceil(NEAR * sizes - ROUNDING).astype(np.int64) + 1
+    room = sizes - np.ceil(NEAR * sizes - ROUNDING).astype(np.int64) + ALIKE
     room -= sizes - np.bincount(owner, minlength=count)  # what nobody shares comes first and proposes nothing
     kept = room[owner] > 0
     kind, often, owner = kind[kept], often[kept], owner[kept]
     order = np.lexsort((kind, often, owner))
     kind, often, owner = kind[order], often[order], owner[order]
-    starts = np.searchsorted(owner, owner, side="left")
-    proposing = (np.arange(len(owner)) - starts < room[owner]) & (often <= COMMON)
-    kind, owner = kind[proposing], owner[proposing]
+    inside = np.arange(len(owner)) - np.searchsorted(owner, owner, side="left") < room[owner]
+    kind, often, owner = kind[inside], often[inside], owner[inside]
+    wanted = np.minimum(sizes, ALIKE)
+    wanted[owner[often > COMMON]] = 1  # what is boilerplate may be shared, and is not counted
+    for pairs, times in _counted(kind[often <= COMMON], owner[often <= COMMON], count):
+        enough = pairs[times >= wanted[pairs].min(axis=1)]
+        for start in range(0, len(enough), BLOCK):
+            yield enough[start : start + BLOCK]
+
+
+def _counted(kind: Indices, owner: Indices, count: int) -> Iterator[tuple[Indices, Indices]]:
+    """Every two texts that hold something of one kind, and how many kinds they both hold; some million at a time."""
     order = np.lexsort((owner, kind))
     kind, owner = kind[order], owner[order]
-    for group in np.split(owner, np.flatnonzero(np.diff(kind)) + 1):
-        if len(group) > 1:
-            yield group.tolist()
+    partners = np.searchsorted(kind, kind, side="right") - np.arange(len(kind)) - 1  # those after it, of its kind
+    places = np.argsort(owner, kind="stable")  # of one text together, so that its pairs are counted together
+    total, holders = np.cumsum(partners[places]), owner[places]
+    start = done = 0
+    while start < len(places):
+        last = min(int(np.searchsorted(total, done + PAIRS)), len(places) - 1)
+        stop = int(np.searchsorted(holders, holders[last], side="right"))
+        some = places[start:stop]
+        many = partners[some]
+        nth = np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many, many)
+        both = np.sort(np.repeat(owner[some], many) * count + owner[np.repeat(some + 1, many) + nth])
+        firsts = np.flatnonzero(np.append(True, both[1:] != both[:-1])[: len(both)])
+        yield np.stack(np.divmod(both[firsts], count), axis=1), np.diff(np.append(firsts, len(both)))
+        start, done = stop, int(total[stop - 1])
 
 
 class _Shared:

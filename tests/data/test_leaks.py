@@ -62,6 +62,14 @@ def test_boilerplate_that_more_than_two_hundred_rows_share_proposes_no_pairs():
     assert len(find_duplicates(rows[:COMMON]).near[0]) == COMMON
 
 
+def test_beside_boilerplate_one_shared_shingle_is_enough_to_be_compared():
+    boilerplate = " ".join(f"b{n}" for n in range(60))
+    texts = [f"p{n} q{n} r{n} s{n} t{n} x{n} {boilerplate}" for n in range(250)]
+    texts[7] = texts[3].replace("x3", "x7")
+    found = find_duplicates([Row(f"r{n}", {"text": text}, {}) for n, text in enumerate(texts)])
+    assert found.near == (("r3", "r7"),)
+
+
 @given(st.text(st.characters(codec="ascii")))
 def test_plain_text_is_normalised_like_any_other(text):
     assert normalised({"text": text + "ß"}).removesuffix("ss").strip() == normalised({"text": text})
