@@ -48,7 +48,8 @@ class Office(Provider):
 
 
 def optimize(root, *words):
-    body = json.loads(run("optimize", "notes", "--set", "gate.name=production", *words, "--json", workspace=root)[1])
+    words = ("--set", "gate.name=production", "--set", "optimizer.budget=80", *words)
+    body = json.loads(run("optimize", "notes", *words, "--json", workspace=root)[1])
     assert body["candidate"] > body["baseline"], "by its score the planted challenger is the better one"
     return body
 
@@ -97,7 +98,7 @@ def test_one_unreadable_answer_is_bounded_and_undoes_no_promotion(tmp_path):
         root = notes(tmp_path, provider.url)
         task = assemble(read_config(Workspace(root), "notes", []), Workspace(root))
         office.note = task.splits.holdout[3].inputs["note"]
-        body = json.loads(run("optimize", "notes", "--json", workspace=root)[1])
+        body = json.loads(run("optimize", "notes", "--set", "optimizer.budget=80", "--json", workspace=root)[1])
     assert (body["verdict"], body["claim"]) == ("PROMOTE", "better")
     assert "with 1 of the challenger's unreadable answers as 0; " in body["reasons"][0]
     assert body["delta"] < body["candidate"] - body["baseline"]
@@ -114,7 +115,8 @@ def test_a_negative_margin_is_refused_and_not_worse_is_a_claim_of_its_own(tmp_pa
         assert (code, "set gate.non_inferiority: 0.02" in said) == (78, True)
         code, said, _ = run("validate", "notes", "--set", "gate.min_rows=5000", workspace=root, check=False)
         assert (code, "gate.min_rows: 5000 is more than the" in said) == (78, True)
-        asked = ("--set", "gate.non_inferiority=0.3", "--set", "gate.beat_constant=false")
+        asked = ("gate.non_inferiority=0.3", "gate.beat_constant=false", "optimizer.budget=80")
+        asked = [word for said in asked for word in ("--set", said)]
         body = json.loads(run("optimize", "notes", *asked, "--json", workspace=root)[1])
     assert (body["verdict"], body["claim"]) == ("PROMOTE", "not worse")
     assert body["reasons"][0].endswith("proven not worse than the current prompt by more than 0.3")
