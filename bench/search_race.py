@@ -10,14 +10,15 @@ from dataclasses import replace
 from bench.search_peers import SearchRecord, Watched
 from bench.search_worlds import World
 from optimizers.race.executor import FixedOrder, Issued, Result, Running
-from optimizers.race.policy import Policy, Reflect, Score, Tactics
+from optimizers.race.policy import Policy
+from optimizers.race.records import Reflect, Score, Tactics
 
 EVERY = 10
 """Calls between two looks at what would be picked."""
 
 
-def race(world: World, seed: int, budget: int, *, window: int, lag: int, **tactics: float) -> SearchRecord:
-    """A race with so many scores and reflections under way as a window and a lag allow."""
+def race(world: World, seed: int, budget: int, *, ahead: int, lag: int, **tactics: float) -> SearchRecord:
+    """A race in which so many scores may be missing, and so many more asked for before a reflection is waited for."""
     watched = Watched(world)
     policy = Policy(world.seed_texts, world.train, world.dev, replace(Tactics(budget, seed), **tactics))
     feedback: dict[tuple[int, str], tuple[float, str]] = {}
@@ -35,7 +36,7 @@ def race(world: World, seed: int, budget: int, *, window: int, lag: int, **tacti
             known = [i for i in range(len(policy.model.mean)) if i == 0 or policy.entrants[i].counted >= 4]
             watched.pick(policy.entrants[max(known, key=lambda i: policy.model.mean[i])].parts)
 
-    drive(policy, FixedOrder(window, lag), done, told)
+    drive(policy, FixedOrder(ahead, lag), done, told)
     pick = policy.pick()
     final = policy.entrants[pick.candidate].parts
     watched.pick(final)
@@ -58,7 +59,7 @@ def drive(
         told(one.job)
 
     while True:
-        while (due := order.due(running, issued)) is not None:
+        while policy.undecided and (due := order.due(running, issued)) is not None:
             tell(due)
         job = policy.ask()
         if job is None:
@@ -74,8 +75,7 @@ def drive(
 
 
 RACES = {
-    "race": functools.partial(race, window=8, lag=16),
-    "race-one": functools.partial(race, window=1, lag=0),
-    "race-wide": functools.partial(race, window=64, lag=128, reflectors=16),
+    "race": functools.partial(race, ahead=0, lag=0),
+    "race-wide": functools.partial(race, ahead=64, lag=128, reflectors=16),
 }
-"""As it comes; one result after the other; and as 32 workers would need it."""
+"""As it comes, and as 32 workers would need it."""

@@ -140,16 +140,29 @@ class EditModel:
         """The candidates' qualities for effects as :meth:`effects` or :meth:`draws` gives them."""
         return effects @ self._members.T
 
-    def fresh(self, room: float) -> tuple[float, float]:
-        """Mean and deviation of what a fresh reflection brings where ``room`` is left up to a score of 1.
+    def fresh(self, room: float) -> float:
+        """The expected effect of a fresh reflection where ``room`` is left up to a score of 1."""
+        return float(self._fresh(room) @ self._theta)
 
-        The deviation holds what is not known of reflections in general: after a few bad ones there is still hope.
+    def gain(self, room: float) -> float:
+        """Expected improvement by a fresh reflection, E[max(0, effect)], where ``room`` is left up to a score of 1.
+
+        It is averaged over what is not known of reflections in general, their mean and ``tau``: after a few that
+        brought nothing there is still hope.
         """
-        share = float(np.clip(room / self._seed_room, 0.0, 1.5))
+        direction = self._fresh(room)
+        mean, unknown = float(direction @ self._theta), np.linalg.solve(self._root, direction)
+        total = 0.0
+        for weight, tau in zip(self._weights, TAUS, strict=True):
+            sd = math.sqrt(unknown @ unknown + max(1e-8, direction[1] * tau**2))
+            density = math.exp(-0.5 * (mean / sd) ** 2) / math.sqrt(2 * math.pi)
+            total += float(weight) * (sd * density + mean * normal_below(mean / sd))
+        return total
+
+    def _fresh(self, room: float) -> Array:
         direction = np.zeros(len(self._theta))
-        direction[[1, 4]] = share, 1.0
-        unknown = np.linalg.solve(self._root, direction)
-        return float(direction @ self._theta), math.sqrt(unknown @ unknown + max(1e-8, share * self.tau**2))
+        direction[[1, 4]] = float(np.clip(room / self._seed_room, 0.0, 1.5)), 1.0
+        return direction
 
     def lift(self, candidate: int, other: int = 0, *, sceptical: float = 1.0) -> Lift:
         """The difference to another candidate, averaged over ``tau``, whose prior is ``tau ** -sceptical``."""

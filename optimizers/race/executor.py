@@ -1,10 +1,10 @@
 """Keeps workers busy with what a policy asks, and tells it the results in an order that can be had again.
 
 A policy decides by what it was told before, so the order in which results are told decides what a race finds. Two
-orders can be had again. ``FixedOrder`` takes scores in the order of their jobs, so many under way at most, and a
-reflection after so many further scores: a slow answer is waited for, and any number of workers, or a run that was
-killed and continued, finds the same. ``RecordedOrder`` takes what comes first and writes the order down before the
-policy is told; a run that is continued repeats what is written and goes on from there.
+orders can be had again. ``FixedOrder`` takes scores in the order of their jobs, so many missing at most when the next
+step is decided, and a reflection after so many further scores: a slow answer is waited for, and any number of workers,
+or a run that was killed and continued, finds the same. ``RecordedOrder`` takes what comes first and writes the order down
+before the policy is told; a run that is continued repeats what is written and goes on from there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from optimizers.race.policy import Policy, Reflect, Score
+from optimizers.race.policy import Policy
+from optimizers.race.records import Reflect, Score
 
 Result = float | str | None
 
@@ -58,17 +59,18 @@ class FixedOrder:
     """Results in an order that no clock decides.
 
     Attributes:
-        window: Scores under way at most.
+        ahead: Scores that may be missing when the next step is decided. With none, only what one step asks for runs
+            side by side, and what the race finds is best.
         lag: Further scores that are asked for before a reflection is waited for.
     """
 
-    window: int
-    lag: int
+    ahead: int = 0
+    lag: int = 0
 
     def due(self, running: list[Running], issued: Issued) -> Running | None:
-        """The oldest score when the window is full; a reflection whose lag is over."""
+        """The oldest score when too many are missing; a reflection whose lag is over."""
         scores = [r for r in running if isinstance(r.job, Score)]
-        if len(scores) >= self.window:
+        if len(scores) > self.ahead:
             return scores[0]
         late = (r for r in running if isinstance(r.job, Reflect) and issued.scores - r.issued >= self.lag)
         return next(late, None)
@@ -83,7 +85,7 @@ class RecordedOrder:
     """Results as they come, their order in a file: a line for each, its job's number and how many jobs there were.
 
     Attributes:
-        window: Scores under way at most.
+        window: Scores under way at which a result is told before the next step is decided.
         path: The file; what it holds is repeated first.
     """
 
@@ -161,7 +163,7 @@ class Executor:
 
         with _pool(self.workers) as scorers, _pool(policy.tactics.reflectors) as writers:
             while True:
-                while (due := self.order.due(running, issued)) is not None:
+                while policy.undecided and (due := self.order.due(running, issued)) is not None:
                     tell(due)
                 job = policy.ask()
                 if job is None:

@@ -18,8 +18,9 @@ from core.section import Section
 from metrics.evaluate import Evaluator
 from optimizers.base import NAMES_TEXT, Search, SearchSize
 from optimizers.race.executor import Executor, FixedOrder, Order, RecordedOrder
-from optimizers.race.policy import Policy, Reflect, Score, Tactics
+from optimizers.race.policy import Policy
 from optimizers.race.proposer import DEMOS, Proposer, tried_from
+from optimizers.race.records import Reflect, Score, Tactics
 from optimizers.schedule import (
     Draw,
     Probe,
@@ -38,7 +39,6 @@ PER_REFLECTION = (3.6, 0.4)
 """Log-normal parameters of the rows that are scored for each reflection; for the forecast only."""
 SEED_STAYS = 0.25
 """Share of searches that end with the seed; for the forecast only."""
-WINDOW, LAG = 8, 16
 CREDIBLE = 1.96
 
 
@@ -50,8 +50,13 @@ class RaceSettings(Section):
         description="fixed: any number of threads finds the same; recorded: no answer is waited for, the order in "
         "which answers came is kept, and a run that is continued repeats it.",
     )
-    window: int = Field(default=WINDOW, ge=1, le=1024, description="Rows that are scored ahead of what is decided.")
-    lag: int = Field(default=LAG, ge=0, le=4096, description="Rows that are scored while a reflection is written.")
+    ahead: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="Rows that may be missing when the next step is decided; faster, not better.",
+    )
+    lag: int = Field(default=0, ge=0, le=4096, description="Rows that are scored while a reflection is written.")
     reflections: int = Field(default=1, ge=1, le=64, description="Reflections that are written at a time.")
     shown: int = Field(
         default=4, ge=1, description="Rows that the first reflections are shown; more while they mend most."
@@ -60,7 +65,10 @@ class RaceSettings(Section):
         default=0.95, gt=0.5, lt=1, description="Probability of being better that replaces the seed."
     )
     worth: float = Field(
-        default=0.001, ge=0, lt=1, description="The search ends when no step is expected to bring this much."
+        default=0.005,
+        ge=0,
+        lt=1,
+        description="The search ends when all that is left is not expected to bring this much.",
     )
     combine: bool = Field(default=True, description="Whether edits are combined and taken back without a reflection.")
     demos: bool = Field(
@@ -173,12 +181,12 @@ class _Course:
 
     def _order(self) -> Order:
         if self.settings.order == "fixed":
-            return FixedOrder(self.settings.window, self.settings.lag)
+            return FixedOrder(self.settings.ahead, self.settings.lag)
         if self.search.folder is None:
             raise UsageError("optimizer.settings.order: recorded needs a run that keeps the order")
         self.search.folder.mkdir(parents=True, exist_ok=True)
         path = self.search.folder / f"{self.search.journal.optimizer or Race.name}.order"
-        return RecordedOrder(max(self.settings.window, 2 * self.search.threads), path)
+        return RecordedOrder(max(self.settings.ahead, 2 * self.search.threads), path)
 
     def score(self, job: Score) -> float | None:
         """One row: its score; an unreadable answer is the prompt's own doing and counts as nothing solved."""

@@ -17,109 +17,22 @@ from __future__ import annotations
 import math
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from optimizers.race.combining import Draft, numbers, total
+from optimizers.race.records import Entrant, Pick, Reflect, Score, Tactics
 from optimizers.race.texts import Change, Parts, changes
-from stats.distributions import normal_below
 from stats.edits import SEED, Array, Edit, EditModel, Lift
 
-
-@dataclass(frozen=True)
-class Tactics:
-    """How a race is run; ``budget`` is the most rows that may be scored."""
-
-    budget: int
-    seed: int = 0
-    shown: int = 4
-    """Rows that the first reflections are shown, and that their children are screened on."""
-    most_shown: int = 32
-    """The number grows up to this while reflections mend most of what they are shown."""
-    block: int = 4
-    """Rows of an evaluation."""
-    reflectors: int = 1
-    """Reflections under way at a time."""
-    explore: float = 0.5
-    """How eagerly is proposed: regret is weighed against this share of what a proposal is expected to bring."""
-    combine: float = 0.5
-    """Probability of being better that a combination needs before it is tried; above 1 nothing is combined."""
-    bold: float = 0.5
-    stake: float = -10.0
-    fold: float = 0.75
-    """Probability of helping that an edit of another candidate needs to be folded in."""
-    confirm: float = 0.95
-    """Probability of being better that replaces the seed."""
-    evidence: int = 16
-    """Scores that count which a winner needs."""
-    closing: float = 0.1
-    """Share of the budget that is kept for telling the best apart."""
-    worth: float = 0.001
-    """The search ends when neither choosing better nor a further proposal is expected to bring this much."""
-
-
-@dataclass(frozen=True)
-class Score:
-    """Job: score a candidate on a row."""
-
-    candidate: int
-    row: str
-
-
-@dataclass(frozen=True)
-class Reflect:
-    """Job: write one part of a candidate anew, looking at rows that it has been scored on."""
-
-    parent: int
-    part: str
-    shown: tuple[str, ...]
-    number: int
-
-
-@dataclass
-class Entrant:
-    """A candidate as the policy knows it."""
-
-    parts: Parts
-    parent: int = -1
-    """The candidate that it was made from; -1 for the seed."""
-    edits: int = 0
-    """Its set of edits; bit ``e`` is the edit of that number."""
-    part: str = ""
-    """The part that a reflection changed; empty for the seed and for combinations."""
-    leaked: frozenset[str] = frozenset()
-    """Train rows that were shown anywhere in its lineage."""
-    screening: tuple[str, ...] = ()
-    """Rows that its reflection was shown, on which it is scored first."""
-    change: float | None = None
-    """Mean paired change on them; None until all are in."""
-    scores: dict[str, float] = field(default_factory=dict[str, float])
-    pending: set[str] = field(default_factory=set[str])
-    failed: set[str] = field(default_factory=set[str])
-    used: set[str] = field(default_factory=set[str])
-    """Rows that a reflection on this very candidate has been shown."""
-    counted: int = 0
-    """Scores that are evidence."""
-
-    @property
-    def live(self) -> bool:
-        """Whether it may be picked: a reflection only once its screening is in."""
-        return not self.part or self.change is not None
-
-    def unseen(self, row: str) -> bool:
-        """Whether it may still be scored on a row."""
-        return row not in self.scores and row not in self.pending and row not in self.failed
-
-
-@dataclass(frozen=True)
-class Pick:
-    """The policy's answer: a candidate, and what is believed of its lift over the seed."""
-
-    candidate: int
-    lift: Lift
-
-
+Indices = NDArray[np.intp]
 DRAWS = 48
+PATIENCE = 20
+"""Proposals in a row that bring nothing new, after which nothing more is proposed."""
+FEW = 16
+"""Candidates before the search may end by itself."""
 FEW_MENDED = 0.3
 MANY_MENDED = 0.6
 """Below and above these shares of weak rows mended, reflections are shown fewer and more rows."""
@@ -184,7 +97,7 @@ class Policy:
         """The set of edits between two texts; what was changed in the same way before is the same edit."""
         found, bits = changes(job.part, parent.parts[job.part], child.parts[job.part]), 0
         before = Counter(
-            (c.part, c.removed, c.added) for e in _bits(parent.edits) if (c := self.changes[e]) is not None
+            (c.part, c.removed, c.added) for e in numbers(parent.edits) if (c := self.changes[e]) is not None
         )
         for change in found:
             name = (change.part, change.removed, change.added)
@@ -216,7 +129,7 @@ class Policy:
         both = [row for row in entrant.screening if row in entrant.scores and row in parent.scores]
         paired = [entrant.scores[row] - parent.scores[row] for row in both]
         entrant.change = sum(paired) / len(paired) if paired else 0.0
-        for e in _bits(entrant.edits & ~parent.edits):
+        for e in numbers(entrant.edits & ~parent.edits):
             if self.edits[e].screening is None:
                 self.edits[e] = replace(self.edits[e], screening=entrant.change)
         self._resize(entrant, parent, [row for row in both if parent.scores[row] < 1 - MENDED])
@@ -268,10 +181,10 @@ class Policy:
             return None
         return self._decide() or (self._queue.popleft() if self._queue else None)
 
-    @staticmethod
-    def numbers(edits: int) -> list[int]:
-        """The edits in a set."""
-        return _bits(edits)
+    @property
+    def undecided(self) -> bool:
+        """Whether the next job takes a decision; else it is one of those that the last decision asked for."""
+        return not self._queue
 
     @property
     def over(self) -> bool:
@@ -288,8 +201,9 @@ class Policy:
         regret = float(draws[:, live].max(1).mean() - self.model.mean[live].max())
         gain = self._gain()
         open_ = self._may_propose()
-        if len(self.entrants) > 10 and max(regret, gain if open_ else 0.0) < self.tactics.worth and not self._waiting:
-            return self._end(regret, gain)
+        further = gain * self._affordable() if open_ else 0.0
+        if max(regret, further) < self.tactics.worth and len(self.entrants) > FEW and not self._waiting:
+            return self._end(regret, further)
         if not open_ and self._complete():
             return None
         if open_ and self._settles(regret, tops) < self.tactics.explore * gain:
@@ -304,13 +218,17 @@ class Policy:
             self.ended = self.ended or "every candidate worth it has been scored on every row"
         return None
 
-    def _end(self, regret: float, gain: float) -> None:
+    def _affordable(self) -> float:
+        """Proposals that the calls that are left would buy, at what one has cost so far."""
+        return (self.tactics.budget - self.spent) * max(1, self.reflections) / max(1, self.spent)
+
+    def _end(self, regret: float, further: float) -> None:
         """Finish: the rows that the answer rests on, and nothing more."""
         if not self._complete():
             self._over = True
             self.ended = (
-                f"neither telling the best apart ({100 * regret:.2f} points) nor a further proposal "
-                f"({100 * gain:.2f}) is expected to bring {100 * self.tactics.worth:.2f}"
+                f"neither telling the best apart ({100 * regret:.2f} points) nor all further proposals "
+                f"({100 * further:.2f}) are expected to bring {100 * self.tactics.worth:.2f}"
             )
 
     def _may_propose(self) -> bool:
@@ -331,9 +249,8 @@ class Policy:
         return regret * 3 * self.tactics.shown / (2 * size)
 
     def _gain(self) -> float:
-        """Expected improvement by a fresh reflection on the best: E[max(0, effect)]."""
-        mean, sd = self.model.fresh(1 - float(self.model.mean.max()))
-        return sd * math.exp(-0.5 * (mean / sd) ** 2) / math.sqrt(2 * math.pi) + mean * normal_below(mean / sd)
+        """Expected improvement by a fresh reflection on the best."""
+        return self.model.gain(1 - float(self.model.mean.max()))
 
     def _todo(self, candidate: int) -> list[str]:
         entrant = self.entrants[candidate]
@@ -359,7 +276,7 @@ class Policy:
 
     # -- new candidates
 
-    def _propose(self, live: Array, effects: Array, draws: Array) -> Reflect | None:
+    def _propose(self, live: Indices, effects: Array, draws: Array) -> Reflect | None:
         if self._combine(live, effects):
             return None
         if self._waiting >= self.tactics.reflectors:
@@ -373,7 +290,7 @@ class Policy:
         names = list(self.entrants[0].parts)
         if len(names) == 1:
             return names[0]
-        effects, (mean, _) = self.model.effects(), self.model.fresh(1 - float(self.model.mean.max()))
+        effects, mean = self.model.effects(), self.model.fresh(1 - float(self.model.mean.max()))
         drawn = {}
         for name in names:
             own = [effects[e] for e, change in enumerate(self.changes) if change is not None and change.part == name]
@@ -405,69 +322,38 @@ class Policy:
         self.reflections += 1
         return Reflect(parent, part, rows, self.reflections)
 
-    def _combine(self, live: Array, effects: Array) -> bool:
+    def _combine(self, live: Indices, effects: Array) -> bool:
         """Enter the best candidate with edits taken back that harm and edits of others that help; whether it was."""
         tactics, believed = self.tactics, self.model.effects()
-        believed = believed + tactics.bold * (effects[2] - believed)
-        if tactics.combine > 1 or len(live) < 3 or self._untried():
-            return False
         known = [int(i) for i in live if self.entrants[i].counted >= 2 * tactics.block]
-        if not known:
+        if tactics.combine > 1 or len(live) < 3 or not known or self._untried():
             return False
         best = max(known, key=lambda i: self.model.mean[i])
         parent = self.entrants[best]
-        draft = _Draft(dict(parent.parts), parent.edits, parent.leaked)
-        self._take_back(draft, believed)
-        self._add(draft, believed, effects)
-        if draft.edits == parent.edits:
+        draft = Draft(dict(parent.parts), parent.edits)
+        drawn = believed + tactics.bold * (effects[2] - believed)
+        draft.take_back(self.changes, drawn)
+        draft.fold_in(self.changes, drawn, (effects > 0).mean(0) >= tactics.fold)
+        change = total(effects, draft.edits) - total(effects, parent.edits)
+        if draft.edits == parent.edits or (change > 0).mean() < tactics.combine:
             return False
-        change = self._sum(effects, draft.edits) - self._sum(effects, parent.edits)
-        if (change > 0).mean() < tactics.combine or change.mean() <= tactics.stake * self._gain():
-            return False
-        number = self._enter(Entrant(draft.parts, best, draft.edits | 1 << len(self.edits), "", draft.leaked))
+        leaked = parent.leaked.union(*(self._leaked(e) for e in numbers(draft.edits & ~parent.edits)))
+        number = self._enter(Entrant(draft.parts, best, draft.edits | 1 << len(self.edits), "", leaked))
         if number is None:
             return False
         self.edits.append(Edit("combination", best))
         self.changes.append(None)
         return self._push(number, self._todo(number)[: tactics.block])
 
-    def _untried(self) -> bool:
-        """Whether a combination still waits for its first scores."""
-        fewest = 2 * self.tactics.block
-        return any(i and not e.part and e.counted + len(e.pending) < fewest for i, e in enumerate(self.entrants))
-
-    def _take_back(self, draft: _Draft, believed: Array) -> None:
-        """Undo the edits that are believed to harm, the worst first."""
-        for edit in sorted(_bits(draft.edits), key=lambda e: believed[e]):
-            change = self.changes[edit]
-            if change is None or believed[edit] >= 0:
-                continue
-            text = change.taken_from(draft.parts[change.part])
-            if text is not None:
-                draft.parts[change.part] = text
-                draft.edits &= ~(1 << edit)
-
-    def _add(self, draft: _Draft, believed: Array, effects: Array) -> None:
-        """Fold in edits of others that are believed to help; the best first."""
-        helps = (effects > 0).mean(0)
-        sure = [e for e in range(1, len(self.edits)) if helps[e] >= self.tactics.fold and not draft.edits >> e & 1]
-        for edit in sorted(sure, key=lambda e: -believed[e]):
-            change = self.changes[edit]
-            text = change.made_in(draft.parts[change.part]) if change is not None else None
-            if change is not None and text is not None and text != draft.parts[change.part]:
-                draft.parts[change.part] = text
-                draft.edits |= 1 << edit
-                draft.leaked |= self._leaked(edit)
-
     def _leaked(self, edit: int) -> frozenset[str]:
         """The train rows that whoever made an edit has seen."""
         makers = [e.leaked for e in self.entrants if e.part and e.edits >> edit & 1]
         return min(makers, key=len, default=frozenset())
 
-    @staticmethod
-    def _sum(effects: Array, edits: int) -> Array:
-        """Draws of the quality of a set of edits."""
-        return effects[:, [0, *_bits(edits)]].sum(1)
+    def _untried(self) -> bool:
+        """Whether a combination still waits for its first scores."""
+        fewest = 2 * self.tactics.block
+        return any(i and not e.part and e.counted + len(e.pending) < fewest for i, e in enumerate(self.entrants))
 
     # -- what to believe
 
@@ -484,20 +370,3 @@ class Policy:
             if best and lift.better >= needed
             else Pick(0, Lift(0.0, 0.0, lift.better if best else 1.0))
         )
-
-
-@dataclass
-class _Draft:
-    """A combination that is being put together."""
-
-    parts: dict[str, str]
-    edits: int
-    leaked: frozenset[str]
-
-
-PATIENCE = 20
-"""Proposals in a row that bring nothing new, after which nothing more is proposed."""
-
-
-def _bits(edits: int) -> list[int]:
-    return [e for e in range(1, edits.bit_length()) if edits >> e & 1]

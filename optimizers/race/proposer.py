@@ -12,7 +12,9 @@ from core.candidate import ProgramPrompts, Prompt
 from core.evaluation import RowResult
 from core.limits import RefusedError
 from optimizers.base import Search
-from optimizers.race.policy import Policy, Reflect
+from optimizers.race.combining import numbers
+from optimizers.race.policy import Policy
+from optimizers.race.records import Reflect
 from optimizers.race.texts import Parts
 from programs.metaprompt import shown_rows
 from programs.prompts import make_adapter, read_prompts
@@ -114,7 +116,7 @@ def tried_from(policy: Policy, job: Reflect) -> tuple[Tried, ...]:
     for entrant in policy.entrants[1:]:
         if entrant.parent != job.parent or entrant.part != job.part or not entrant.live:
             continue
-        for number in policy.numbers(entrant.edits & ~parent.edits):
+        for number in numbers(entrant.edits & ~parent.edits):
             change = policy.changes[number]
             if change is not None and number < len(effects):
                 found.append(Tried(change.removed, change.added, float(effects[number])))
