@@ -3,7 +3,8 @@
 from reports.experiment_page import experiment_report
 from reports.html import render_html
 from reports.judge_page import JudgeUse, judge_report
-from reports.learning_page import learning_overview, learning_report
+from reports.learning_overview import learning_overview
+from reports.learning_page import learning_report
 from reports.markdown import render_markdown
 from reports.matrix_page import matrix_report
 from reports.optimization import optimization_report

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from playbook.entry import Entry, Lifecycle
-from reports.blocks import Banner, Block, Bullets, CurveChart, Facts, Heading, IntervalChart, Paragraph, Report, Table
+from reports.blocks import (
+    Banner,
+    Block,
+    Bullets,
+    Commands,
+    CurveChart,
+    Facts,
+    Heading,
+    IntervalChart,
+    Paragraph,
+    Report,
+    Table,
+)
 from reports.numbers import UNKNOWN, counted, measure, number, percent, quantity, signed, span
 
 if TYPE_CHECKING:  # a page of a run is written without the database of sessions
     from playbook.gain import Contrast
     from playbook.impact import Impact
-    from playbook.manifest import Comparison, Manifest, RunMetadata
+    from playbook.manifest import Comparison
     from playbook.summary import KeySummary
 
 SHOWN = 10
@@ -25,7 +38,14 @@ OBSERVED = (
 
 def learning_report(summary: KeySummary, comparison: Comparison | None = None) -> Report:
     """The page of one learning key."""
-    blocks: list[Block] = [_banner(summary), *_momentum(summary), *_tasks(summary), *_window(summary)]
+    blocks: list[Block] = [
+        standing(summary),
+        Heading("Next"),
+        Commands(_next(summary)),
+        *_momentum(summary),
+        *_tasks(summary),
+        *_window(summary),
+    ]
     blocks += [*_models(summary), *_discoveries(summary), *_latest(summary), *_entries(summary)]
     blocks += [*_quality(summary), *_lifecycle(summary), *_impact(summary), *_usage(summary)]
     if comparison is not None:
@@ -35,43 +55,8 @@ def learning_report(summary: KeySummary, comparison: Comparison | None = None) -
     return Report(f"Learning: {summary.key}", tuple(blocks))
 
 
-def learning_overview(summaries: Sequence[KeySummary], manifest: Manifest) -> Report:
-    """The page over all keys: how each moves, what changed since an earlier report, and the conditions."""
-    rows = tuple(
-        (
-            one.key, f"{one.sessions:,}", number(one.momentum.recent.mean), number(one.momentum.baseline.mean),
-            signed(one.momentum.delta), span(one.momentum.low, one.momentum.high, sign=True),
-            percent(one.curve.solved[-1]) if one.curve else UNKNOWN, percent(one.usage.adoption_rate),
-            str(sum(impact.audit for impact in one.impacts)),
-        )
-        for one in summaries
-    )  # fmt: skip
-    heads = (
-        "learning key", "sessions", "recent mean", "baseline mean", "delta", "95 % interval", "solved", "adoption",
-        "entries with negative impact",
-    )  # fmt: skip
-    blocks: list[Block] = [
-        Banner(counted(len(summaries), "learning key"), "Rewards of the last sessions against those before.", "note"),
-        Table(heads, rows, tuple(range(1, 9)), filterable=len(rows) > SHOWN),
-    ]
-    blocks += _controls(summaries)
-    if manifest.aggregate:
-        boards = [(name, board) for name, board in manifest.aggregate.items() if board]
-        blocks.append(Heading("Since the earlier report"))
-        blocks.append(
-            Table(
-                ("leaderboard", "learning key", "delta"),
-                tuple((name.replace("_", " "), key, signed(delta)) for name, board in boards for key, delta in board),
-                (2,),
-            )
-        )
-    if manifest.missing:
-        blocks.append(Paragraph(f"Not in the earlier report: {', '.join(manifest.missing)}."))
-    blocks += [Heading("Conditions"), _conditions(manifest.run_metadata, manifest.compared_to)]
-    return Report("Learning report", tuple(blocks))
-
-
-def _banner(summary: KeySummary) -> Banner:
+def standing(summary: KeySummary) -> Banner:
+    """Whether rewards rise, fall, or cannot be told from staying as they are."""
     found = summary.momentum
     if found.delta is None:
         lacking = "the recent window" if found.recent.mean is None else "the baseline"
@@ -88,6 +73,23 @@ def _banner(summary: KeySummary) -> Banner:
     )
 
 
+def _next(summary: KeySummary) -> tuple[tuple[str, str], ...]:
+    """What to do about this key: look at an entry that seems to harm, try one that is untried, or propose some."""
+    key = shlex.quote(summary.key)
+    harmful = [one.entry_id for one in summary.impacts if one.audit]
+    active = [one.id for one in summary.entries if one.lifecycle is Lifecycle.ACTIVE]
+    lines: list[tuple[str, str]] = []
+    if harmful:
+        lines.append((f"python cli.py playbook show {harmful[0]} --key {key}", "look at an entry that seems to harm"))
+    if active:
+        lines.append(
+            (f"python cli.py playbook trial {active[0]} --key {key} --control CONFIG", "find out what an entry causes")
+        )
+    propose = f"python cli.py playbook propose --key {key} --where tags.learning_key={key}"
+    lines.append((propose, "have entries proposed from failed sessions"))
+    return tuple(lines)
+
+
 def _momentum(summary: KeySummary) -> list[Block]:
     found = summary.momentum
     facts = [
@@ -99,7 +101,7 @@ def _momentum(summary: KeySummary) -> list[Block]:
             "baseline mean",
             f"{number(found.baseline.mean)} of {found.baseline.sessions} (asked: {found.baseline.asked})",
         ),
-        ("delta", f"{signed(found.delta)}, 95 % interval {span(found.low, found.high, sign=True)}"),
+        ("difference", _difference(found.delta, found.low, found.high)),
         ("same tasks", _told(found.same_tasks)),
         ("latest reward", number(found.latest)),
         ("mean reward of all", f"{number(summary.reward_mean)}; {summary.sessions:,} sessions"),
@@ -132,6 +134,10 @@ def _tasks(summary: KeySummary) -> list[Block]:
     return blocks
 
 
+def _difference(delta: float | None, low: float | None, high: float | None) -> str:
+    return UNKNOWN if delta is None else f"{signed(delta)}, 95 % interval {span(low, high, sign=True)}"
+
+
 def _told(found: Contrast) -> str:
     if not found.tasks:
         return "no task in common"
@@ -143,10 +149,11 @@ def _told(found: Contrast) -> str:
 
 def _window(summary: KeySummary) -> list[Block]:
     blocks: list[Block] = []
-    for title, counts in (("Execution modes", summary.modes), ("Review state", summary.reviews)):
+    kinds = (("Execution modes", "mode", summary.modes), ("Review state", "state", summary.reviews))
+    for title, word, counts in kinds:
         names = sorted({name for window in counts.values() for name in window})
         rows = tuple((name, *(f"{window.get(name, 0):,}" for window in counts.values())) for name in names)
-        blocks += [Heading(title), Table(("", *(f"{window} sessions" for window in counts)), rows, (1, 2))]
+        blocks += [Heading(title), Table((word, *(f"{window} sessions" for window in counts)), rows, (1, 2))]
     return blocks
 
 
@@ -250,7 +257,8 @@ def _impact(summary: KeySummary) -> list[Block]:
 
 def _impact_row(one: Impact) -> tuple[str, ...]:
     said = "audit first" if one.audit else "reinforce" if one.reinforced else ""
-    matched = f"{signed(one.matched.delta)} (n={one.matched.tasks}, p={one.matched.p:.2g})"
+    said_of = f"{signed(one.matched.delta)} (n={one.matched.tasks}, p={one.matched.p:.2g})"
+    matched = said_of if one.matched.tasks else "no task in common"
     reach = f"{one.level} ({counted(len(one.tasks), 'task')})"
     return (
         one.entry_id, signed(one.impact), percent(one.adoption_rate), str(one.hits), signed(one.reward_delta), matched,
@@ -274,7 +282,7 @@ def _usage(summary: KeySummary) -> list[Block]:
         )),
         Heading("Efficiency snapshot"),
         Table(
-            ("", "with a cue", "without", "delta"),
+            ("measure", "with a cue", "without", "difference"),
             (
                 ("mean reward", number(used.reward_with), number(used.reward_without), signed(used.reward_delta)),
                 ("mean tokens", quantity(used.tokens_with, "tokens"), quantity(used.tokens_without, "tokens"),
@@ -302,44 +310,3 @@ def _comparison(found: Comparison) -> list[Block]:
         impacts = tuple((name, signed(delta)) for name, delta in found.impact_deltas.items())
         blocks.append(Table(("entry", "impact"), impacts, (1,)))
     return blocks
-
-
-def _controls(summaries: Sequence[KeySummary]) -> list[Block]:
-    found = [(one.key, one.control_key, one.control) for one in summaries if one.control is not None]
-    if not found:
-        return []
-    rows = tuple(
-        (key, control, each.measure, str(each.tasks), number(each.first), number(each.second), signed(each.delta),
-         span(each.low, each.high, sign=True), f"{each.holm:.3g}", "gain shown" if each.shown else "not shown")
-        for key, control, each in found
-    )  # fmt: skip
-    heads = (
-        "learning key", "control", "measure", "tasks", "control", "key", "difference", "95 % interval", "p (Holm)", "",
-    )  # fmt: skip
-    drawn = tuple(
-        (key, each.delta, each.low, each.high)
-        for key, _, each in found
-        if each.delta is not None and each.low is not None and each.high is not None
-    )
-    blocks: list[Block] = [Heading("Against a control, on the same tasks"), Table(heads, rows, (3, 4, 5, 6, 8))]
-    return [*blocks, IntervalChart(drawn)] if drawn else blocks
-
-
-def _conditions(about: RunMetadata, before: RunMetadata | None) -> Facts:
-    def told(one: RunMetadata) -> dict[str, str]:
-        return {
-            "prompt variant": one.prompt_variant or UNKNOWN,
-            "synthesis models": ", ".join(one.synthesis_models) or UNKNOWN,
-            "pamphlet injection": one.pamphlet_injection or UNKNOWN,
-            "entry labels": ", ".join(f"{name}: {label}" for name, label in one.playbook_entry_labels.items())
-            or "none",
-            "filters": "; ".join(f"{name} {', '.join(values)}" for name, values in one.filters.items()) or "none",
-            "windows": ", ".join(f"{name} {size}" for name, size in one.windows.items()),
-            "evaluated at": one.evaluated_at,
-        }
-
-    now, then = told(about), told(before) if before else {}
-    return Facts(tuple(
-        (name, value if then.get(name, value) == value else f"{value} (before: {then[name]})")
-        for name, value in now.items()
-    ))  # fmt: skip
