@@ -3,8 +3,8 @@
 A policy decides by what it was told before, so the order in which results are told decides what a race finds. Two
 orders can be had again. ``FixedOrder`` takes scores in the order of their jobs, so many missing at most when the next
 step is decided, and a reflection after so many further scores: a slow answer is waited for, and any number of workers,
-or a run that was killed and continued, finds the same. ``RecordedOrder`` takes what comes first and writes the order down
-before the policy is told; a run that is continued repeats what is written and goes on from there.
+or a run that was killed and continued, finds the same. ``RecordedOrder`` takes what comes first and writes the order
+down before the policy is told; a run that is continued repeats what is written and goes on from there.
 """
 
 from __future__ import annotations
