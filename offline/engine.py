@@ -15,7 +15,7 @@ from offline.judge import prefer, score_pair
 from offline.lessons import lessons
 from offline.proposer import ROLES, propose
 from offline.reading import Frame, Reading, read_request, system_text
-from offline.reflector import advise, counted, merge, reflect
+from offline.reflector import KEPT_SIGNS, advise, counted, merge, reflect
 from offline.rules import cautious
 from offline.student import Skill, Student, write
 from offline.writing import orders_of
@@ -29,11 +29,10 @@ def _version() -> str:
 VERSION = _version()
 """Twelve hex digits of the embedded model's own source: another version is another model."""
 SKILLS = {
-    "small": Skill(signs=16, demos=6, pairs=False, curiosity=0.08),
+    "small": Skill(signs=40, demos=6, pairs=False, curiosity=0.08),
     "large": Skill(signs=60, demos=16, pairs=True, curiosity=0.4),
 }
 SIZES = tuple(SKILLS)
-REFLECTOR_SIGNS = 60
 _SENTENCES = re.compile(r"at most (\d+) sentences")
 _CHARACTERS = re.compile(r"at most \d+ characters")
 
@@ -101,7 +100,7 @@ class OfflineEngine:
         told = "\n".join(given.get(name, "") for name in ("length_limit", "additional_instructions", "constraints"))
         orders = orders_of(f"{frame.instruction}\n{told}")
         current = given.get("task_description", "") if orders.fresh else given.get("current_instruction", "")
-        text = reflect(current, examples, keep=REFLECTOR_SIGNS, pairs=True, output=None, orders=orders)
+        text = reflect(current, examples, keep=KEPT_SIGNS, pairs=True, output=None, orders=orders)
         sentences = _SENTENCES.search(told)
         if sentences:
             text = cautious(given.get("current_instruction", ""), text, int(sentences[1]))

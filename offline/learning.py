@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from offline.rules import Knowledge, as_json
-from offline.text import best_unit, features, overlap, sentences, units
+from offline.text import best_unit, features, overlap, sentences, signs, units
 
 MAX_LABEL_WORDS = 6
 """A value of more words is prose, to be found in the text rather than chosen."""
@@ -34,7 +34,8 @@ def learn(knowledge: Knowledge, cases: Sequence[tuple[str, Mapping[str, Any]]], 
         if any(_is_extract(value) for _, value in known):
             _learn_items(knowledge, name, known, pairs)
         else:
-            knowledge.observe(name, [(features(text, pairs), frozenset(_values(value))) for text, value in known])
+            look = (lambda text: features(text, pairs)) if name in knowledge.sizes else signs
+            knowledge.observe(name, [(look(text), frozenset(_values(value))) for text, value in known])
 
 
 def is_prose(value: Any) -> bool:

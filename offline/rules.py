@@ -26,10 +26,13 @@ _SHORT_RULE = re.compile(
 )
 _RULE = re.compile(
     rf"^- Call ([\w.]+) {_VALUE}(?: when it says (?P<signs>.*?))?\. "
-    r"Right in (?P<count>\d+) of (?P<seen>\d+) (?:texts|sentences)\.$"
+    r"Right in (?P<count>\d+) of (?P<seen>\d+) (?:texts|sentences)(?:; as common elsewhere: (?P<common>.*))?\.$"
 )
 _SIZE = re.compile(r"^- ([\w.]+): list lengths (.*)$")
 _SIGN = re.compile(r"(.+?) \(?(\d+)/(\d+)\)?(?:, | or |$)")
+
+
+_Heeded = dict[str, tuple[dict[str, float], int]]
 
 
 @dataclass
@@ -50,6 +53,15 @@ class Table:
         """How surely the sign speaks for the value: weight times the square root of its support."""
         return self.weight(sign, seen) * math.sqrt(self.signs[sign][0])
 
+    def gain(self, sign: str, seen: int) -> float:
+        """How much better the sign tells the texts with the value, in nats.
+
+        The texts that have both, times the log of the sign's share of the value against the value's own.
+        """
+        a, b = self.signs[sign]
+        base = (self.count + 0.5) / (seen + 1.0)
+        return a * math.log((a + SHRINK * base) / (b + SHRINK) / base)
+
 
 _UNSEEN = Table()
 SHRINK = 2.0
@@ -57,6 +69,16 @@ SHRINK = 2.0
 LONGEST = 10_000
 """Characters that rules may take in an instruction; nobody wants to read, or pay for, more."""
 LEAST_SIGNS = 6
+LEAST_WEIGHT = 0.1
+"""Log odds below which a sign is not worth writing down."""
+ONE_OF = 24
+"""Signs a value, at most, of a field with one right value; there the other values' signs speak as well."""
+COMMON = 48
+"""Signs a value that say nothing yet and are counted on, where there is room."""
+FEW = 10
+"""Texts up to which every sign is heeded."""
+SEEN_NEVER = 0.5
+"""Texts that a value counts as having beside those that were seen, so that none is impossible."""
 ENDINGS = ("", "s", "es", "ed", "ing")
 DAMP = 0.6
 """Signs of one text are not independent; their sum is damped."""
@@ -71,6 +93,8 @@ class Knowledge:
     sizes: dict[str, Counter[int]] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
     """By stem, the shortest word of the texts that has it."""
+    heeded: dict[tuple[str, int], _Heeded] = field(default_factory=dict, compare=False, repr=False)
+    """Filled on the way: by field and limit, the counts of each sign that is heeded."""
 
     def hear(self, text: str) -> None:
         """Remember how the words of a text are written."""
@@ -93,6 +117,7 @@ class Knowledge:
 
     def observe(self, name: str, units: Sequence[tuple[frozenset[str], frozenset[str]]]) -> None:
         """Count a batch of units (texts or sentences), each with its features and its right values as JSON texts."""
+        self.heeded.clear()
         self.seen[name] += len(units)
         shown = Counter(sign for found, _ in units for sign in found)
         for value in sorted({value for _, right in units for value in right}):
@@ -116,6 +141,47 @@ class Knowledge:
         evidence = sum(table.weight(sign, seen) for sign in list(table.signs)[:limit] if sign in found)
         return prior + DAMP * evidence
 
+    def one_of(self, name: str, values: Sequence[str], found: frozenset[str], limit: int) -> dict[str, float]:
+        """Log odds, up to a constant, of values of which exactly one is right, for a text with these features.
+
+        Naive Bayes over the signs of all values: what the rules that list a sign leave of its texts is shared among the
+        other values by their own frequency, so that a sign of one value speaks against the others.
+        """
+        seen = self.seen[name]
+        if not seen:
+            return dict.fromkeys(values, 0.0)
+        total = seen + SEEN_NEVER * len(values)
+        base = {v: (self.tables.get((name, v), _UNSEEN).count + SEEN_NEVER) / total for v in values}
+        scores = {value: math.log(share) for value, share in base.items()}
+        signs = self._heeded(name, limit)
+        for sign in sorted(found & signs.keys()):
+            told, shown = signs[sign]
+            left = max(0.0, 1 - sum(told.values()))
+            others = sum(base[v] for v in values if v not in told) or 1.0
+            for value in values:
+                share = told[value] if value in told else left * base[value] / others
+                scores[value] += DAMP * math.log((shown * share / base[value] + SHRINK) / (shown + SHRINK))
+        return scores
+
+    def _heeded(self, name: str, limit: int) -> _Heeded:
+        """Of each sign that more than chance speaks for: the share of its texts by value, and all of them.
+
+        A sign has to be among the first ``limit`` of its rule, and to gain half the log of a tenth of the texts seen:
+        the form of Schwarz's criterion (1978), but nothing at first, when every hint helps (measured; docs/log.md).
+        """
+        known = self.heeded.get((name, limit))
+        if known is not None:
+            return known
+        signs: _Heeded = {}
+        bar = 0.5 * math.log(max(1.0, self.seen[name] / FEW))
+        for (owner, value), table in self.tables.items():
+            for sign in list(table.signs)[:limit] if owner == name else ():
+                if table.gain(sign, self.seen[name]) >= bar:
+                    (told, shown), (a, b) = signs.get(sign, ({}, 0)), table.signs[sign]
+                    signs[sign] = ({**told, value: a / b}, max(shown, b))
+        self.heeded[name, limit] = signs
+        return signs
+
     def item_score(self, name: str, values: Sequence[str], found: frozenset[str], limit: int) -> float:
         """Log odds that a unit has any of the values at all, from all their signs together."""
         seen, count = self.seen[name], 0
@@ -133,14 +199,25 @@ class Knowledge:
         prior = math.log((count + 0.5) / (seen - count + 0.5))
         return prior + DAMP * sum(every.weight(sign, seen) for sign in every.signs)
 
-    def pruned(self, keep: int) -> Knowledge:
-        """The same knowledge with at most ``keep`` signs per value, the strongest first."""
+    def pruned(self, keep: int, common: int = 0) -> Knowledge:
+        """The same knowledge with at most ``keep`` signs per value, the strongest first.
+
+        Of a field with one right value also up to ``common`` signs that say nothing so far, the most frequent first:
+        forgotten, they would be counted anew from the next batch in which chance makes them look like signs.
+        """
         slim = Knowledge(Counter(self.seen), {}, {k: Counter(v) for k, v in self.sizes.items()}, self.words)
         for (name, value), table in self.tables.items():
             seen = self.seen[name]
-            good = [s for s in table.signs if table.signs[s][0] and table.weight(s, seen) > 0.2]
-            good.sort(key=lambda s: (-table.strength(s, seen), s))
-            slim.tables[name, value] = Table(table.count, {s: list(table.signs[s]) for s in good[:keep]})
+            good = [s for s in table.signs if table.signs[s][0] and table.weight(s, seen) > LEAST_WEIGHT]
+            several = name in self.sizes or "." in name
+            rank = table.strength if several else table.gain
+            good = sorted(good, key=lambda s: (-rank(s, seen), " " in s, s))[: keep if several else min(keep, ONE_OF)]
+            rest = [] if several or not common else sorted(
+                (s for s in table.signs if table.signs[s][1] > 1 and table.weight(s, seen) <= LEAST_WEIGHT),
+                key=lambda s: (-table.signs[s][1], s),
+            )  # fmt: skip
+            kept = [*good, *rest[:common]]
+            slim.tables[name, value] = Table(table.count, {s: list(table.signs[s]) for s in kept})
         return slim
 
     def frequent(self, values: int) -> Knowledge:
@@ -157,9 +234,12 @@ class Knowledge:
             unit = "sentences" if "." in name else "texts"
             for value in self.values(name):
                 table = self.tables[name, value]
-                when = _listed([f"{self.spell(s)} ({a}/{b})" for s, (a, b) in table.signs.items()])
+                says = [s for s in table.signs if table.weight(s, self.seen[name]) > LEAST_WEIGHT]
+                when, common = (_listed([f"{self.spell(s)} ({table.signs[s][0]}/{table.signs[s][1]})" for s in some])
+                                for some in (says, [s for s in table.signs if s not in says]))  # fmt: skip
                 rule = f"- Call {name} {value}{f' when it says {when}' if when else ''}."
-                lines.append(f"{rule} Right in {table.count} of {self.seen[name]} {unit}.")
+                rule += f" Right in {table.count} of {self.seen[name]} {unit}"
+                lines.append(f"{rule}{f'; as common elsewhere: {common}' if common else ''}.")
         for name, sizes in sorted(self.sizes.items()):
             spread = ", ".join(f"{size} x{count}" for size, count in sorted(sizes.items()))
             lines.append(f"- {name}: list lengths {spread}")
@@ -181,7 +261,8 @@ def parse(text: str) -> tuple[str, Knowledge]:
             table.count += int(count)
             per_value = totals.setdefault(name, {})
             per_value[value] = per_value.get(value, 0) + int(seen)
-            for said, a, b in _SIGN.findall(signs or ""):
+            common = whole.group("common") if whole else None
+            for said, a, b in [pair for part in (signs, common) for pair in _SIGN.findall(part or "")]:
                 sign = said
                 if whole and not said.startswith("@"):
                     sign = " ".join(map(stem, said.split(" ")))
@@ -217,10 +298,11 @@ def as_json(value: object) -> str:
 
 def join(human: str, knowledge: Knowledge, keep: int) -> str:
     """An instruction: what people wrote, then the rules, with fewer signs where they would not fit."""
-    slim = knowledge.pruned(keep)
+    common = COMMON
+    slim = knowledge.pruned(keep, common)
     while keep > LEAST_SIGNS and len(slim.render()) > LONGEST:
-        keep = max(LEAST_SIGNS, int(0.8 * keep))
-        slim = knowledge.pruned(keep)
+        keep, common = (keep, common // 2) if common else (max(LEAST_SIGNS, int(0.8 * keep)), 0)
+        slim = knowledge.pruned(keep, common)
     rules = slim.render()
     if len(rules) > LONGEST:
         rules = slim.frequent(len(slim.tables) * LONGEST // len(rules)).render()

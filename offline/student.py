@@ -16,7 +16,7 @@ from offline.learning import KEPT, MAX_LABEL_WORDS, SENTENCE, SPEAKER, is_prose,
 from offline.reading import Demo, FieldInfo, Frame, Reading
 from offline.rules import Knowledge, as_json, parse
 from offline.shapes import OutputShape, record_shape
-from offline.text import Unit, features, sentences, stem, units, words
+from offline.text import Unit, features, sentences, signs, stem, units, words
 from offline.writing import worked_examples
 
 _LITERAL = re.compile(r"^(?:Literal|Optional\[Literal|Union\[Literal)\[(.*?)\]")
@@ -29,8 +29,10 @@ _LIMIT = re.compile(
 
 DEFAULT_LIMIT = 40
 """Words of a free text where nothing says how many."""
-WORDING = 1.0
-"""Weight of a label's own words against counted signs."""
+WORDING, WORDING_BESIDE_RULES = 1.0, 4.0
+"""Weight of a label's own words; beside rules, whose log odds have a larger scale, more."""
+LIST_SIGNS = 16
+"""Signs a label that are heeded where several labels may be right: each is decided alone, and long texts show many."""
 ITEM_BAR = -0.8
 """Log odds from which a sentence is taken for an item; a wrong item costs less than a missed one."""
 
@@ -85,7 +87,7 @@ class Student:
         self.skill, self.reading = skill, reading
         self.human, self.knowledge = knowledge_of(reading.frame.instruction)
         self.text = material(reading.inputs)
-        self.found = features(self.text, skill.pairs)
+        self.found, self.signs = features(self.text, skill.pairs), signs(self.text)
         self.hints = _hints(self.human)
         self.demos = (*worked_examples(self.human), *reading.demos)[-skill.demos :]
 
@@ -113,16 +115,17 @@ class Student:
             return self.number(info)
         return self.free_text(info)
 
-    def scores(self, name: str, labels: list[Any]) -> dict[str, float]:
-        """Evidence for each label: rules, demos, wording."""
-        result = {}
-        votes = self.votes(name)
-        for label in labels:
-            key = as_json(label)
-            score = self.knowledge.score(name, key, self.found, self.skill.signs)
-            score += 5.0 * votes.get(key, 0.0)
-            score += WORDING * self.wording(name, str(label))
-            result[key] = score
+    def scores(self, name: str, labels: list[Any], *, one: bool) -> dict[str, float]:
+        """Evidence for each label: rules, demos, wording; ``one`` says that exactly one of them is right."""
+        keys = [as_json(label) for label in labels]
+        votes, limit = self.votes(name), self.skill.signs
+        if one:
+            result = self.knowledge.one_of(name, keys, self.signs, limit)
+        else:
+            result = {key: self.knowledge.score(name, key, self.found, min(limit, LIST_SIGNS)) for key in keys}
+        wording = WORDING_BESIDE_RULES if one and self.knowledge.seen[name] else WORDING
+        for key, label in zip(keys, labels, strict=True):
+            result[key] += 5.0 * votes.get(key, 0.0) + wording * self.wording(name, str(label))
         return result
 
     def votes(self, name: str) -> dict[str, float]:
@@ -150,12 +153,12 @@ class Student:
 
     def one_of(self, name: str, labels: list[Any]) -> Any:
         """The label with the most evidence; the earliest on a tie."""
-        scores = self.scores(name, labels)
+        scores = self.scores(name, labels, one=True)
         return max(labels, key=lambda label: (round(scores[as_json(label)], 9), -labels.index(label)))
 
     def some_of(self, name: str, labels: list[Any]) -> list[Any]:
         """Labels with odds for them, within the lengths that examples showed."""
-        scores = self.scores(name, labels)
+        scores = self.scores(name, labels, one=False)
         ranked = sorted(labels, key=lambda label: (-round(scores[as_json(label)], 9), labels.index(label)))
         sizes = self.knowledge.sizes.get(name)
         low, high = (min(sizes), max(sizes)) if sizes else (1, 2)

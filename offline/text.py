@@ -53,8 +53,15 @@ def features(text: str, pairs: bool) -> frozenset[str]:
     found = {t for t in tokens if t not in STOP and len(t) > 1}
     if pairs:
         found |= {f"{a} {b}" for a, b in pairwise(tokens) if not (a in STOP and b in STOP)}
-        found |= {f"{a} {b}" for a, b in pairwise(tokens) if a in STOP and b in STOP}
     return frozenset(found)
+
+
+@lru_cache(maxsize=16384)
+def signs(text: str) -> frozenset[str]:
+    """What a rule may look for in a text: its words, neighbouring pairs of content words, and ``@question``."""
+    tokens = [stem(w) for w in words(text)]
+    pairs = {f"{a} {b}" for a, b in pairwise(tokens) if a not in STOP and b not in STOP}
+    return frozenset({*tokens, *pairs, *(("@question",) if "?" in text else ())})
 
 
 @lru_cache(maxsize=8192)

@@ -22,10 +22,29 @@ def learned(cases, pairs=True):
 def test_a_rule_is_a_sentence_of_whole_words_with_its_counts():
     text = join("Sort.", learned(TEXTS, pairs=False), 4)
     assert (
-        '- Call kind "fact" when it says classes (1/1), happens (1/1), nothing (1/1) or passed (1/1). '
-        "Right in 2 of 4 texts."
+        '- Call kind "fact" when it says classes (1/1), happens (1/1), it (1/1) or nothing (1/1). '
+        "Right in 2 of 4 texts; as common elsewhere: the (1/3)."
     ) in text
-    assert '- Call kind "fix" when it says anything (2/2), queue (2/2), again (1/1) or deleting (1/1). ' in text
+    assert '- Call kind "fix" when it says anything (2/2), queue (2/2), the (2/3) or again (1/1). ' in text
+
+
+def test_what_says_nothing_yet_is_counted_on_and_heeds_nothing():
+    cases = [(f"please {word} the box {i}", {"kind": "fix" if word == "mend" else "fact"})
+             for i, word in enumerate(["mend", "read"] * 3)]  # fmt: skip
+    text = join("Sort.", learned(cases), 60)
+    fix = next(line for line in text.splitlines() if '"fix"' in line)
+    assert fix.endswith("Right in 3 of 6 texts; as common elsewhere: box (3/6), please (3/6) or the (3/6).")
+    _, again = parse(text)
+    assert again.tables["kind", '"fix"'].signs["box"] == [3, 6]
+    told = again.one_of("kind", ['"fix"', '"fact"'], frozenset({"box"}), 40)
+    assert told['"fix"'] == told['"fact"']
+
+
+def test_a_sign_of_one_value_speaks_against_the_others():
+    cases = [(word, {"team": team}) for word, team in [("stove", "a"), ("lawn", "b"), ("roof", "c")] * 5]
+    known = learned(cases)
+    told = known.one_of("team", ['"a"', '"b"', '"c"'], frozenset({"stove"}), 40)
+    assert told['"a"'] > told['"b"'] == told['"c"']
 
 
 @settings(max_examples=60, deadline=None)
@@ -45,4 +64,4 @@ def test_the_short_form_is_read_as_it_was_and_written_as_a_sentence():
     assert human == "Sort."
     assert knowledge.tables["kind", '"fix"'].signs == {"delet": [5, 5], "class": [3, 4], "@digits": [2, 9]}
     _, again = parse(join(human, knowledge, 60))
-    assert again.tables["kind", '"fix"'].signs == {"delet": [5, 5], "class": [3, 4]}
+    assert again.tables["kind", '"fix"'].signs == {"delet": [5, 5], "class": [3, 4], "@digits": [2, 9]}
