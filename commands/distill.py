@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tasks.distill_task import DistillSpec
     from tasks.task import Task
 
-EXAMPLE = "python cli.py distill --gold corpora/skill_verdicts.gold.jsonl"
+EXAMPLE = "python cli.py distill --gold corpora/service_desk.gold.jsonl --set optimizer.minibatch=90"
 
 
 def command(

@@ -74,6 +74,22 @@ def test_the_printed_commands_work(shop, tmp_path):
     assert json.loads(out)["score"] == pytest.approx(body["dev_candidate"])
 
 
+def test_the_built_in_teacher_is_replaced_with_figures_for_quality_money_and_break_even(tmp_path):
+    words = ("distill", "--gold", HOME / "corpora" / "service_desk.gold.jsonl", "--generations", "1")
+    _, out, _ = run(*words, "--set", "optimizer.minibatch=90", "--run-dir", tmp_path, "--json")
+    body = json.loads(out)
+    assert body["verdict"] == "PROMOTE"
+    assert body["agreement_after"] - body["agreement_before"] > 0.2
+    assert body["teacher_cost"] == pytest.approx(0.002727, abs=1e-6)
+    assert 0 < body["student_cost"] < body["teacher_cost"] / 10
+    assert 0 < body["break_even"] < 180, "fewer messages than the teacher was asked about"
+    html = Path(body["report"]).read_text("utf-8")
+    assert "service_desk (stand-in/opus)" in html
+    assert "$2.7273" in html, "what the teacher takes for a thousand"
+    code, _, err = run(*words, "--min-rows", "46", "--run-dir", tmp_path, check=False)
+    assert (code, "gate.min_rows: 46 is more than the 45 rows of the holdout" in err) == (78, True)
+
+
 def test_a_prompt_of_your_own_is_to_be_beaten_and_the_task_file_stays_as_it_is_or_was_edited(tmp_path):
     prompt = tmp_path / "prompt.txt"
     prompt.write_text("Audit the skill.\n", "utf-8")
