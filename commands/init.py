@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +19,11 @@ def command(
     place: Place,
     from_gold: Annotated[
         str | None,
-        typer.Option("--from-gold", metavar="FILE", help="Labelled rows: JSONL, JSON, CSV (any delimiter) or Parquet."),
+        typer.Option(
+            "--from-gold",
+            metavar="FILE",
+            help="Labelled rows: JSONL, JSON, CSV (any delimiter), Parquet, mlflow:DATASET.",
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None,
@@ -48,11 +53,19 @@ def command(
         return _workspace(Path(name))
     if place.workspace and not Path(place.workspace).expanduser().exists():
         _workspace(Path(place.workspace).expanduser())
-    made = scaffold(name, Path(from_gold), place.find().root, columns, force=force)
+    where = place.find()
+    made = scaffold(name, Path(from_gold), where.root, columns, force=force, records=_dataset(from_gold, where.mlruns))
     following = f"python cli.py optimize {name}{place.suffix}"
     lines = [f"wrote {made.path}", made.summary, *(f"note: {note}" for note in made.notes), f"next: {following}"]
     body = {"task": name, "path": str(made.path), "rows": made.summary, "notes": list(made.notes), "next": following}
     return Outcome(body, "\n".join(lines))
+
+
+def _dataset(named: str, mlruns: Path) -> Sequence[Mapping[str, Any]] | None:
+    """The rows of a dataset of MLflow, or None where a file is meant."""
+    from tracking.datasets import PREFIX, dataset_rows
+
+    return dataset_rows(named.removeprefix(PREFIX), mlruns) if named.startswith(PREFIX) else None
 
 
 def _workspace(root: Path) -> Outcome:

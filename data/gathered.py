@@ -88,7 +88,16 @@ def gather(path: Path, columns: Columns) -> Gathered:
         DataError: If the file cannot be read, or no columns are known as input and label.
         UsageError: If a column that was said is not there.
     """
-    records = _records(path)
+    return gathered(_records(path), columns, path)
+
+
+def gathered(records: Sequence[Mapping[str, Any]], columns: Columns, path: Path) -> Gathered:
+    """The same for records that were read already; ``path`` is what mistakes are reported under.
+
+    Raises:
+        DataError: If there are none, or no columns are known as input and label.
+        UsageError: If a column that was said is not there.
+    """
     if not records:
         raise DataError(f"{path}: there are no rows in it")
     names = list(dict.fromkeys(name for record in records for name in record))

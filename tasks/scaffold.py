@@ -22,7 +22,7 @@ from core.files import write_text
 from core.plain import canonical
 from core.workspace import HOME
 from data.corpus import Corpus, Row, read_corpus
-from data.gathered import Columns, gather, is_gold
+from data.gathered import Columns, gather, gathered, is_gold
 from data.leaks import exact_duplicates
 from tasks.config import STAGES
 from tasks.files import NAME
@@ -111,8 +111,18 @@ def infer_fields(rows: Sequence[Row]) -> tuple[dict[str, Any], dict[str, Any]]:
     return inputs, {name: infer_field([row.gold.get(name) for row in rows]) for name in outs}
 
 
-def scaffold(name: str, gold: Path, root: Path, columns: Columns | None = None, *, force: bool = False) -> Scaffold:
+def scaffold(
+    name: str,
+    gold: Path,
+    root: Path,
+    columns: Columns | None = None,
+    *,
+    force: bool = False,
+    records: Sequence[Mapping[str, Any]] | None = None,
+) -> Scaffold:
     """Write ``configs/NAME.yaml`` for labelled rows, and ``corpora/NAME.jsonl`` where their file is not a corpus yet.
+
+    ``records`` are rows that do not come from a file; ``gold`` is then what they are called.
 
     Raises:
         UsageError: If the name cannot be a task name, or the task exists and ``force`` is off.
@@ -124,7 +134,7 @@ def scaffold(name: str, gold: Path, root: Path, columns: Columns | None = None, 
     path = root / "configs" / f"{name}.yaml"
     if path.exists() and not force:
         raise UsageError(f"{path} exists", hint="choose another name, or add --force to overwrite it")
-    corpus, changes = _corpus(name, gold, root, columns or Columns())
+    corpus, changes = _corpus(name, gold, root, columns or Columns(), records)
     if len(corpus.rows) < MIN_ROWS:
         raise DataError(
             f"{gold}: {len(corpus.rows)} rows are too few to learn from and to prove anything",
@@ -148,6 +158,7 @@ def scaffold(name: str, gold: Path, root: Path, columns: Columns | None = None, 
         "# yaml-language-server: $schema=task.schema.json\n"
         f"# Scaffolded from {gold.name} ({len(corpus.rows)} rows). Descriptions of fields and labels help the model:\n"
         "# write them where the names do not say enough, and make the instruction your own.\n"
+        "# The embedded model counts, and so learns more from more rows at once: optimizer.minibatch, up to 100.\n"
     )
     text = head + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None)
     if corpus.path != gold:
@@ -156,25 +167,30 @@ def scaffold(name: str, gold: Path, root: Path, columns: Columns | None = None, 
     return Scaffold(path, text, tuple(notes), _summary(corpus, outputs))
 
 
-def _corpus(name: str, gold: Path, root: Path, columns: Columns) -> tuple[Corpus, tuple[str, ...]]:
+def _corpus(
+    name: str, gold: Path, root: Path, columns: Columns, records: Sequence[Mapping[str, Any]] | None
+) -> tuple[Corpus, tuple[str, ...]]:
     """The rows of a file, at the place where a corpus of them is or will be, and what a person should know."""
+    if records is not None:
+        found = gathered(records, columns, gold)
+        return Corpus(found.rows, root / "corpora" / f"{name}.jsonl"), found.notes
     if not columns.said and is_gold(gold):
         try:
             return read_corpus(gold), ()
         except DataError as error:
             if "duplicate id" not in error.message:
                 raise
-            gathered = gather(gold, columns)
-            if gathered.named:
+            found = gather(gold, columns)
+            if found.named:
                 raise  # somebody wrote these ids, and has to say what they mean
-            return Corpus(gathered.rows, root / "corpora" / f"{name}.jsonl"), gathered.notes
-    gathered = gather(gold, columns)
+            return Corpus(found.rows, root / "corpora" / f"{name}.jsonl"), found.notes
+    found = gather(gold, columns)
     if gold.suffix.lower() == ".csv" and not columns.said:
         with contextlib.suppress(DataError):
             plain = read_corpus(gold)
-            if [(r.id, r.inputs, r.gold) for r in plain.rows] == [(r.id, r.inputs, r.gold) for r in gathered.rows]:
-                return plain, gathered.notes
-    return Corpus(gathered.rows, root / "corpora" / f"{name}.jsonl"), gathered.notes
+            if [(r.id, r.inputs, r.gold) for r in plain.rows] == [(r.id, r.inputs, r.gold) for r in found.rows]:
+                return plain, found.notes
+    return Corpus(found.rows, root / "corpora" / f"{name}.jsonl"), found.notes
 
 
 def _write_rows(corpus: Corpus, *, force: bool) -> None:
