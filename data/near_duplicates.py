@@ -125,22 +125,23 @@ def _rolled(words: Hashes) -> Hashes:
 
 def _proposed(hashes: Hashes, owners: Indices, count: int) -> Iterator[Indices]:
     """Pairs of texts that share enough of their rarest shingles, each pair once, at most :data:`BLOCK` together."""
-    ordered = np.sort(hashes)
-    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-    if not len(repeated):
-        return
-    kind = np.minimum(np.searchsorted(repeated, hashes), len(repeated) - 1)
-    shared = repeated[kind] == hashes
+    order = np.argsort(hashes)
+    ordered = hashes[order]
+    kind = np.empty(len(hashes), np.int64)
+    kind[order] = np.cumsum(np.append(False, ordered[1:] != ordered[:-1])[: len(hashes)])
+    often = np.bincount(kind)
+    del order, ordered
+    shared = often[kind] > 1
     sizes = np.bincount(owners, minlength=count)
     kind, owner = kind[shared], owners[shared]
-    often = np.bincount(kind)[kind]
     room = sizes - np.ceil(NEAR * sizes - ROUNDING).astype(np.int64) + ALIKE
     room -= sizes - np.bincount(owner, minlength=count)  # what nobody shares comes first and proposes nothing
-    kept = room[owner] > 0
-    kind, often, owner = kind[kept], often[kept], owner[kept]
-    order = np.lexsort((kind, often, owner))
-    kind, often, owner = kind[order], often[order], owner[order]
-    inside = np.arange(len(owner)) - np.searchsorted(owner, owner, side="left") < room[owner]
+    rarity = np.minimum(often, COMMON + 1)[kind]
+    rarest_first = np.sort((owner * (COMMON + 2) + rarity) * len(often) + kind)  # by text, one number for all three
+    rest, kind = np.divmod(rarest_first, max(1, len(often)))
+    owner, often = np.divmod(rest, COMMON + 2)
+    held = np.bincount(owner, minlength=count)
+    inside = np.arange(len(owner)) - (np.cumsum(held) - held)[owner] < room[owner]
     kind, often, owner = kind[inside], often[inside], owner[inside]
     wanted = np.minimum(sizes, ALIKE)
     wanted[owner[often > COMMON]] = 1  # what is boilerplate may be shared, and is not counted
@@ -152,9 +153,8 @@ def _proposed(hashes: Hashes, owners: Indices, count: int) -> Iterator[Indices]:
 
 def _counted(kind: Indices, owner: Indices, count: int) -> Iterator[tuple[Indices, Indices]]:
     """Every two texts that hold something of one kind, and how many kinds they both hold; some million at a time."""
-    order = np.lexsort((owner, kind))
-    kind, owner = kind[order], owner[order]
-    partners = np.searchsorted(kind, kind, side="right") - np.arange(len(kind)) - 1  # those after it, of its kind
+    kind, owner = np.divmod(np.sort(kind * count + owner), count)
+    partners = np.cumsum(np.bincount(kind))[kind] - np.arange(len(kind)) - 1  # those after it, of its kind
     places = np.argsort(owner, kind="stable")  # of one text together, so that its pairs are counted together
     total, holders = np.cumsum(partners[places]), owner[places]
     start = done = 0
