@@ -21,9 +21,7 @@ from gates.catalog import GateSection
 from metrics.catalog import AnyJudge, AnyMetric, FieldAgreementSpec
 from metrics.fields import AnyField, InputSpec
 from tasks.files import NAME
-
-STAGES = ("condensation", "extraction", "follow_ups", "dropped_commitments")
-"""Programs that a task of the same name has when its file names neither a program nor outputs."""
+from tasks.stages import STAGES
 
 
 class ReferenceSection(Section):

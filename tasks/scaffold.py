@@ -24,8 +24,8 @@ from core.workspace import HOME
 from data.corpus import Corpus, Row, read_corpus
 from data.gathered import Columns, gather, gathered, is_gold
 from data.leaks import exact_duplicates
-from tasks.config import STAGES
 from tasks.files import NAME
+from tasks.stages import STAGES
 
 CAPS = {"train": 200, "dev": 100, "holdout": 300}
 SHARES = {"train": 0.4, "dev": 0.2, "holdout": 0.4}
@@ -316,8 +316,7 @@ def scaffold_stage(name: str, stage: str, rows: Path, root: Path, *, force: bool
         UsageError: If there is no such stage, the name cannot be one, or the task exists and ``force`` is off.
         OutputError: If the file cannot be written.
     """
-    if stage not in STAGES:
-        raise UsageError(f"--stage: received {stage!r}; allowed: {', '.join(STAGES)}")
+    STAGES.get(stage)  # else the mistake says which there are
     if not re.fullmatch(NAME, name) or name == "models":
         raise UsageError(f"{name!r} cannot be a task name; use lower-case letters, digits, - and _ (not 'models')")
     path = root / "configs" / f"{name}.yaml"

@@ -24,10 +24,13 @@ from sessions.layouts import LAYOUTS
 from sessions.layouts.paths import Place
 from sessions.metrics import METRICS as SESSION_METRICS
 from sessions.record import Outcome, Session
+from tasks.stages import STAGES
 from tasks.task import assemble, read_config
 from tests.shipped import shipped_tasks
 
-CATALOGS = (OPTIMIZERS, PROGRAMS, FORMATS, CHECKS, GATES, LAYOUTS, SESSION_FORMATS, SESSION_METRICS, METHODS, MEASURES)
+CATALOGS = (
+    OPTIMIZERS, PROGRAMS, STAGES, FORMATS, CHECKS, GATES, LAYOUTS, SESSION_FORMATS, SESSION_METRICS, METHODS, MEASURES,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("catalog", CATALOGS, ids=lambda c: c.kind)

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from core.errors import UsageError
-from tasks.config import STAGES
+from programs import PROGRAMS
 from tasks.loading import load_task
 from tasks.scaffold import scaffold_stage
+from tasks.stages import STAGES
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", STAGES.names)
 def test_every_stage_becomes_a_valid_task_on_rows_without_gold(tmp_path, stage):
     rows = tmp_path / "corpora" / "mine.jsonl"
     rows.parent.mkdir()
@@ -19,7 +20,8 @@ def test_every_stage_becomes_a_valid_task_on_rows_without_gold(tmp_path, stage):
     config = load_task("mine", workspace=tmp_path)
     assert (config.program, config.metric.name, config.corpus.source) == (stage, "judge", "corpora/mine.jsonl")
     assert config.judge.criteria
+    assert stage in PROGRAMS
     with pytest.raises(UsageError, match="exists"):
         scaffold_stage("mine", stage, rows, tmp_path)
-    with pytest.raises(UsageError, match="allowed: condensation"):
+    with pytest.raises(UsageError, match="unknown stage 'condense'; known: condensation, extraction"):
         scaffold_stage("other", "condense", rows, tmp_path)
