@@ -173,7 +173,7 @@ def test_a_task_tuned_by_a_judge_is_verified(tmp_path):
     sets = ("--set", "gate.name=production", "--set", "split.fractions={train: 0.4, dev: 0.3}")
     notes = []
     for seed in ("0", "1"):  # the second run's canaries read the records of the first
-        words = ("optimize", "retell", "--budget", "60", *sets, "--seed", seed, "--baseline", "seed", "--json")
+        words = ("optimize", "retell", "--budget", "30", *sets, "--seed", seed, "--baseline", "seed", "--json")
         body = json.loads(run(*words, workspace=tmp_path)[1])
         notes = verified(tmp_path, body["run_id"])
     assert "scores are not judged again: a judge gave them, and would have to be asked again" in notes
@@ -200,13 +200,13 @@ def broken(payload, dice):
 
 @pytest.mark.parametrize("seed", thorough([5, 6, 7], lambda seed: seed == 5))
 def test_whatever_is_wrong_with_a_stored_event_is_told_and_never_a_traceback(copy, seed):
-    """100 events of a run, each broken in one way; those that verification does not read change nothing."""
+    """60 events of a run, each broken in one way; those that verification does not read change nothing."""
     root, run_id = copy
     dice, outcomes, place = random.Random(seed), Counter(), Workspace(root)
     with contextlib.closing(sqlite3.connect(root / "mlruns" / "proven.db", isolation_level=None)) as db:
         events = db.execute("select seq, kind, payload from events where run_id = ?", (run_id,)).fetchall()
         shown = {}
-        for number in range(100):
+        for number in range(60):
             seq, kind, payload = dice.choice(events)
             db.execute("update events set payload = ? where seq = ?", (broken(payload, dice), seq))
             with contextlib.closing(Store(root / "mlruns" / "proven.db")) as store:

@@ -63,7 +63,7 @@ def ladder(tmp_path):
         text = path.read_text("utf-8").replace("[land, water]}}", "[land, water]}, remark: {type: text}}")
         more = (
             "metric: {name: 'reward:Reward', settings: {lint: none}}\n"
-            "gate: {checks: {hacking: {}, canaries: {}}}\noptimizer: {budget: 90, minibatch: 4}\n"
+            "gate: {checks: {hacking: {}, canaries: {}}}\noptimizer: {budget: 50, minibatch: 4}\n"
         )
         path.write_text(
             "\n".join(line for line in text.splitlines() if "optimizer:" not in line) + "\n" + more, "utf-8"
