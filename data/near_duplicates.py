@@ -136,10 +136,16 @@ def _proposed(hashes: Hashes, owners: Indices, count: int) -> Iterator[Indices]:
     kind, owner = kind[shared], owners[shared]
     room = sizes - np.ceil(NEAR * sizes - ROUNDING).astype(np.int64) + ALIKE
     room -= sizes - np.bincount(owner, minlength=count)  # what nobody shares comes first and proposes nothing
-    rarity = np.minimum(often, COMMON + 1)[kind]
-    rarest_first = np.sort((owner * (COMMON + 2) + rarity) * len(often) + kind)  # by text, one number for all three
+    rarest_first = owner * (COMMON + 2)  # by text, then by rarity, then by kind: one number for all three
+    rarest_first += np.minimum(often, COMMON + 1)[kind]
+    rarest_first *= len(often)
+    rarest_first += kind
+    del kind, owner, shared  # of a large corpus each is as large as its texts
+    rarest_first.sort()
     rest, kind = np.divmod(rarest_first, max(1, len(often)))
+    del rarest_first
     owner, often = np.divmod(rest, COMMON + 2)
+    del rest
     held = np.bincount(owner, minlength=count)
     inside = np.arange(len(owner)) - (np.cumsum(held) - held)[owner] < room[owner]
     kind, often, owner = kind[inside], often[inside], owner[inside]
