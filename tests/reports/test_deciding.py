@@ -7,7 +7,7 @@ import pytest
 from core.verdict import Check, CheckStatus, Decision, Verdict
 from reports import optimization_report
 from reports.blocks import Banner, Commands, Paragraph
-from reports.deciding import banner_sentence, rows_needed
+from reports.deciding import banner_sentence, recommended, rows_needed
 from tests.reports.test_render import PARAMS, outcome
 
 
@@ -47,6 +47,17 @@ def test_an_inconclusive_run_asks_for_rows_and_not_for_another_search():
     [commands] = [block for block in optimization_report(o).blocks if isinstance(block, Commands)]
     assert commands.lines[0][0] == "python cli.py validate t"
     assert not [command for command, _ in commands.lines if "optimize" in command]
+
+
+def test_a_holdout_too_small_to_show_anything_asks_for_rows_whatever_else_failed():
+    o = held("beats a constant", "not proven better than a constant: 0.373 against 0.405")
+    few = Check(
+        "lift", CheckStatus.NOT_EVALUATED, "12 holdout rows are too few to prove anything; at least 20 are needed"
+    )
+    checks = (few, *o.verdict.checks[1:])
+    o = replace(o, verdict=replace(o.verdict, checks=checks))
+    assert recommended(o) == ("python cli.py validate t", f"add rows; {few.message}")
+    assert "search longer" not in banner_sentence(o)
 
 
 @pytest.mark.parametrize("decision", list(Decision))

@@ -207,6 +207,19 @@ def test_a_cell_with_a_defect_is_named_in_the_banner_and_never_recommended():
     grid = next(block for block in matrix_report(found).blocks if isinstance(block, HeatMap))
     square = dict(zip(grid.columns, dict(grid.rows)["default @ haiku"], strict=True))["compression (25\xa0%)"]
     assert (square.word, square.tone) == ("collapsed", "bad")
+    models = [block for block in matrix_report(found).blocks if isinstance(block, HeatMap)][1]
+    cell = dict(models.rows)["haiku"][0]
+    assert (cell.word, cell.tone, cell.problem) == ("good enough", "bad", "not to be used")
+
+
+def test_cells_with_the_same_defects_are_named_together():
+    whole = sample()
+    cells = tuple(
+        replace(c, defects=("coherence has collapsed: 0.000",)) if c.model == "opus" else c for c in whole.cells
+    )
+    said = matrix_report(replace(whole, cells=cells)).blocks[0].sentence
+    names = "default @ opus, tighter @ opus and structured @ opus"
+    assert said.endswith(f"Not to be used, whatever the score: {names}: coherence has collapsed: 0.000.")
 
 
 def test_where_nothing_is_proven_the_page_ends_in_a_likely_choice_with_its_price():

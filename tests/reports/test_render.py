@@ -3,6 +3,7 @@
 import io
 import re
 import tomllib
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from typing import get_args
@@ -49,6 +50,8 @@ from reports.blocks import (
     WaterfallChart,
     Words,
 )  # fmt: skip
+from reports.numbers import signed
+from reports.progress import plan_lines
 from reports.script import SCRIPT
 
 NASTY = '<script>alert(1)</script>"><img src=x onerror=alert(1)> | ]]> \x1b[31mred\x1b[0m \u202eflip ``` {{x}}'
@@ -283,3 +286,30 @@ def test_markdown_shows_html_and_markdown_and_obeys_neither():
 )
 def test_a_paragraph_of_markdown_begins_no_list_and_no_rule(text, shown):
     assert render_markdown(Report("t", (Paragraph(text),))).splitlines()[2] == shown
+
+
+def test_a_difference_that_three_decimals_would_hide_has_more():
+    assert [signed(value) for value in (0.0, 0.0004, -0.00003, 0.00051, 1e-7)] == [
+        "+0.000", "+0.0004", "-3e-05", "+0.001", "+0.000"
+    ]  # fmt: skip
+
+
+def test_the_forecast_of_embedded_models_calls_its_money_nominal():
+    def line(**said):
+        return next(text for text in plan_lines("t", "gepa", replace(plan(0.25), **said)) if "money" in text)
+
+    assert line() == "  money   $0.2500 ($0.2000 to $0.3000)"
+    assert line(nominal=True) == "  money   $0.2500 ($0.2000 to $0.3000), nominal: the embedded model is free"
+    assert "nominal" not in line(nominal=True, cost_usd=None)
+
+
+def test_a_narrow_terminal_shows_the_first_columns_of_a_wide_table():
+    table = Table(("name", "score", "why"), (("a", "0.5", "a long reason"),), (1,), first=(0, 1))
+    shown = {}
+    for width in (80, 140):
+        out = io.StringIO()
+        print_report(Report("t", (Heading("Evidence"), table)), Console(file=out, width=width))
+        shown[width] = out.getvalue()
+    assert "a long reason" in shown[140]
+    assert "why" not in shown[80]
+    assert "0.5" in shown[80]
