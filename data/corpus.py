@@ -18,6 +18,7 @@ from core.plain import canonical, canonical_json
 from data.json_text import JsonError, load_json
 
 MAX_PROBLEMS = 20
+FEW_ALIKE = 3
 MAX_ROW_BYTES = 5_000_000
 SPLIT_NAMES: Mapping[str, str] = {
     "train": "train",
@@ -126,12 +127,26 @@ def parse_jsonl(text: str, source: str, *, require_ids: bool = False, max_row_by
 
 def _corpus(rows: list[Row], path: Path, problems: list[str]) -> Corpus:
     if problems:
-        more = len(problems) - MAX_PROBLEMS
+        told = _alike(problems, path)
+        more = len(told) - MAX_PROBLEMS
         tail = [f"... and {more} more"] if more > 0 else []
-        raise DataError("\n".join(problems[:MAX_PROBLEMS] + tail))
+        raise DataError("\n".join(told[:MAX_PROBLEMS] + tail))
     if not rows:
         raise DataError(f"{path}: there are no rows in it", hint="one JSON object per line: {input, label}")
     return Corpus(tuple(rows), path)
+
+
+def _alike(problems: list[str], path: Path) -> list[str]:
+    """One line for what is wrong in the same words in many lines of a file; a few stay as they are."""
+    by_text: dict[str, list[str]] = {}
+    for problem in problems:
+        line, _, text = problem.removeprefix(f"{path}:").partition(": ")
+        by_text.setdefault(text if line.isdigit() else problem, []).append(problem)
+    return [
+        line
+        for same in by_text.values()
+        for line in (same if len(same) <= FEW_ALIKE else [f"{same[0]} (and in {len(same) - 1:,} more lines)"])
+    ]
 
 
 def read_bytes(path: Path) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from data.corpus import MAX_ROW_BYTES, RESERVED, SPLIT_NAMES, Row, cell, content
 DELIMITERS = ",;\t|"
 SNIFFED = 65_536
 PARQUET = (".parquet", ".pq")
+SHEETS = (".xlsx", ".xls", ".ods", ".numbers")
 SHOWN = 5
 
 
@@ -101,7 +103,8 @@ def gathered(records: Sequence[Mapping[str, Any]], columns: Columns, path: Path)
     if not records:
         raise DataError(f"{path}: there are no rows in it")
     names = list(dict.fromkeys(name for record in records for name in record))
-    found, guessed = _found(names, columns, path)
+    filled = {name for record in records for name, value in record.items() if value not in (None, "")}
+    found, guessed = _found(names, columns, path, filled)
     rows, lacking = [], []
     for place, record in enumerate(records, 1):
         missing = [name for name in (*found.inputs, *found.labels) if record.get(name) in (None, "")]
@@ -111,13 +114,15 @@ def gathered(records: Sequence[Mapping[str, Any]], columns: Columns, path: Path)
         rows.append(_row(record, found))
     notes = _lacking(lacking, len(records), path)
     merged, told = _merged(rows)
-    return Gathered(merged, (*guessed, *notes, *told), found.id is not None)
+    return Gathered(merged, (*guessed, *_renamed(found), *notes, *told), found.id is not None)
 
 
 def _records(path: Path) -> list[Mapping[str, Any]]:
     suffix = path.suffix.lower()
     if suffix in PARQUET:
         return _parquet(path)
+    if suffix in SHEETS:
+        raise DataError(f"{path}: spreadsheets are not read", hint="save the sheet as CSV, with a header")
     text = read_bytes(path).decode()
     if suffix in (".csv", ".tsv", ".txt"):
         return _delimited(text, path)
@@ -169,10 +174,11 @@ def _parquet(path: Path) -> list[Mapping[str, Any]]:
         raise DataError(f"{path}: cannot be read as Parquet: {str(error).splitlines()[0]}") from None
 
 
-def _found(names: Sequence[str], said: Columns, path: Path) -> tuple[Columns, tuple[str, ...]]:
+def _found(names: Sequence[str], said: Columns, path: Path, filled: Collection[str]) -> tuple[Columns, tuple[str, ...]]:
     """What each column is: as it was said, by ``input.`` and ``label.`` before its name, or by a known layout.
 
-    Of a table without one the last column is the label and the others are inputs, which is said.
+    A layout is known by columns that have a value in some row. Of a table without one the last column is the label and
+    the others are inputs, which is said.
     """
     asked = [*said.inputs, *said.labels, *filter(None, (said.id, said.group))]
     for name in asked:
@@ -184,7 +190,7 @@ def _found(names: Sequence[str], said: Columns, path: Path) -> tuple[Columns, tu
     labels = said.labels or tuple(n for n in names if n.startswith("label."))
     if not inputs or not labels:
         known = [layout for layout in LAYOUTS
-                 if (layout.input in names or inputs) and (layout.label in names or labels)]  # fmt: skip
+                 if (layout.input in filled or inputs) and (layout.label in filled or labels)]  # fmt: skip
         if known:
             inputs, labels = inputs or (known[0].input,), labels or (known[0].label,)
     guessed: tuple[str, ...] = ()
@@ -196,9 +202,11 @@ def _found(names: Sequence[str], said: Columns, path: Path) -> tuple[Columns, tu
             f"taken as label: {', '.join(labels)}; as input: {', '.join(inputs)} (--label, --input say otherwise)",
         )
     if not inputs or not labels:
+        hint = "say it: --input COLUMN --label COLUMN (each several times for several fields)"
+        if "messages" in names:
+            hint = f"conversations become rows by: python cli.py import {path} --out corpora/NAME.jsonl; else {hint}"
         raise DataError(
-            f"{path}: which column is the input and which the label? It has: {', '.join(names[:20])}",
-            hint="say it: --input COLUMN --label COLUMN (each several times for several fields)",
+            f"{path}: which column is the input and which the label? It has: {', '.join(names[:20])}", hint=hint
         )
     one_id = said.id or next((n for n in IDS if n in names), None)
     group = said.group or next((n for n in GROUPS if n in names), None)
@@ -220,7 +228,29 @@ def _row(record: Mapping[str, Any], columns: Columns) -> Row:
 def _fields(record: Mapping[str, Any], names: Sequence[str], kind: str) -> dict[str, Any]:
     if len(names) == 1 and isinstance(record[names[0]], Mapping):
         return dict(record[names[0]])
-    return {name.removeprefix(f"{kind}."): record[name] for name in names}
+    return {_field(name, kind): record[name] for name in names}
+
+
+def _field(column: str, kind: str) -> str:
+    """A column's name as a field may be called: letters, digits and underscores, no digit first."""
+    name = re.sub(r"\W+", "_", column.removeprefix(f"{kind}.")).strip("_")
+    return name if re.match(r"[^\W\d]", name) else f"{kind}_{name}".rstrip("_")
+
+
+def _renamed(columns: Columns) -> tuple[str, ...]:
+    """Which columns are fields of another name.
+
+    Raises:
+        DataError: If two columns would be one field.
+    """
+    kinds = (*((name, "input") for name in columns.inputs), *((name, "label") for name in columns.labels))
+    fields = Counter(_field(name, kind) for name, kind in kinds)
+    twice = next((field for field, count in fields.items() if count > 1 and field), None)
+    if twice:
+        raise DataError(f"two columns would both be the field {twice!r}: {', '.join(name for name, _ in kinds)}")
+    other = [f"{name!r} is called {_field(name, kind)}" for name, kind in kinds
+             if _field(name, kind) != name.removeprefix(f"{kind}.")]  # fmt: skip
+    return (f"fields need plain names: {', '.join(other)}",) if other else ()
 
 
 def _lacking(lacking: Sequence[tuple[int, str]], count: int, path: Path) -> tuple[str, ...]:

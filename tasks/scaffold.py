@@ -137,7 +137,7 @@ def scaffold(
     corpus, changes = _corpus(name, gold, root, columns or Columns(), records)
     if len(corpus.rows) < MIN_ROWS:
         raise DataError(
-            f"{gold}: {len(corpus.rows)} rows are too few to learn from and to prove anything",
+            "; ".join([f"{gold}: {len(corpus.rows)} rows are too few to learn from and to prove anything", *changes]),
             hint=f"at least {MIN_ROWS}; from about 100 rows on a lift can be proven",
         )
     inputs, outputs = infer_fields(corpus.rows)

@@ -102,3 +102,47 @@ def test_one_class_and_a_small_holdout_are_told_when_the_task_is_made(tmp_path):
     assert 'team is "a" in every row: there is nothing to learn in it' in done.notes
     assert any("below 20 nothing can be promoted" in note for note in done.notes)
     assert done.summary == "30 rows: input -> team (1 label: a 100 %), kind (2 labels: a 50 %, b 50 %)"
+
+
+def test_columns_are_fields_of_plain_names_and_such_that_would_be_one_field_are_refused(tmp_path):
+    file = tmp_path / "mine.csv"
+    lines = [f"{text},{answer}" for text, answer in rows()]
+    file.write_text("\n".join(["Customer Message,Team #1", *lines]) + "\n", "utf-8")
+    found, body, done = made(tmp_path, file)
+    assert (list(body["inputs"]), list(body["outputs"])) == (["Customer_Message"], ["Team_1"])
+    assert found[0].inputs == {"Customer_Message": "text number 0"}
+    assert any("'Customer Message' is called Customer_Message, 'Team #1' is called Team_1" in n for n in done.notes)
+    file.write_text("\n".join(["the text,the-text,label", *(f"x,{line}" for line in lines)]) + "\n", "utf-8")
+    with pytest.raises(DataError, match="would both be the field 'the_text'"):
+        gather(file, Columns())
+
+
+def test_of_two_known_layouts_the_one_whose_columns_are_filled_is_taken(tmp_path):
+    records = [{"instruction": text, "input": "", "output": answer} for text, answer in rows()]
+    found, _, _ = made(tmp_path, jsonl(tmp_path / "mine.jsonl", records))
+    assert found[0].inputs == {"instruction": "text number 0"}
+
+
+def test_what_is_wrong_in_many_lines_is_one_line(tmp_path):
+    file = tmp_path / "mine.jsonl"
+    file.write_text('{"text": "a", "label"\n' * 25 + '{"text": 1}\n', "utf-8")
+    with pytest.raises(DataError) as caught:
+        scaffold("mine", file, tmp_path)
+    first, second = caught.value.message.splitlines()
+    assert first.endswith("mine.jsonl:1: not JSON: Expecting ':' delimiter at column 1 (and in 24 more lines)")
+    assert "mine.jsonl:26: " in second
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said", "hint"),
+    [
+        ("mine.xlsx", "PK", "spreadsheets are not read", "save the sheet as CSV"),
+        ("mine.jsonl", '{"messages": []}\n', "which column is the input", "python cli.py import"),
+        ("mine.csv", "text,label\nsame,a\nsame,b\n", "1 inputs carry different labels", "at least 10"),
+    ],
+)
+def test_what_is_no_table_of_rows_is_said_with_what_to_do(tmp_path, name, text, said, hint):
+    (tmp_path / name).write_text(text, "utf-8")
+    with pytest.raises(DataError, match=said) as caught:
+        scaffold("mine", tmp_path / name, tmp_path)
+    assert hint in str(caught.value.hint)
