@@ -206,7 +206,7 @@ class Policy:
             return self._end(regret, further)
         if not open_ and self._complete():
             return None
-        if open_ and self._settles(regret, tops) < self.tactics.explore * gain:
+        if open_ and self._settles(regret, tops) < self._eagerness() * gain:
             job = self._propose(live, effects, draws)
             if job is not None or self._queue:
                 return job
@@ -217,6 +217,10 @@ class Policy:
             self._over = True
             self.ended = self.ended or "every candidate worth it has been scored on every row"
         return None
+
+    def _eagerness(self) -> float:
+        """Early proposals have calls left to prove themselves: eagerness falls to a third over the budget."""
+        return self.tactics.explore * (0.5 + (self.tactics.budget - self.spent) / self.tactics.budget)
 
     def _affordable(self) -> float:
         """Proposals that the calls that are left would buy, at what one has cost so far."""

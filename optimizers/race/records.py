@@ -18,7 +18,7 @@ class Tactics:
     """Rows that the first reflections are shown, and that their children are screened on."""
     most_shown: int = 32
     """The number grows up to this while reflections mend most of what they are shown."""
-    block: int = 4
+    block: int = 3
     """Rows of an evaluation."""
     reflectors: int = 1
     """Reflections under way at a time."""

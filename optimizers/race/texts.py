@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 Parts = Mapping[str, str]
 """What a candidate consists of: a text for each part, such as the instruction of a predictor."""
-_SEGMENT = re.compile(r".*?(?:[.!?;](?=\s)[ \t]*|\n|$)", re.S)
+_SEGMENT = re.compile(r".*?(?:[.!?;](?=\s)[ \t]*\n?|\n|$)", re.S)
 MOST_EDITS = 8
 """A rewriting with more changes than this is one edit: its changes hang together."""
 
