@@ -171,5 +171,7 @@ class Matrix:
     """Where the rows and the references came from."""
     offline: bool = False
     warnings: tuple[str, ...] = ()
+    nominal: bool = False
+    """Whether embedded models alone answered and judged, so that its money is nobody's."""
     available: int | None = None
     """How many rows this corpus could give to a matrix; None where that was not recorded."""

@@ -183,6 +183,11 @@ class Optimization:
         return BASELINES.get(self.params.get("baseline", ""))
 
     @property
+    def nominal(self) -> bool:
+        """Whether embedded models alone were asked, so that its money is nobody's; records of older versions say no."""
+        return self.plan.nominal
+
+    @property
     def total_usage(self) -> Usage:
         """Usage over all roles."""
         return total(self.usage.values())

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from calls.models import ModelSpec
 from core.cells import (
     Cell,
     CellComparison,
@@ -66,6 +67,7 @@ def build_matrix(
     started_at: str,
     seconds: float,
     usage: Mapping[str, Usage],
+    judges: Sequence[ModelSpec] = (),
 ) -> Matrix:
     """Put the record of a matrix together. Pure; the same lines give the same cells."""
     scores = {(s.prompt, s.model, s.row_id): s for s in results.scores}
@@ -81,6 +83,7 @@ def build_matrix(
     criteria = section.criteria if section is not None else ()
     whole = sum(c.weight for c in criteria)
     lost = len(results.corpus) - len(rows)
+    asked = [*(cell.spec for cell in grid.cells), *judges]
     return Matrix(
         run_id=run_id,
         task=task.name,
@@ -99,7 +102,8 @@ def build_matrix(
         usage=usage,
         corpus=_origins(rows, keeps_holdout(task)),
         available=len(available_rows(task)),
-        offline=task.offline or any(cell.spec.offline for cell in grid.cells),
+        offline=any(spec.offline for spec in asked),
+        nominal=all(spec.offline for spec in asked),
         warnings=(
             *grid.notes,
             *told(stale, task.name),

@@ -282,4 +282,5 @@ def report(layout: Layout, run_id: str, usage: Mapping[str, Usage], seconds: flo
         started_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         seconds=seconds,
         usage=usage,
+        judges=judge_specs(layout.task.config, layout.aliases) if judged else (),
     )

@@ -212,7 +212,7 @@ class _Job:
     def _work(self) -> tuple[tuple[Evaluation | None, Evaluation | None], Verdict]:
         task, run, progress = self.task, self.run, self.run.progress
         seed, dev = read_prompts(task.program), task.splits.dev
-        self.plan = forecast(run)
+        self.plan = run.priced(forecast(run))
         run.forecast(self.plan)
         self.judge_note = self._check_judge(seed)
         progress.note(f"to be beaten: {BASELINES[task.baseline]}, {seed.hash}")

@@ -76,7 +76,7 @@ def _likely(m: Matrix, cell: Cell, reference: Cell | None) -> Banner:
 def price(m: Matrix, cell: Cell, reference: Cell | None) -> str:
     """What a thousand rows cost with a cell and with the reference, in a sentence."""
     beside = "" if reference is None else f", the reference {dollars(reference.cost_per_1000)}"
-    nominal = " (nominal)" if m.offline else ""
+    nominal = " (nominal)" if m.nominal else ""
     return f"It costs {dollars(cell.cost_per_1000)} for 1,000 rows{beside}{nominal}."
 
 

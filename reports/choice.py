@@ -46,7 +46,7 @@ HOW = (
 
 def per_thousand(m: Matrix) -> str:
     """The head of a column with the price of a thousand rows."""
-    return f"{'nominal ' if m.offline else ''}$ per 1,000"
+    return f"{'nominal ' if m.nominal else ''}$ per 1,000"
 
 
 def _rank(cell: Cell) -> tuple[int, float, float]:

@@ -19,15 +19,15 @@ def cost_blocks(o: Optimization) -> list[Block]:
         ("calls", plan.calls, whole.calls, "{:,.0f}"),
         ("tokens in", plan.input_tokens, whole.input_tokens, "{:,.0f}"),
         ("tokens out", plan.output_tokens, whole.output_tokens, "{:,.0f}"),
-        ("nominal dollars" if o.offline else "dollars", plan.cost_usd, whole.cost_usd, "{:.4f}"),
+        ("nominal dollars" if o.nominal else "dollars", plan.cost_usd, whole.cost_usd, "{:.4f}"),
         ("minutes", plan.minutes, o.seconds / 60, "{:.2f}"),
     )
     forecast = tuple(_forecast_row(*line) for line in actual)
     return [
         Heading("Cost and time"),
-        Paragraph(" ".join([f"The run took {o.seconds:.1f} s.", *cost_words(o.usage, nominal=o.offline)])),
-        *cascade(o.usage, nominal=o.offline),
-        usage_table(o.usage, nominal=o.offline),
+        Paragraph(" ".join([f"The run took {o.seconds:.1f} s.", *cost_words(o.usage, nominal=o.nominal)])),
+        *cascade(o.usage, nominal=o.nominal),
+        usage_table(o.usage, nominal=o.nominal),
         Heading("Forecast against actual"),
         Table(("", "forecast", "80 % interval", "actual", "off by"), forecast, (1, 2, 3, 4)),
     ]

@@ -174,7 +174,7 @@ def _savings(o: Optimization, d: Distillation) -> list[Block]:
         ("per 1000 verdicts", "teacher", "student", "saved"),
         (
             (
-                "nominal money" if o.offline else "money",
+                "nominal money" if o.nominal else "money",
                 _dollars(e.teacher_cost, 1000),
                 _dollars(e.student_cost, 1000),
                 _dollars(cost_saved, 1000),
@@ -187,7 +187,7 @@ def _savings(o: Optimization, d: Distillation) -> list[Block]:
         (
             ("teacher", ", ".join(d.teacher.names) or UNKNOWN),
             ("verdicts with a measured teacher", str(d.teacher.rows)),
-            ("nominal tuning cost" if o.offline else "tuning cost of this run", _dollars(e.tuning_cost)),
+            ("nominal tuning cost" if o.nominal else "tuning cost of this run", _dollars(e.tuning_cost)),
             ("verdicts that repay the tuning", even_text(e.break_even)),
         )
     )
@@ -221,7 +221,7 @@ def _transfers(o: Optimization, transfers: Sequence[Transfer]) -> list[Block]:
                 "model",
                 "agreement",
                 "95 % interval",
-                f"{'nominal ' if o.offline else ''}money per 1000",
+                f"{'nominal ' if o.nominal else ''}money per 1000",
                 "seconds per verdict",
                 "failed",
                 "",

@@ -47,8 +47,9 @@ REASON_CHARS = 300
 NO_BREAK = "\N{NO-BREAK SPACE}"
 OFFLINE = (
     "The answers or the judgements come from the embedded offline stand-in, a small rule learner, not from a language "
-    "model. The comparison is real; the scores say nothing about any language model, and money is nominal."
+    "model. The comparison is real; the scores say nothing about any language model{money}."
 )
+NOMINAL = ", and money is nominal"
 CRITERIA = (
     "The mean of each criterion, and how far it lies from the reference's. Where a cell gets next to nothing the "
     "criterion has collapsed: the weighted score hides that, and the cell is not to be used."
@@ -77,7 +78,11 @@ def matrix_report(matrix: Matrix, links: Mapping[str, str] | None = None) -> Rep
     """Build the blocks of a matrix's report; ``links`` are named addresses of the run in MLflow."""
     blocks: list[Block] = [
         answer(matrix),
-        *([Banner("Offline stand-in", OFFLINE, "note")] if matrix.offline else []),
+        *(
+            [Banner("Offline stand-in", OFFLINE.format(money=NOMINAL if matrix.nominal else ""), "note")]
+            if matrix.offline
+            else []
+        ),
         *_next(matrix),
         *_criteria(matrix),
         *_grid(matrix),
@@ -160,7 +165,7 @@ def _scatter(m: Matrix) -> list[Block]:
     return [
         Heading("Quality and cost"),
         Paragraph(f"Up is better, left is cheaper. {said}"),
-        ScatterChart(tuple(points), f"{money_word(nominal=m.offline)} for 1,000 rows", "mean score", levels),
+        ScatterChart(tuple(points), f"{money_word(nominal=m.nominal)} for 1,000 rows", "mean score", levels),
     ]
 
 
@@ -249,9 +254,9 @@ def _race(race: RaceInfo | None) -> list[Block]:
 
 
 def _cost(m: Matrix) -> list[Block]:
-    said = " ".join([f"The matrix took {seconds(m.seconds)}.", *cost_words(m.usage, nominal=m.offline)])
-    charts = cascade(m.usage, nominal=m.offline)
-    return [Heading("Cost and time"), Paragraph(said), *charts, usage_table(m.usage, nominal=m.offline)]
+    said = " ".join([f"The matrix took {seconds(m.seconds)}.", *cost_words(m.usage, nominal=m.nominal)])
+    charts = cascade(m.usage, nominal=m.nominal)
+    return [Heading("Cost and time"), Paragraph(said), *charts, usage_table(m.usage, nominal=m.nominal)]
 
 
 def _origin(m: Matrix) -> list[Block]:

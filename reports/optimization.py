@@ -37,8 +37,9 @@ DIFF_LINES, LINE_CHARS, PROMPT_CHARS = 400, 600, 60_000
 KINDS = {"gain": "better", "loss": "worse", "same": "the same", "no score": "without a score"}
 OFFLINE = (
     "These answers come from the embedded offline stand-in, a small rule learner, not from a language model. Search, "
-    "holdout and gate are real; the scores say nothing about any language model, and money is nominal."
+    "holdout and gate are real; the scores say nothing about any language model{money}."
 )
+NOMINAL = ", and money is nominal"
 
 
 def optimization_report(
@@ -56,7 +57,11 @@ def optimization_report(
         Banner(o.verdict.decision.value, banner_sentence(o), TONES[o.verdict.decision]),
         *_move(o),
         Paragraph(_price(o)),
-        *([Banner("Offline stand-in", OFFLINE, "note")] if o.offline else []),
+        *(
+            [Banner("Offline stand-in", OFFLINE.format(money=NOMINAL if o.nominal else ""), "note")]
+            if o.offline
+            else []
+        ),
         *_next(o, f" --workspace {workspace}" if workspace else ""),
         *_evidence(o),
         *(distillation_blocks(o, distillation) if distillation else []),
@@ -84,7 +89,7 @@ def _move(o: Optimization) -> list[Block]:
 
 def _price(o: Optimization) -> str:
     """What the run has paid, and what a thousand rows cost with either prompt."""
-    nominal = "nominal " if o.offline else ""
+    nominal = "nominal " if o.nominal else ""
     said = f"This run cost {nominal}{dollars(o.total_usage.cost_usd)} and took {o.seconds:.1f} s."
     before, after = price_of(o.holdout_baseline), price_of(o.holdout_candidate)
     if after is None:

@@ -135,7 +135,7 @@ def _lifts(judged: Sequence[Optimization]) -> list[Block]:
 
 
 def _nominal(o: Optimization) -> str:
-    return " (nominal)" if o.offline else ""
+    return " (nominal)" if o.nominal else ""
 
 
 def _costs(judged: Sequence[Optimization], best: Optimization | None) -> list[Block]:
@@ -158,7 +158,7 @@ def _costs(judged: Sequence[Optimization], best: Optimization | None) -> list[Bl
         ScatterPoint(label, price, score, None, None, word, tone, mark, _on_front(price, score, points))
         for label, price, score, word, tone, mark in points
     )
-    x_label = f"{'nominal ' if best.offline else ''}dollars for 1,000 rows"
+    x_label = f"{'nominal ' if best.nominal else ''}dollars for 1,000 rows"
     return [
         Heading("Score against cost"),
         Paragraph("On the front, nothing else is both better and cheaper."),
@@ -175,7 +175,7 @@ def _on_front(
 
 
 def _table(runs: Sequence[Optimization], same: Sequence[Optimization]) -> list[Block]:
-    money = "nominal money" if same[0].offline else "money"
+    money = "nominal money" if same[0].nominal else "money"
     head = ("run", "optimiser", "student", "verdict", "score", "before", "lift", "interval", money, "seconds")
     rows = tuple(_table_row(o) for o in same)
     others = len(runs) - len(same)

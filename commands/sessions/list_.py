@@ -58,7 +58,7 @@ def _table(found: list[Session], totals: Totals) -> str:
     for session in found:
         rows.append(
             (
-                session.id[:36],
+                session.id,
                 (session.started_at or "-")[:16].replace("T", " "),
                 session.model[:24] or "-",
                 session.task[:24] or "-",

@@ -245,7 +245,7 @@ def test_the_report_names_no_more_rows_than_the_corpus_has(tmp_path):
     with open_gym(gym(tmp_path, count=8)) as bench:
         matrix = full(bench)
     few = replace(matrix, available=9, cells=tuple(asking(cell, 40) for cell in matrix.cells))
-    assert "--set corpus.count=9  # all rows there are; 40 would be needed" in text_of(few)
+    assert "--set corpus.count=9  # 40 rows needed; the corpus has 9" in text_of(few)
     assert "corpus.count" not in text_of(replace(few, available=8))
     assert "--set corpus.count=40  # more rows for what is open" in text_of(replace(few, available=90))
     assert matrix.available == len(available_rows(bench.task))

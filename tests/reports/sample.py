@@ -116,7 +116,7 @@ def sample(text: str = WORDS) -> Matrix:
             "judge": Usage(153, 320_000, 30_600, 7.35, 700.0, 2, 12),
         },
         {"rows": "corpora/transcripts.jsonl, 15 of 62 rows", "references": "default on opus, written 2026-01-01"},
-        True, ("The price of grok-fast is unknown.",),
+        True, ("The price of grok-fast is unknown.",), nominal=True,
     )  # fmt: skip
 
 

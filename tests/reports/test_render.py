@@ -73,7 +73,7 @@ def plan(cost):
     money = None if cost is None else Range(cost, 0.8 * cost, 1.2 * cost)
     return Plan(
         5, {"student": student}, Range(90, 80, 100), Range(900, 800, 1000), Range(90, 80, 100), money,
-        Range(0.5, 0.4, 0.6), 0.1, 6,
+        Range(0.5, 0.4, 0.6), 0.1, 6, nominal=True,
     )  # fmt: skip
 
 
@@ -298,9 +298,9 @@ def test_the_forecast_of_embedded_models_calls_its_money_nominal():
     def line(**said):
         return next(text for text in plan_lines("t", "gepa", replace(plan(0.25), **said)) if "money" in text)
 
-    assert line() == "  money   $0.2500 ($0.2000 to $0.3000)"
-    assert line(nominal=True) == "  money   $0.2500 ($0.2000 to $0.3000), nominal: the embedded model is free"
-    assert "nominal" not in line(nominal=True, cost_usd=None)
+    assert line(nominal=False) == "  money   $0.2500 ($0.2000 to $0.3000)"
+    assert line() == "  money   $0.2500 ($0.2000 to $0.3000), nominal: the embedded model is free"
+    assert "nominal" not in line(cost_usd=None)
 
 
 def test_a_narrow_terminal_shows_the_first_columns_of_a_wide_table():
@@ -313,3 +313,11 @@ def test_a_narrow_terminal_shows_the_first_columns_of_a_wide_table():
     assert "a long reason" in shown[140]
     assert "why" not in shown[80]
     assert "0.5" in shown[80]
+
+
+def test_money_is_nominal_only_where_embedded_models_alone_were_asked():
+    own, paid = outcome(text="plain"), replace(outcome(text="plain"), plan=replace(plan(0.25), nominal=False))
+    assert "nominal dollars" in render_html(optimization_report(own))
+    page = render_html(optimization_report(paid))
+    assert "nominal" not in page
+    assert "not from a language model" in page  # one of its roles was the stand-in all the same
