@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -270,21 +271,32 @@ def _dealt(
 
 def _stratum(row: Row, field: str | None) -> str:
     if field is None:
-        scalars = [n for n in sorted(row.gold) if isinstance(row.gold[n], (str, bool)) and len(str(row.gold[n])) <= 40]
-        field = scalars[0] if scalars else None
-    return canonical(row.gold.get(field)) if field is not None else ""
+        short = (n for n in sorted(row.gold) if isinstance(row.gold[n], (str, bool)) and len(str(row.gold[n])) <= 40)
+        field = next(short, None)
+    if field is None:
+        return ""
+    value = row.gold.get(field)
+    return _label(value) if isinstance(value, str) else canonical(value)
+
+
+@lru_cache(maxsize=4096)
+def _label(text: str) -> str:
+    """The same few labels stand in many rows."""
+    return canonical(text)
 
 
 def _keep_together(
     placed: Mapping[str, str], groups: Mapping[str, str], duplicates: Clusters, config: SplitSection, corpus: Corpus
 ) -> tuple[dict[str, str], list[str]]:
     """Where tags tear duplicates apart, drop the copies on the less protected side, or refuse."""
-    sides: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for row_id, name in placed.items():
-        sides[groups[row_id]][name].append(row_id)
-    torn = {key: names for key, names in sides.items() if len(names) > 1}
-    if not torn:
+    first: dict[str, str] = {}
+    apart = {groups[row_id] for row_id, name in placed.items() if first.setdefault(groups[row_id], name) != name}
+    if not apart:
         return dict(placed), []
+    torn: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for row_id, name in placed.items():
+        if groups[row_id] in apart:
+            torn[groups[row_id]][name].append(row_id)
     exact = [ids for ids in duplicates.exact if len({placed.get(i) for i in ids}) > 1]
     if exact and config.leaks == "error":
         raise DataError(
