@@ -28,7 +28,7 @@ def command(
     optimizer: Annotated[
         str | None,
         typer.Option(
-            help="gepa, mipro, bootstrap, simba, metaprompt; or several, as in gepa,mipro: the best on dev wins."
+            help="gepa, mipro, bootstrap, simba, metaprompt, race; or several, as in gepa,mipro: the best on dev wins."
         ),
     ] = None,
     budget: Annotated[str | None, typer.Option(help="light, medium, heavy, or a number of program rollouts.")] = None,
