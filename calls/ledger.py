@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from calls.packing import keep_texts, pack_messages
-from calls.records import CallSite, Claim, Completion, Entry, Request, storable
+from calls.records import OFFLINE_PREFIX, CallSite, Claim, Completion, Entry, Request, storable
 from core.errors import OutputError, StoreError
 from core.evaluation import Usage
 from core.files import keep_private, make_database
@@ -330,6 +330,16 @@ class Ledger:
             )
             for role, calls, errors, tokens_in, tokens_out, cached, reasoning, unknown, cost, seconds in rows
         }  # fmt: skip
+
+    def nominal(self, run_id: str) -> bool:
+        """Whether a run has asked embedded models alone, so that what it paid is nobody's money."""
+        self.flush()
+        with self._read_lock:
+            asked, embedded = self._db.execute(
+                "select count(*), coalesce(sum(model like ?), 0) from calls where run_id = ?",
+                (f"{OFFLINE_PREFIX}%", run_id),
+            ).fetchone()
+        return asked > 0 and asked == embedded
 
     def wait_for_others(self, run_id: str, timeout: float = 90.0) -> int:
         """Wait for calls of a run that a courier of an earlier process still has in flight.

@@ -12,10 +12,10 @@ from typing import Any, Literal
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from calls.records import OFFLINE_PREFIX
 from core.catalog import did_you_mean
 from core.errors import ConfigError, Problem, UsageError
 
-OFFLINE_PREFIX = "offline/"
 SERVER, SERVER_KEY = "LLM_BASE_URL", "LLM_API_KEY"
 """Environment variables that name a server for models without an alias, and its key."""
 

@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+OFFLINE_PREFIX = "offline/"
+"""How models of the embedded engine are called."""
+
 
 @dataclass(frozen=True)
 class Request:

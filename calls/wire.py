@@ -22,8 +22,8 @@ from dspy.lm15 import TextPart
 from pydantic import BaseModel
 
 from calls.deadlines import Deadlines
-from calls.models import OFFLINE_PREFIX, ModelSpec
-from calls.records import Completion, Request, storable
+from calls.models import ModelSpec
+from calls.records import OFFLINE_PREFIX, Completion, Request, storable
 
 CONNECT_SECONDS = 3.0
 GRACE_SECONDS = 1.0

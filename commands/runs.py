@@ -64,7 +64,7 @@ def _row(store: Store, ledger: Ledger, run: RunSummary) -> dict[str, Any]:
         "failed": usage.errors,
         "tokens": usage.input_tokens + usage.output_tokens,
         "cost_usd": usage.cost_usd,
-        "nominal": store.started(run.run_id).tags.get("offline") == "true",
+        "nominal": ledger.nominal(run.run_id),
         "forecast": None if plan is None else _forecast(plan, usage.calls, usage.cost_usd),
     }
 

@@ -102,6 +102,15 @@ def test_an_unknown_price_makes_the_sum_unknown_and_not_smaller(ledger):
     assert ledger.usage("run-1")["student"].cost_usd is None
 
 
+def test_money_is_nominal_only_where_a_run_has_asked_embedded_models_alone(ledger):
+    embedded = replace(SPEC, model="offline/small", api_base=None)
+    assert not ledger.nominal("run-1")  # nothing was asked
+    ledger.keep("a", SITE, embedded, ASK, ANSWER)
+    assert ledger.nominal("run-1")
+    ledger.keep("b", SITE, SPEC, ASK, ANSWER)
+    assert not ledger.nominal("run-1")
+
+
 def test_roles_are_accounted_apart(ledger):
     ledger.keep("a", SITE, SPEC, ASK, ANSWER)
     ledger.keep("b", replace(SITE, role="reflector"), SPEC, ASK, ANSWER)
