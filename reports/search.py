@@ -7,7 +7,7 @@ from statistics import fmean, pvariance
 
 from core.candidate import Candidate, ProgramPrompts
 from core.optimization import Optimization
-from reports.blocks import Block, Born, CurveChart, Diff, GridChart, Heading, Lineage, Paragraph, shorten
+from reports.blocks import Block, Born, CurveChart, Diff, GridChart, Heading, Lineage, Paragraph, Table, shorten
 from reports.deciding import CURRENT
 from reports.numbers import counted
 
@@ -31,6 +31,35 @@ def search_blocks(o: Optimization) -> list[Block]:
         CurveChart(points, tuple(best), levels, "candidate", "dev score"),
         Lineage(_nodes(o)),
         *_grid(o),
+        *_beliefs(o),
+    ]
+
+
+def _beliefs(o: Optimization) -> list[Block]:
+    """What the search believes of its candidates, best first; nothing where its optimiser has no belief."""
+    known = [(c, c.belief) for c in o.candidates if c.belief is not None]
+    if not known:
+        return []
+    rows = tuple(
+        (
+            f"#{c.index}{' (chosen)' if b.picked else ''}",
+            c.found,
+            f"{b.lift:+.3f}",
+            f"{b.low:+.3f} to {b.high:+.3f}",
+            f"{b.better:.1%}",
+            "" if b.edit is None else f"{b.edit:+.3f}",
+            str(b.rows),
+        )
+        for c, b in sorted(known, key=lambda pair: -pair[1].lift)
+    )
+    head = ("candidate", "made by", "lift", "95 % interval", "better than the start", "its edit", "own rows")
+    return [
+        Heading("What the search believes"),
+        Paragraph(
+            "From all scores of all candidates: relatives share what is known of the edits they share. The lifts are "
+            "drawn towards zero as far as the evidence is thin; the holdout decides all the same."
+        ),
+        Table(head, rows, (2, 3, 4, 5, 6)),
     ]
 
 

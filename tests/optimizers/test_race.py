@@ -22,7 +22,11 @@ from optimizers.race.policy import Policy
 from optimizers.race.records import Reflect, Score, Tactics
 from optimizers.race.texts import changes, merged
 from optimizers.search import run_search
+from reports.markdown import render_markdown
+from reports.optimization import optimization_report
+from tests.journeys.test_money import go
 from tests.optimizers.searching import searching
+from tests.provider import Provider, serving
 
 LINES = st.lists(
     st.sampled_from(["Be brief.", "Name the site.", "Say why.", "Use the words of the text."]), max_size=4, unique=True
@@ -289,3 +293,20 @@ def test_an_order_can_only_be_recorded_where_a_run_keeps_it(tmp_path):
 def test_in_a_world_without_noise_it_reaches_the_target_of_the_bench():
     made = world("rule", 0, 0.0)
     assert RACES["race"](made, 0, 800).final >= made.target
+
+
+def optimised(root, name):
+    """A whole run of the notes task against a provider, with this optimiser."""
+    with serving(Provider()) as provider:
+        return go(root, provider.url, "optimizer.budget=300", optimizer=name)
+
+
+def test_the_report_tells_what_is_believed_and_of_other_searches_nothing(tmp_path):
+    result = optimised(tmp_path / "race", "race")
+    text = render_markdown(optimization_report(result))
+    belief = result.candidates[result.winner_index].belief
+    assert "## What the search believes" in text
+    winner = result.candidates[result.winner_index]
+    assert f"(chosen) | {winner.found} | {belief.lift:+.3f} |" in text
+    other = optimised(tmp_path / "other", "bootstrap")
+    assert "What the search believes" not in render_markdown(optimization_report(other))
