@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from offline.text import stem, words
+from offline.text import STOP, stem, words
 
 HEADING = "What the examples seen so far show (counts: with this value / in all):"
 _SECTION = re.compile(r"^#{1,6} ", re.M)
@@ -62,6 +62,16 @@ class Table:
         base = (self.count + 0.5) / (seen + 1.0)
         return a * math.log((a + SHRINK * base) / (b + SHRINK) / base)
 
+    def surprise(self, sign: str, seen: int) -> float:
+        """How much better the sign's texts are told by their own share of the value than by the value's, in nats.
+
+        Half the likelihood ratio statistic of the sign's texts, the share shrunk as elsewhere.
+        """
+        a, b = self.signs[sign]
+        base = (self.count + 0.5) / (seen + 1.0)
+        share = (a + SHRINK * base) / (b + SHRINK)
+        return a * math.log(share / base) + (b - a) * math.log((1 - share) / (1 - base))
+
 
 _UNSEEN = Table()
 SHRINK = 2.0
@@ -75,7 +85,7 @@ ONE_OF = 24
 """Signs a value, at most, of a field with one right value; there the other values' signs speak as well."""
 COMMON = 48
 """Signs a value that say nothing yet and are counted on, where there is room."""
-FEW = 10
+FEW = 3
 """Texts up to which every sign is heeded."""
 SEEN_NEVER = 0.5
 """Texts that a value counts as having beside those that were seen, so that none is impossible."""
@@ -166,8 +176,8 @@ class Knowledge:
     def _heeded(self, name: str, limit: int) -> _Heeded:
         """Of each sign that more than chance speaks for: the share of its texts by value, and all of them.
 
-        A sign has to be among the first ``limit`` of its rule, and to gain half the log of a tenth of the texts seen:
-        the form of Schwarz's criterion (1978), but nothing at first, when every hint helps (measured; docs/log.md).
+        A sign has to be among the first ``limit`` of its rule, and to surprise by half the log of a third of the texts
+        seen: Schwarz's criterion (1978), but with nothing at first, when every hint helps (measured; docs/log.md).
         """
         known = self.heeded.get((name, limit))
         if known is not None:
@@ -176,7 +186,7 @@ class Knowledge:
         bar = 0.5 * math.log(max(1.0, self.seen[name] / FEW))
         for (owner, value), table in self.tables.items():
             for sign in list(table.signs)[:limit] if owner == name else ():
-                if table.gain(sign, self.seen[name]) >= bar:
+                if table.surprise(sign, self.seen[name]) >= bar:
                     (told, shown), (a, b) = signs.get(sign, ({}, 0)), table.signs[sign]
                     signs[sign] = ({**told, value: a / b}, max(shown, b))
         self.heeded[name, limit] = signs
@@ -216,6 +226,8 @@ class Knowledge:
                 (s for s in table.signs if table.signs[s][1] > 1 and table.weight(s, seen) <= LEAST_WEIGHT),
                 key=lambda s: (-table.signs[s][1], s),
             )  # fmt: skip
+            if not several:
+                good.sort(key=lambda s: s in STOP)  # what a reader looks for first comes first
             kept = [*good, *rest[:common]]
             slim.tables[name, value] = Table(table.count, {s: list(table.signs[s]) for s in kept})
         return slim

@@ -48,7 +48,10 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=16384)
 def features(text: str, pairs: bool) -> frozenset[str]:
-    """The set of words (stop words left out) and, with ``pairs``, of neighbouring word pairs that a text shows."""
+    """The set of words (stop words left out) and, with ``pairs``, of neighbouring word pairs that a text shows.
+
+    A pair of two stop words is none.
+    """
     tokens = [stem(w) for w in words(text)]
     found = {t for t in tokens if t not in STOP and len(t) > 1}
     if pairs:
@@ -58,10 +61,10 @@ def features(text: str, pairs: bool) -> frozenset[str]:
 
 @lru_cache(maxsize=16384)
 def signs(text: str) -> frozenset[str]:
-    """What a rule may look for in a text: its words, neighbouring pairs of content words, and ``@question``."""
+    """What a rule may look for in a text: its words, neighbouring pairs of content words, and ``?``."""
     tokens = [stem(w) for w in words(text)]
     pairs = {f"{a} {b}" for a, b in pairwise(tokens) if a not in STOP and b not in STOP}
-    return frozenset({*tokens, *pairs, *(("@question",) if "?" in text else ())})
+    return frozenset({*tokens, *pairs, *("?" * ("?" in text))})
 
 
 @lru_cache(maxsize=8192)
