@@ -32,9 +32,10 @@ Array = NDArray[np.float64]
 Kind = Literal["seed", "reflection", "combination"]
 TAUS = np.array([0.0025, 0.005, 0.01, 0.02, 0.04, 0.08])
 """Deviations of an edit's effect that are weighed against each other."""
-BETA_MEAN = np.array([0.0, 0.1, 0.0, 0.0])
-BETA_SD = np.array([0.03, 0.1, 0.03, 0.02])
-"""Prior of what edits share: gain per room, share of the screening that stays, a combination's loss, a constant."""
+BETA_MEAN = np.array([0.0, 0.1, 0.0, 0.0, 0.0])
+BETA_SD = np.array([0.03, 0.1, 0.03, 0.02, 0.02])
+"""Prior of what edits share: gain per room, share of the screening that stays, a combination's loss, a constant, and
+the gain per room of each doubling of what a reflection is shown."""
 START = (0.5, 1.0)
 """Prior mean and deviation of the seed's quality."""
 FEWEST = 8
@@ -52,12 +53,14 @@ class Edit:
         parent: The candidate that it was made from; -1 for the seed.
         share: One over the number of edits that came with it, which together are expected to do what one would.
         screening: Mean paired change on the rows that the reflection was shown; None where there is none (yet).
+        doublings: How often the fewest rows that a reflection is shown were doubled for it.
     """
 
     kind: Kind
     parent: int
     share: float = 1.0
     screening: float | None = None
+    doublings: float = 0.0
 
 
 SEED = Edit("seed", -1)
@@ -140,17 +143,17 @@ class EditModel:
         """The candidates' qualities for effects as :meth:`effects` or :meth:`draws` gives them."""
         return effects @ self._members.T
 
-    def fresh(self, room: float) -> float:
+    def fresh(self, room: float, doublings: float = 0.0) -> float:
         """The expected effect of a fresh reflection where ``room`` is left up to a score of 1."""
-        return float(self._fresh(room) @ self._theta)
+        return float(self._fresh(room, doublings) @ self._theta)
 
-    def gain(self, room: float) -> float:
+    def gain(self, room: float, doublings: float = 0.0) -> float:
         """Expected improvement by a fresh reflection, E[max(0, effect)], where ``room`` is left up to a score of 1.
 
         It is averaged over what is not known of reflections in general, their mean and ``tau``: after a few that
         brought nothing there is still hope.
         """
-        direction = self._fresh(room)
+        direction = self._fresh(room, doublings)
         mean, unknown = float(direction @ self._theta), np.linalg.solve(self._root, direction)
         total = 0.0
         for weight, tau in zip(self._weights, TAUS, strict=True):
@@ -159,9 +162,10 @@ class EditModel:
             total += float(weight) * (sd * density + mean * normal_below(mean / sd))
         return total
 
-    def _fresh(self, room: float) -> Array:
+    def _fresh(self, room: float, doublings: float) -> Array:
         direction = np.zeros(len(self._theta))
-        direction[[1, 4]] = float(np.clip(room / self._seed_room, 0.0, 1.5)), 1.0
+        share = float(np.clip(room / self._seed_room, 0.0, 1.5))
+        direction[[1, 4, 5]] = share, 1.0, share * doublings
         return direction
 
     def lift(self, candidate: int, other: int = 0, *, sceptical: float = 1.0) -> Lift:
@@ -213,7 +217,7 @@ class EditModel:
         known = len(self.mean)
         self._seed_room = max(0.05, 1 - self.mean[0]) if known else 1.0
         count = len(self._edits)
-        own, common = np.zeros(count), np.zeros((count, 4))
+        own, common = np.zeros(count), np.zeros((count, 5))
         screenings = [edit.screening for edit in self._edits if edit.screening is not None]
         centre = sum(screenings) / len(screenings) if screenings else 0.0
         for e, edit in enumerate(self._edits[1:], start=1):
@@ -223,7 +227,8 @@ class EditModel:
                 common[e, 2] = 1
             else:
                 screening = 0.0 if edit.screening is None else edit.screening - centre
-                common[e] = edit.share * room, edit.share * room * screening, 0, edit.share
+                scale = edit.share * room
+                common[e] = scale, scale * screening, 0, edit.share, scale * edit.doublings
         start = np.zeros((count, 1))
         start[0] = 1
         self._to_effects = np.hstack([start, common, np.diag(own)[:, 1:]])
@@ -252,7 +257,7 @@ class EditModel:
         design = self._design
         self._information, self._gathered = design.T @ self._precision @ design, design.T @ self._pull
         prior_mean = np.zeros(design.shape[1])
-        prior_mean[0], prior_mean[1:5] = START[0], BETA_MEAN
+        prior_mean[0], prior_mean[1:6] = START[0], BETA_MEAN
         self._prior_mean = prior_mean
         if weigh:
             evidence = np.array([self._evidence(tau) for tau in TAUS])

@@ -59,7 +59,7 @@ class RaceSettings(Section):
     lag: int = Field(default=0, ge=0, le=4096, description="Rows that are scored while a reflection is written.")
     reflections: int = Field(default=1, ge=1, le=64, description="Reflections that are written at a time.")
     shown: int = Field(
-        default=4, ge=1, description="Rows that the first reflections are shown; more while they mend most."
+        default=4, ge=1, description="The fewest rows that a reflection is shown; more where more bring more."
     )
     confirm: float = Field(
         default=0.95, gt=0.5, lt=1, description="Probability of being better that replaces the seed."
@@ -124,7 +124,7 @@ class Race:
 
     def run(self, search: Search) -> None:
         """Race; every candidate with all of dev goes to the journal, with what is believed of it."""
-        _Course(search, RaceSettings.model_validate(dict(search.settings))).run()
+        Course(search, RaceSettings.model_validate(dict(search.settings))).run()
 
 
 def _text(search: Search) -> str | None:
@@ -133,7 +133,7 @@ def _text(search: Search) -> str | None:
 
 
 @dataclass
-class _Course:
+class Course:
     """One race: the policy, who scores and writes for it, and what was found."""
 
     search: Search
@@ -171,7 +171,7 @@ class _Course:
         Raises:
             ModelError: If too many rows failed by the model's fault.
         """
-        order = self._order()
+        order = self.order()
         try:
             Executor(self.score, self.reflect, order, self.search.threads, self._told).run(self.policy)
         except KeyboardInterrupt:
@@ -179,7 +179,12 @@ class _Course:
             raise
         self._conclude()
 
-    def _order(self) -> Order:
+    def order(self) -> Order:
+        """In which order results are told.
+
+        Raises:
+            UsageError: If it is to be recorded and there is no run that keeps it.
+        """
         if self.settings.order == "fixed":
             return FixedOrder(self.settings.ahead, self.settings.lag)
         if self.search.folder is None:

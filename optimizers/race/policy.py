@@ -33,11 +33,10 @@ PATIENCE = 20
 """Proposals in a row that bring nothing new, after which nothing more is proposed."""
 FEW = 16
 """Candidates before the search may end by itself."""
-FEW_MENDED = 0.3
-MANY_MENDED = 0.6
-"""Below and above these shares of weak rows mended, reflections are shown fewer and more rows."""
 MENDED = 0.02
-"""A row is weak or mended when its score is off by more than this."""
+"""A row is weak when its score is off by more than this."""
+WEAK_SHARE = 0.75
+"""Of more rows than the fewest, so many at most are weak; the others show what has to be kept."""
 
 
 class Policy:
@@ -54,7 +53,8 @@ class Policy:
         self.spent = self.reflections = self.duplicates = self.empty = 0
         self.ended = ""
         """Why the search ended before its budget, with numbers; empty where it did not."""
-        self.shown = dict.fromkeys(seed, min(tactics.shown, len(train)))
+        most = min(tactics.most_shown, max(1, math.ceil(2 * len(train) / 3)))
+        self._sizes = tuple(tactics.shown * 2**k for k in range(16) if tactics.shown * 2**k <= most) or (most,)
         self.edits: list[Edit] = [SEED]
         self.changes: list[Change | None] = [None]
         """What each edit changes; None for what a combination brings of its own."""
@@ -104,7 +104,8 @@ class Policy:
             before[name] += 1
             number = self._numbers.setdefault((*name, before[name]), len(self.edits))
             if number == len(self.edits):
-                self.edits.append(Edit("reflection", job.parent, 1 / len(found)))
+                doublings = math.log2(max(1.0, len(job.shown) / self._sizes[0]))
+                self.edits.append(Edit("reflection", job.parent, 1 / len(found), doublings=doublings))
                 self.changes.append(change)
             bits |= 1 << number
         return bits
@@ -124,7 +125,7 @@ class Policy:
             self._screened(entrant)
 
     def _screened(self, entrant: Entrant) -> None:
-        """Note what the screening says, and show later reflections more rows while they mend most of what they see."""
+        """Note what the screening says, as a foretoken of what the edit does elsewhere."""
         parent = self.entrants[entrant.parent]
         both = [row for row in entrant.screening if row in entrant.scores and row in parent.scores]
         paired = [entrant.scores[row] - parent.scores[row] for row in both]
@@ -132,23 +133,6 @@ class Policy:
         for e in numbers(entrant.edits & ~parent.edits):
             if self.edits[e].screening is None:
                 self.edits[e] = replace(self.edits[e], screening=entrant.change)
-        self._resize(entrant, parent, [row for row in both if parent.scores[row] < 1 - MENDED])
-
-    def _resize(self, entrant: Entrant, parent: Entrant, weak: Sequence[str]) -> None:
-        """Show later reflections more rows while they mend most of what they see, chance not counted."""
-        if len(weak) < 2:
-            return
-        number = entrant.parent
-        known = range(len(self.model.mean))
-        seen = [{c: s for c, s in self._by_row[row].items() if c in known} for row in weak]
-        anew = [self.model.foretell(number, scores) for scores in seen]
-        room = sum(1 - expected for expected in anew)
-        mended = sum(entrant.scores[row] - expected for row, expected in zip(weak, anew, strict=True))
-        now, share = self.shown[entrant.part], mended / max(MENDED, room)
-        if share > MANY_MENDED:
-            self.shown[entrant.part] = min(2 * now, self.tactics.most_shown, max(1, math.ceil(2 * len(self.train) / 3)))
-        elif share < FEW_MENDED:
-            self.shown[entrant.part] = max(min(self.tactics.shown, len(self.train)), now // 2)
 
     def _enter(self, entrant: Entrant) -> int | None:
         """Number a new candidate; None where the same parts are in the race already, which costs nothing."""
@@ -199,20 +183,20 @@ class Policy:
         draws = self.model.qualities(effects)
         tops = [int(i) for i in live[draws[:, live].argmax(1)]]
         regret = float(draws[:, live].max(1).mean() - self.model.mean[live].max())
-        gain = self._gain()
+        size, gain = self._best_size()
         open_ = self._may_propose()
         further = gain * self._affordable() if open_ else 0.0
         if max(regret, further) < self.tactics.worth and len(self.entrants) > FEW and not self._waiting:
             return self._end(regret, further)
         if not open_ and self._complete():
             return None
-        if open_ and self._settles(regret, tops) < self._eagerness() * gain:
-            job = self._propose(live, effects, draws)
+        if open_ and self._settles(regret, tops, size) < self._eagerness() * gain:
+            job = self._propose(live, effects, draws, size)
             if job is not None or self._queue:
                 return job
         self._evaluate(tops)
         if not self._queue and open_:
-            return self._propose(live, effects, draws)
+            return self._propose(live, effects, draws, size)
         if not self._queue and not self._waiting and not any(e.pending for e in self.entrants):
             self._over = True
             self.ended = self.ended or "every candidate worth it has been scored on every row"
@@ -246,15 +230,22 @@ class Policy:
             self.model.fit(self.edits, [entrant.edits for entrant in self.entrants])
             self._stale = False
 
-    def _settles(self, regret: float, tops: Sequence[int]) -> float:
+    def _settles(self, regret: float, tops: Sequence[int], shown: int) -> float:
         """Regret that the calls of one proposal would remove if they went to scores: it falls with their root."""
         scores = [self.entrants[c].counted + len(self.entrants[c].pending) for c in tops]
         size = self.tactics.block + sum(scores) / len(scores)
-        return regret * 3 * self.tactics.shown / (2 * size)
+        return regret * self._cost(shown) / (2 * size)
 
-    def _gain(self) -> float:
-        """Expected improvement by a fresh reflection on the best."""
-        return self.model.gain(1 - float(self.model.mean.max()))
+    def _cost(self, shown: int) -> int:
+        """Rows that a proposal takes: weak ones are looked for, its child is screened, and scored a first time."""
+        return 2 * shown + self.tactics.block
+
+    def _best_size(self) -> tuple[int, float]:
+        """How many rows the next reflection is shown, by expected improvement for a row, and that improvement."""
+        room = 1 - float(self.model.mean.max())
+        gains = {size: self.model.gain(room, math.log2(size / self._sizes[0])) for size in self._sizes}
+        size = max(self._sizes, key=lambda s: gains[s] / self._cost(s))
+        return size, gains[size]
 
     def _todo(self, candidate: int) -> list[str]:
         entrant = self.entrants[candidate]
@@ -280,14 +271,13 @@ class Policy:
 
     # -- new candidates
 
-    def _propose(self, live: Indices, effects: Array, draws: Array) -> Reflect | None:
+    def _propose(self, live: Indices, effects: Array, draws: Array, size: int) -> Reflect | None:
         if self._combine(live, effects):
             return None
         if self._waiting >= self.tactics.reflectors:
             return None
         parent = int(live[draws[1][live].argmax()])
-        part = self._part()
-        return self._reflect(parent, part)
+        return self._reflect(parent, self._part(), size)
 
     def _part(self) -> str:
         """The part to be changed: of each, one draw of what its next edit brings."""
@@ -302,9 +292,9 @@ class Policy:
             drawn[name] = (mean + sum(own)) / (1 + len(own)) + spread * self.rng.standard_normal()
         return max(names, key=lambda name: drawn[name])
 
-    def _reflect(self, parent: int, part: str) -> Reflect | None:
+    def _reflect(self, parent: int, part: str, shown: int) -> Reflect | None:
         """Rows to be shown; where too few weak ones are known, rows that relatives find hard are scored first."""
-        entrant, shown = self.entrants[parent], self.shown[part]
+        entrant = self.entrants[parent]
         deficit = 1 - float(self.model.mean[parent])
         weak = [r for r, s in entrant.scores.items() if r in self._train and 1 - s > max(MENDED, 0.5 * deficit)]
         fresh = [row for row in weak if row not in entrant.used]
@@ -320,7 +310,10 @@ class Policy:
         if not pool:
             return None
         hard = {r: self.model.foretell(parent, self._by_row[r]) + 0.1 * self.rng.standard_normal() for r in pool}
-        rows = tuple(sorted(pool, key=lambda row: hard[row])[:shown])
+        most_weak = shown if shown == self._sizes[0] else math.ceil(WEAK_SHARE * shown)
+        rows = sorted(pool, key=lambda row: hard[row])[:most_weak]
+        solved = [r for r in entrant.scores if r in self._train and r not in entrant.used and r not in weak]
+        rows = (*rows, *solved[: shown - most_weak])
         entrant.used.update(rows)
         self._waiting += 1
         self.reflections += 1

@@ -15,9 +15,9 @@ class Tactics:
     budget: int
     seed: int = 0
     shown: int = 4
-    """Rows that the first reflections are shown, and that their children are screened on."""
+    """The fewest rows that a reflection is shown and its child is screened on."""
     most_shown: int = 32
-    """The number grows up to this while reflections mend most of what they are shown."""
+    """The most; in between it is doubled as far as more rows are believed to bring more for what they cost."""
     block: int = 3
     """Rows of an evaluation."""
     reflectors: int = 1

@@ -82,7 +82,7 @@ def test_a_cap_holds_with_many_calls_in_flight_because_each_is_reserved_before_i
 
 
 def test_more_calls_go_out_at_a_time_than_one_client_of_dspy_has_connections(ledger):
-    with serving(Provider(canned=True, latency=1.0)) as provider:
+    with serving(Provider(canned=True, latency=4.0)) as provider:
         account = Account(ledger, "r", "t")
         spend(account, ModelSpec("far", "openai/far", provider.url), 130, 130)
         account.close()

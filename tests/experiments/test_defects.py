@@ -71,7 +71,7 @@ def test_a_model_that_returns_its_input_is_never_the_answer(tmp_path):
     assert matrix.cheapest is None or "small" not in matrix.cheapest
     banner = matrix_report(matrix).blocks[0]
     assert "small" not in banner.title
-    assert "default @ small: 8 of 8 outputs are their input again" in banner.sentence
+    assert "default @ small and tighter @ small: 8 of 8 outputs are their input again" in banner.sentence
 
 
 def test_a_cell_with_the_outputs_of_the_reference_is_equal_and_needs_no_rows(tmp_path):

@@ -19,6 +19,7 @@ from optimizers.base import Journal
 from optimizers.gepa import LimitedProposer, build_gepa
 from optimizers.metaprompt import Attempt, propose
 from optimizers.mipro import build_mipro
+from optimizers.race.proposer import Proposer, Tried
 from optimizers.search import run_search
 from optimizers.settings import chosen_optimizers
 from optimizers.simba import build_simba, limited
@@ -104,7 +105,16 @@ def by_metaprompt(search, wilds):
             yield proposed.new_instruction
 
 
-SEAMS = {"gepa": by_gepa, "mipro": by_mipro, "simba": by_simba, "metaprompt": by_metaprompt}
+def by_race(search, wilds):
+    asked = heard(search, lambda number, given: next(wilds)).asked
+    proposer = Proposer(search)
+    for number in itertools.takewhile(lambda _: len(asked) < PROPOSALS, itertools.count()):
+        written = proposer.rewritten("analyse", SEED, (), (Tried("", f"idea {number}", 0.0),))
+        if written is not None:
+            yield written
+
+
+SEAMS = {"gepa": by_gepa, "mipro": by_mipro, "simba": by_simba, "metaprompt": by_metaprompt, "race": by_race}
 
 
 @contextlib.contextmanager

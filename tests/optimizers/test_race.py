@@ -168,21 +168,29 @@ def test_a_failed_row_is_no_score_and_is_not_asked_for_again():
     assert all(0.0 not in entrant.scores.values() for entrant in policy.entrants)
 
 
-def test_the_number_of_rows_shown_grows_while_reflections_mend_them_all():
-    rows = [f"t{n}" for n in range(60)]
-    policy = Policy({"p": ""}, rows, ["d1", "d2", "d3", "d4"], Tactics(400))
-    shown = []
+def shown_where(effect) -> list[int]:
+    """How many rows each reflection of a race is shown where it has this effect on every row."""
+    policy = Policy({"p": "Begin."}, [f"t{n}" for n in range(60)], [f"d{n}" for n in range(20)], Tactics(700))
+    sizes = []
 
     def done(job):
         if isinstance(job, Reflect):
-            shown.append(len(job.shown))
+            sizes.append(len(job.shown))
             text = policy.entrants[job.parent].parts["p"]
-            return text + "".join(f"\n{row}." for row in job.shown)
-        return float(f"{job.row}." in policy.entrants[job.candidate].parts["p"])
+            return f"{text}\nRule {job.number}: {effect(len(job.shown)):+.2f}"
+        text = policy.entrants[job.candidate].parts["p"]
+        return min(1.0, max(0.0, 0.4 + sum(float(line.split()[-1]) for line in text.splitlines()[1:])))
 
     drive(policy, FixedOrder(), done, lambda job: None)
-    assert shown[0] == 4
-    assert max(shown) >= 16
+    return sizes
+
+
+def test_more_rows_are_shown_where_that_brings_more_and_four_where_they_do():
+    few = shown_where(lambda rows: 0.04)
+    many = shown_where(lambda rows: 0.08 if rows >= 8 else -0.08)
+    assert few[0] == many[0] == 4
+    assert max(few) == 4
+    assert max(many) >= 16
 
 
 def test_of_two_predictors_both_are_edited():
@@ -304,9 +312,9 @@ def optimised(root, name):
 def test_the_report_tells_what_is_believed_and_of_other_searches_nothing(tmp_path):
     result = optimised(tmp_path / "race", "race")
     text = render_markdown(optimization_report(result))
-    belief = result.candidates[result.winner_index].belief
     assert "## What the search believes" in text
-    winner = result.candidates[result.winner_index]
-    assert f"(chosen) | {winner.found} | {belief.lift:+.3f} |" in text
+    believed = next(c for c in result.candidates if c.belief is not None)
+    chosen = " (chosen)" if believed.belief.picked else ""
+    assert f"{believed.index}{chosen} | {believed.found} | {believed.belief.lift:+.3f} |" in text
     other = optimised(tmp_path / "other", "bootstrap")
     assert "What the search believes" not in render_markdown(optimization_report(other))

@@ -2,6 +2,9 @@
 
 import json
 import random
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,9 @@ from optimizers.bootstrap import build_bootstrap
 from optimizers.gepa import build_gepa
 from optimizers.metaprompt import MetapromptSettings, Trainer
 from optimizers.mipro import build_mipro, compiling
+from optimizers.race.executor import RecordedOrder
+from optimizers.race.optimizer import Course, RaceSettings
+from optimizers.race.proposer import DEMOS
 from optimizers.schedule import RowCost, Sizes, schedule_of
 from optimizers.settings import check_settings, schema_of, without_effect
 from optimizers.simba import build_simba
@@ -66,7 +72,31 @@ def metaprompt(search):
     return made.settings.model_dump(mode="json")
 
 
-REACH = {"gepa": gepa, "mipro": mipro, "bootstrap": bootstrap, "simba": simba, "metaprompt": metaprompt}
+def race(search):
+    made = Course(replace(search, folder=Path(tempfile.mkdtemp())), RaceSettings.model_validate(dict(search.settings)))
+    order, tactics = made.order(), made.policy.tactics
+    return {
+        "order": "recorded" if isinstance(order, RecordedOrder) else "fixed",
+        "ahead": getattr(order, "ahead", 0),
+        "lag": getattr(order, "lag", 0),
+        "reflections": tactics.reflectors,
+        "shown": tactics.shown,
+        "confirm": tactics.confirm,
+        "worth": tactics.worth,
+        "combine": tactics.combine <= 1,
+        "demos": any(part.startswith(DEMOS) for part in made.policy.entrants[0].parts),
+        "proposer": made.proposer.text,
+    }
+
+
+REACH = {
+    "gepa": gepa,
+    "mipro": mipro,
+    "bootstrap": bootstrap,
+    "simba": simba,
+    "metaprompt": metaprompt,
+    "race": race,
+}
 """What has reached the optimiser, by the names of our settings."""
 OTHERS = {
     "gepa": {
@@ -89,6 +119,18 @@ OTHERS = {
         "annotations": "said.jsonl",
         "levers": ["rule", "schema"],
         "retries": 0,
+    },
+    "race": {
+        "order": "recorded",
+        "ahead": 7,
+        "lag": 5,
+        "reflections": 3,
+        "shown": 6,
+        "confirm": 0.8,
+        "worth": 0.01,
+        "combine": False,
+        "demos": False,
+        "proposer": "own.txt",
     },
 }
 
