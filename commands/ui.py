@@ -55,11 +55,11 @@ def command(
                 print(f"    all runs     {pages[task]}")
             for name, link in _links(store, tracker, task).items():
                 print(f"    {name:12} {link}")
-    print("Ctrl-C ends it", flush=True)
-    if open_browser:
-        webbrowser.open(next(iter(pages.values())).resolve().as_uri() if pages else server.url)
     try:
         with contextlib.suppress(KeyboardInterrupt):
+            print("Ctrl-C ends it", flush=True)
+            if open_browser:
+                webbrowser.open(next(iter(pages.values())).resolve().as_uri() if pages else server.url)
             server.wait()
     finally:
         server.stop()
