@@ -62,7 +62,7 @@ class RaceSettings(Section):
         default=4, ge=1, description="The fewest rows that a reflection is shown; more where more bring more."
     )
     confirm: float = Field(
-        default=0.95, gt=0.5, lt=1, description="Probability of being better that replaces the seed."
+        default=0.99, gt=0.5, lt=1, description="Probability of being better that replaces the seed."
     )
     worth: float = Field(
         default=0.005,

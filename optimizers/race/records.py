@@ -30,7 +30,7 @@ class Tactics:
     """How far combinations follow one draw of what edits bring, rather than what is expected of them."""
     fold: float = 0.75
     """Probability of helping that an edit of another candidate needs to be folded in."""
-    confirm: float = 0.95
+    confirm: float = 0.99
     """Probability of being better that replaces the seed."""
     evidence: int = 16
     """Scores that count which a winner needs."""
